@@ -1,0 +1,116 @@
+//! The command line: what is read from it, and how the program starts and ends. One file for each subcommand.
+
+mod list;
+mod output;
+mod prune;
+mod restore;
+mod take;
+mod verify;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use backup::{Repository, exit};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
+use nix::sys::signal::{SigSet, Signal};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything asked for was done
+  1  failed: an I/O error, or the database to copy is missing or none
+  2  usage error
+  3  a restore point is damaged, or no good one is left
+  4  busy: another take or prune is at work, or the database is in use
+  5  no restore point fits: none, none before that time, or several lineages
+  6  refused: the destination exists and --force was not given
+
+Results go to stdout, logs to stderr.";
+
+/// Takes, lists, verifies, restores and prunes restore points of a SQLite database
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print the result as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[command(after_help = EXIT_CODES)]
+    Take(take::Take),
+    #[command(after_help = EXIT_CODES)]
+    List(list::List),
+    #[command(after_help = EXIT_CODES)]
+    Verify(verify::Verify),
+    #[command(after_help = EXIT_CODES)]
+    Restore(restore::Restore),
+    #[command(after_help = EXIT_CODES)]
+    Prune(prune::Prune),
+}
+
+#[derive(Debug, Args)]
+pub struct DatabaseArg {
+    /// The live database
+    #[arg(long, value_name = "PATH", env = "DB_PATH", default_value = "/data/app.db", value_parser = file_path())]
+    pub database: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct RepositoryArg {
+    /// The directory of the restore points
+    #[arg(long, value_name = "DIR", env = "BACKUP_DIR", default_value = "/backup")]
+    repository: PathBuf,
+}
+
+impl RepositoryArg {
+    pub fn open(&self) -> Repository {
+        Repository::at(&self.repository)
+    }
+}
+
+/// Reads the path of a file, which the operating system would call "not a directory" if it ended with a slash.
+fn file_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let is_directory = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        if is_directory {
+            Err("it ends with a slash, so it is a directory path; name the file itself")
+        } else {
+            Ok(path)
+        }
+    })
+}
+
+/// Reads `90s`, `10m`, `1h 30m` or `PT10M`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    parsed.try_into().map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+/// Logs to stderr, and turns a file size limit into an error instead of a death by signal.
+pub fn start() {
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false).init();
+    let mut limits = SigSet::empty();
+    limits.add(Signal::SIGXFSZ);
+    if let Err(error) = limits.thread_block() {
+        tracing::warn!("cannot block SIGXFSZ: {error}");
+    }
+}
+
+/// Logs an error, once, and gives the code for it.
+pub fn end(result: anyhow::Result<u8>) -> ExitCode {
+    let code = result.unwrap_or_else(|error| {
+        if output::is_closed(&error) {
+            return exit::OK;
+        }
+        tracing::error!("{error:#}");
+        error.downcast_ref().map_or(exit::FAILED, backup::Error::exit_code)
+    });
+    ExitCode::from(code)
+}

@@ -1,0 +1,71 @@
+use backup::lineage::Lineage;
+use backup::{Entry, Manifest, State, exit};
+use clap::Args;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use jiff::Timestamp;
+
+use super::{RepositoryArg, output};
+
+/// List the restore points, oldest first; reads their manifests only
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    repository: RepositoryArg,
+}
+
+impl List {
+    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+        let entries = self.repository.open().entries()?;
+        if json {
+            output::json(&entries)?;
+        } else if entries.is_empty() {
+            output::line("no restore points")?;
+        } else {
+            print(&entries)?;
+        }
+        Ok(exit::OK)
+    }
+}
+
+fn print(entries: &[Entry]) -> anyhow::Result<()> {
+    output::line(&table(entries, Timestamp::now()).trim_fmt())?;
+    for entry in entries {
+        if let State::Incomplete { reason } = &entry.state {
+            output::line(&format!("{}: {reason}", entry.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// At most 80 columns wide, so the creation time leaves the year to the name.
+fn table(entries: &[Entry], now: Timestamp) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_header(["seq", "name", "created UTC", "age", "size", "lineage", "state"]);
+    for entry in entries {
+        table.add_row(match &entry.state {
+            State::Complete { manifest } => complete(manifest, now),
+            State::Incomplete { .. } => ["-", entry.name.as_str(), "-", "-", "-", "-", "incomplete"].map(String::from),
+        });
+    }
+    let last = table.column_count() - 1;
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, u16::from(index < last)));
+        if [0, 3, 4].contains(&index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn complete(manifest: &Manifest, now: Timestamp) -> [String; 7] {
+    [
+        manifest.sequence.to_string(),
+        manifest.name.to_string(),
+        manifest.created_at.strftime("%m-%d %H:%M:%S").to_string(),
+        output::age(manifest.created_at, now),
+        output::size(manifest.size_bytes),
+        manifest.lineage.as_ref().map_or("none", Lineage::short).to_owned(),
+        "complete".to_owned(),
+    ]
+}

@@ -1,0 +1,53 @@
+//! Results on stdout.
+
+use std::io::{self, Write};
+
+use indicatif::DecimalBytes;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Prints one JSON document.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Prints a line.
+pub fn line(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// Whether it failed because nobody reads the output any more, as `head` does: no fault of ours.
+pub fn is_closed(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A size for people, `104.86 MB`.
+pub fn size(bytes: u64) -> String {
+    DecimalBytes(bytes).to_string()
+}
+
+/// The time since `then` for people, in one unit; a clock that went back shows as `0s`.
+pub fn age(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(then).as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_has_one_unit() {
+        let then: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        for (seconds, expected) in
+            [(-5, "0s"), (59, "59s"), (60, "1m"), (7199, "1h"), (86_400, "1d"), (8_640_000, "100d")]
+        {
+            assert_eq!(age(then, then + jiff::SignedDuration::from_secs(seconds)), expected);
+        }
+    }
+}

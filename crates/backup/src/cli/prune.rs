@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use backup::exit;
+use backup::lineage::Lineage;
+use backup::prune::{self, Mode, Pruned, Unprotected};
+use backup::retention::Policy;
+use clap::Args;
+
+use super::{RepositoryArg, duration, output};
+
+/// Remove the restore points that no --keep rule keeps
+///
+/// Rules apply to each lineage on its own. The newest restore point of a lineage and its newest good one are always
+/// kept.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("policy").args(["keep_last", "keep_hourly", "keep_daily"]).multiple(true).required(true)))]
+pub struct Prune {
+    #[command(flatten)]
+    repository: RepositoryArg,
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// Only print what would go, and why the rest stays
+    #[arg(long)]
+    dry_run: bool,
+    /// How long to wait while another take or prune is at work
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    wait: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// Keep the newest N
+    #[arg(long, value_name = "N")]
+    keep_last: Option<u32>,
+    /// Keep the newest of each of the last N hours (UTC) that have any
+    #[arg(long, value_name = "N")]
+    keep_hourly: Option<u32>,
+    /// Keep the newest of each of the last N days (UTC) that have any
+    #[arg(long, value_name = "N")]
+    keep_daily: Option<u32>,
+}
+
+impl PolicyArgs {
+    pub fn is_given(&self) -> bool {
+        self.keep_last.or(self.keep_hourly).or(self.keep_daily).is_some()
+    }
+
+    pub fn policy(&self) -> Policy {
+        Policy {
+            last: self.keep_last.unwrap_or(0),
+            hourly: self.keep_hourly.unwrap_or(0),
+            daily: self.keep_daily.unwrap_or(0),
+        }
+    }
+}
+
+impl Prune {
+    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+        let writer = self.repository.open().writer(self.wait)?;
+        let mode = if self.dry_run { Mode::DryRun } else { Mode::Remove };
+        let pruned = prune::run(&writer, self.policy.policy(), None, mode)?;
+        pruned.unprotected.iter().for_each(warn);
+        if json {
+            output::json(&pruned)?;
+        } else {
+            self.print(&pruned)?;
+        }
+        Ok(if pruned.unprotected.is_empty() { exit::OK } else { exit::DAMAGED })
+    }
+
+    fn print(&self, pruned: &Pruned) -> anyhow::Result<()> {
+        let verb = if self.dry_run { "would remove" } else { "removed" };
+        pruned.removed.iter().try_for_each(|name| output::line(&format!("{verb} {name}")))?;
+        if self.dry_run {
+            for kept in &pruned.kept {
+                output::line(&format!("would keep {} ({})", kept.name, kept.reasons.join(", ")))?;
+            }
+        }
+        output::line(&format!("{verb} {} of {}", pruned.removed.len(), pruned.removed.len() + pruned.kept.len()))
+    }
+}
+
+/// Says that a lineage has nothing good left.
+pub fn warn(unprotected: &Unprotected) {
+    let lineage = unprotected.lineage.as_ref().map_or("none", Lineage::as_str);
+    let faults: Vec<String> = unprotected.rejected.iter().map(ToString::to_string).collect();
+    tracing::warn!(lineage, "no good restore point, none of its lineage was removed: {}", faults.join("; "));
+}

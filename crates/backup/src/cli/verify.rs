@@ -1,0 +1,108 @@
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use backup::lineage::Lineage;
+use backup::verify::{self, Check};
+use backup::{Entry, Error, Name, exit};
+use clap::Args;
+
+use super::{RepositoryArg, output};
+
+/// Verify that restore points are what their manifests say
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    repository: RepositoryArg,
+    /// Which ones [default: the newest of each lineage, and any incomplete ones since the newest of all]
+    #[arg(value_name = "NAME", conflicts_with = "all")]
+    names: Vec<Name>,
+    /// All of them, the incomplete ones too
+    #[arg(long)]
+    all: bool,
+    /// How thoroughly SQLite checks each, beyond its digest
+    #[arg(long, value_enum, default_value_t)]
+    check: Check,
+}
+
+/// The verdict on one restore point.
+#[derive(serde::Serialize)]
+struct Verdict {
+    name: Name,
+    good: bool,
+    /// What is wrong with it.
+    reason: Option<String>,
+}
+
+impl Verify {
+    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+        let repository = self.repository.open();
+        let entries = self.choose(repository.entries()?)?;
+        let mut verdicts = Vec::new();
+        for entry in entries {
+            let reason = match verify::entry(&repository, &entry, self.check) {
+                Ok(()) => None,
+                // Readers take no lock, so a prune may be at work.
+                Err(_) if self.names.is_empty() && !repository.holds(&entry.name) => {
+                    tracing::info!(name = %entry.name, "skipped, it was removed meanwhile");
+                    continue;
+                }
+                Err(Error::Damaged { reason, .. }) => Some(reason),
+                Err(error) => return Err(error).with_context(|| format!("cannot verify {}", entry.name)),
+            };
+            verdicts.push(Verdict { name: entry.name, good: reason.is_none(), reason });
+        }
+        if verdicts.is_empty() {
+            return Err(Error::NoRestorePoint { reason: "all there were have been removed meanwhile".into() }.into());
+        }
+        if json {
+            output::json(&verdicts)?;
+        } else {
+            verdicts.iter().try_for_each(print)?;
+        }
+        Ok(if verdicts.iter().all(|verdict| verdict.good) { exit::OK } else { exit::DAMAGED })
+    }
+
+    fn choose(&self, entries: Vec<Entry>) -> Result<Vec<Entry>, Error> {
+        let chosen = if self.all {
+            entries
+        } else if self.names.is_empty() {
+            newest(entries)
+        } else {
+            self.names.iter().map(|name| named(&entries, name)).collect::<Result<_, _>>()?
+        };
+        if chosen.is_empty() {
+            return Err(Error::NoRestorePoint { reason: "the repository is empty".into() });
+        }
+        Ok(chosen)
+    }
+}
+
+/// The newest of each lineage; then, since the newest restore point of somebody may be among them, the incomplete ones
+/// whose names are newer than the newest complete one.
+fn newest(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut newest: BTreeMap<Option<Lineage>, Entry> = BTreeMap::new();
+    let mut last = None;
+    let mut incomplete = Vec::new();
+    // The complete ones come first, oldest first: the last one of a lineage stays.
+    for entry in entries {
+        if let Some(manifest) = entry.manifest() {
+            last = Some(entry.name.clone());
+            newest.insert(manifest.lineage.clone(), entry);
+        } else if Some(&entry.name) > last.as_ref() {
+            incomplete.push(entry);
+        }
+    }
+    newest.into_values().chain(incomplete).collect()
+}
+
+fn named(entries: &[Entry], name: &Name) -> Result<Entry, Error> {
+    let absent = || Error::NoRestorePoint { reason: format!("there is no {name}; see the names with `backup list`") };
+    entries.iter().find(|entry| entry.name == *name).cloned().ok_or_else(absent)
+}
+
+fn print(verdict: &Verdict) -> anyhow::Result<()> {
+    match &verdict.reason {
+        None => output::line(&format!("{}: good", verdict.name)),
+        Some(reason) => output::line(&format!("{}: damaged: {reason}", verdict.name)),
+    }
+}

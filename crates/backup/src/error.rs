@@ -1,0 +1,183 @@
+//! What can go wrong, one variant for each thing a caller does differently about it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::lineage::Lineage;
+use crate::{Name, exit};
+
+/// An error of the library; [`Error::exit_code`] is what the program ends with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on a file.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb phrase.
+        action: &'static str,
+        /// The file or directory it was tried on.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// SQLite refused an operation for a reason that is no damage.
+    #[error("cannot {action} {}", path.display())]
+    Sqlite {
+        /// What was tried, as a verb phrase.
+        action: &'static str,
+        /// The database it was tried on.
+        path: PathBuf,
+        /// SQLite's answer.
+        source: rusqlite::Error,
+    },
+    /// The repository's directory is not there, perhaps because its volume is not mounted.
+    #[error("the repository {} does not exist; create the directory or mount its volume", path.display())]
+    NoRepository {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The database to copy cannot be copied.
+    #[error("cannot take a restore point of {}: {reason}", path.display())]
+    Source {
+        /// The database.
+        path: PathBuf,
+        /// Why, and what to do next.
+        reason: String,
+    },
+    /// The copy took longer than it may.
+    #[error("the copy of {} was given up after {limit:?}, with {copied} of {total} pages copied; raise --deadline", path.display())]
+    Deadline {
+        /// The database.
+        path: PathBuf,
+        /// The limit.
+        limit: Duration,
+        /// Pages copied until then.
+        copied: u64,
+        /// Pages of the database.
+        total: u64,
+    },
+    /// A restore point is not what its manifest says.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file that was looked at.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// Every restore point that fits is damaged.
+    #[error("no good restore point is left, nothing was restored: {}", list(rejected))]
+    NothingGood {
+        /// Each that was tried, newest first, with what is wrong with it.
+        rejected: Vec<Rejected>,
+    },
+    /// Another process changes the repository.
+    #[error("another take or prune works in {}; try again later or pass --wait", path.display())]
+    RepositoryBusy {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// Another restore works on the same destination.
+    #[error("another restore to {} is under way; wait for it to end", path.display())]
+    RestoreBusy {
+        /// The destination.
+        path: PathBuf,
+    },
+    /// A process has the database to replace open.
+    #[error("{} is in use{}; stop what uses it, then restore with --force", path.display(), by(*pid))]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The process that holds a lock on it, where the kernel knows.
+        pid: Option<u32>,
+    },
+    /// No restore point fits what was asked for.
+    #[error("no restore point fits: {reason}")]
+    NoRestorePoint {
+        /// What was looked for and what there is.
+        reason: String,
+    },
+    /// Several databases have restore points here and none was chosen.
+    #[error("the repository holds restore points of {} lineages, choose one with --lineage: {}", .0.len(), list(.0))]
+    SeveralLineages(Vec<LineageSummary>),
+    /// The destination exists and may not be replaced.
+    #[error("{} exists; pass --force to replace it (a safety copy is kept)", path.display())]
+    DestinationExists {
+        /// The destination.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// The program's exit code for this error, see [`exit`].
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Io { .. }
+            | Self::Sqlite { .. }
+            | Self::NoRepository { .. }
+            | Self::Source { .. }
+            | Self::Deadline { .. } => exit::FAILED,
+            Self::Damaged { .. } | Self::NothingGood { .. } => exit::DAMAGED,
+            Self::RepositoryBusy { .. } | Self::RestoreBusy { .. } | Self::InUse { .. } => exit::BUSY,
+            Self::NoRestorePoint { .. } | Self::SeveralLineages(_) => exit::NO_RESTORE_POINT,
+            Self::DestinationExists { .. } => exit::REFUSED,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn sqlite(action: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
+        move |source| Self::Sqlite { action, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+/// A restore point that was passed over, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The restore point.
+    pub name: Name,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.reason)
+    }
+}
+
+/// One lineage of a repository, as shown to somebody who has to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineageSummary {
+    /// The lineage; `None` for databases without one.
+    pub lineage: Option<Lineage>,
+    /// Its number of complete restore points.
+    pub restore_points: usize,
+    /// When its newest one was created.
+    pub newest: Timestamp,
+}
+
+impl fmt::Display for LineageSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.lineage.as_ref().map_or("none", Lineage::as_str);
+        write!(f, "{id} ({} restore points, newest {:.3})", self.restore_points, self.newest)
+    }
+}
+
+fn list(items: &[impl fmt::Display]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn by(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}

@@ -1,0 +1,16 @@
+//! The exit codes of the program `backup`: stable, since schedulers and drills branch on them.
+
+/// Everything asked for was done.
+pub const OK: u8 = 0;
+/// The work failed: an I/O error, or the source is missing or is no database.
+pub const FAILED: u8 = 1;
+/// The command line makes no sense (clap's own code).
+pub const USAGE: u8 = 2;
+/// A restore point is damaged, or no good one is left.
+pub const DAMAGED: u8 = 3;
+/// Another `take` or `prune` is at work, or the database to replace is in use.
+pub const BUSY: u8 = 4;
+/// No restore point fits: none at all, none before that time, or several lineages and none named.
+pub const NO_RESTORE_POINT: u8 = 5;
+/// Refused: the destination exists and `--force` was not given.
+pub const REFUSED: u8 = 6;

@@ -1,0 +1,51 @@
+//! Whether another process uses a database, seen from outside SQLite.
+
+use std::fs::File;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc::{F_WRLCK, SEEK_SET, flock};
+
+use crate::Error;
+
+/// SQLite's PENDING, RESERVED and SHARED bytes, see "The Database File Format". A WAL connection that has read
+/// anything holds SHARED until it is closed; others hold it during each transaction.
+const LOCK_START: i64 = 0x4000_0000;
+const LOCK_BYTES: i64 = 512;
+
+/// A write lock over all of SQLite's lock bytes: while it lives, no other process can read or write the database
+/// through SQLite.
+#[derive(Debug)]
+pub(crate) struct Held {
+    // The lock belongs to the open file, not to the process as POSIX locks do, and goes with it.
+    _file: File,
+}
+
+/// Takes hold of a database that exists.
+///
+/// # Errors
+/// [`Error::InUse`] if a process has it open, with its id if the kernel tells.
+pub(crate) fn hold(database: &Path) -> Result<Held, Error> {
+    let file = File::options().read(true).write(true).open(database).map_err(Error::io("open", database))?;
+    match fcntl(&file, FcntlArg::F_OFD_SETLK(&range())) {
+        Ok(_) => Ok(Held { _file: file }),
+        Err(Errno::EAGAIN | Errno::EACCES) => {
+            Err(Error::InUse { path: database.to_owned(), pid: holder(&file).map_err(Error::io("lock", database))? })
+        }
+        Err(errno) => Err(Error::io("lock", database)(errno.into())),
+    }
+}
+
+/// The process with a conflicting lock; none if it let go meanwhile, or lives in another PID namespace.
+fn holder(file: &File) -> std::io::Result<Option<u32>> {
+    let mut lock = range();
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(u32::try_from(lock.l_pid).ok().filter(|&pid| pid > 0))
+}
+
+fn range() -> flock {
+    #[expect(clippy::cast_possible_truncation, reason = "constants of the kernel's interface, both below 3")]
+    let (l_type, l_whence) = (F_WRLCK as i16, SEEK_SET as i16);
+    flock { l_type, l_whence, l_start: LOCK_START, l_len: LOCK_BYTES, l_pid: 0 }
+}

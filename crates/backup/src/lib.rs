@@ -1,0 +1,30 @@
+//! Takes, lists, verifies, restores and prunes restore points of a SQLite database.
+//!
+//! A [`Repository`] is a directory of restore points: copies of a database, each beside its [`Manifest`]. Readers
+//! take no lock; only a [`Writer`] may add or remove restore points, and there is one at a time.
+
+mod content;
+mod copy;
+mod digest;
+mod durable;
+mod error;
+pub mod exit;
+mod in_use;
+pub mod lineage;
+mod manifest;
+mod name;
+pub mod prune;
+mod repository;
+pub mod restore;
+pub mod retention;
+mod source;
+pub mod take;
+pub mod verify;
+mod writer;
+
+pub use error::{Error, LineageSummary, Rejected};
+pub use manifest::{Durations, Manifest, SCHEMA_VERSION};
+pub use name::Name;
+pub use repository::{Entry, Repository, State};
+pub use restore::Restored;
+pub use writer::Writer;

@@ -1,0 +1,121 @@
+//! The manifest of a restore point: a JSON file beside the copy, written last and read first.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Name;
+use crate::lineage::Lineage;
+
+/// The schema this version writes, and the only one it reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The greatest sequence number: what every reader of JSON can tell from its neighbours, and far more than are taken.
+pub(crate) const SEQUENCE_MAX: u64 = (1 << 53) - 1;
+
+/// All that is known of a restore point without opening its database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Always [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Its place in the order of the repository, over all lineages; greater is newer.
+    pub sequence: u64,
+    /// The name its files have.
+    pub name: Name,
+    /// The instant its snapshot began: every transaction committed before it is in the copy.
+    pub created_at: Timestamp,
+    /// The instant the copy had passed its checks, just before it was published.
+    pub verified_at: Timestamp,
+    /// Size of the database file.
+    pub size_bytes: u64,
+    /// SQLite's page size in bytes.
+    pub page_size: u32,
+    /// Number of pages.
+    pub page_count: u32,
+    /// BLAKE3 of the database file, in lower-case hexadecimal.
+    pub blake3: String,
+    /// The lineage of the database; `None` where it has none.
+    pub lineage: Option<Lineage>,
+    /// `sqlite_sequence` of the database: by table, the greatest AUTOINCREMENT key ever given out.
+    pub high_water: BTreeMap<String, i64>,
+    /// The SQLite library that made the copy.
+    pub sqlite_version: String,
+    /// The version of this program that made it.
+    pub tool_version: String,
+    /// How long its parts took.
+    pub durations: Durations,
+}
+
+/// How long the parts of a take lasted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Durations {
+    /// From the begin of the snapshot to the last page written; the source's read transaction is held that long.
+    pub copy_seconds: f64,
+    /// Bringing the copy to disk, its digest and its checks, which overlap.
+    pub verify_seconds: f64,
+}
+
+impl Manifest {
+    /// Reads the manifest of `name` from the bytes of its file; the error says what is wrong with them.
+    pub(crate) fn parse(name: &Name, bytes: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema_version: u32,
+        }
+        let malformed = |error: serde_json::Error| format!("its manifest is malformed: {error}");
+        // The version first: a newer schema must be called that, not malformed.
+        let Version { schema_version } = serde_json::from_slice(bytes).map_err(malformed)?;
+        if schema_version != SCHEMA_VERSION {
+            return Err(format!(
+                "its manifest has schema {schema_version}, this program reads schema {SCHEMA_VERSION}"
+            ));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        if manifest.name != *name {
+            return Err(format!("its manifest belongs to {}", manifest.name));
+        }
+        if manifest.sequence > SEQUENCE_MAX {
+            return Err(format!("its sequence number expected at most {SEQUENCE_MAX}, found {}", manifest.sequence));
+        }
+        Ok(manifest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> serde_json::Value {
+        serde_json::json!({
+            "schema_version": 1, "sequence": 7, "name": "app-20261122T180935.449Z",
+            "created_at": "2026-11-22T18:09:35.449812Z", "verified_at": "2026-11-22T18:09:36Z",
+            "size_bytes": 8192, "page_size": 4096, "page_count": 2, "blake3": "00", "lineage": null,
+            "high_water": {"message": 3}, "sqlite_version": "3.51.0", "tool_version": "0.1.0",
+            "durations": {"copy_seconds": 0.1, "verify_seconds": 0.2}
+        })
+    }
+
+    fn parse(value: &serde_json::Value) -> Result<Manifest, String> {
+        Manifest::parse(&"app-20261122T180935.449Z".parse().unwrap(), value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn schema_1_survives_a_round_trip() {
+        let manifest = parse(&sample()).unwrap();
+        assert_eq!(serde_json::to_value(&manifest).unwrap(), sample());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_manifest_is_said() {
+        let name = "app-20261122T180935.449Z".parse().unwrap();
+        let unknown = serde_json::json!({"schema_version": 2, "all": "new"});
+        assert_eq!(parse(&unknown).unwrap_err(), "its manifest has schema 2, this program reads schema 1");
+        let mut other = sample();
+        other["name"] = "app-20261122T180935.450Z".into();
+        assert_eq!(parse(&other).unwrap_err(), "its manifest belongs to app-20261122T180935.450Z");
+        for garbage in ["", "null", "{", "[1]", "{\"schema_version\":1}", "\u{0}\u{0}"] {
+            assert!(Manifest::parse(&name, garbage.as_bytes()).unwrap_err().contains("malformed"), "{garbage}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Removes the restore points that no rule keeps, lineage by lineage, never the last good one of any.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lineage::Lineage;
+use crate::retention::{self, Point, Policy};
+use crate::verify::{self, Check};
+use crate::{Error, Manifest, Name, Rejected, Repository, Writer};
+
+/// What a prune did, or with a dry run would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// What goes, oldest first in each lineage.
+    pub removed: Vec<Name>,
+    /// What stays.
+    pub kept: Vec<Kept>,
+    /// The lineages of which nothing was removed because no good restore point was found in them.
+    pub unprotected: Vec<Unprotected>,
+}
+
+/// A restore point that stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its name.
+    pub name: Name,
+    /// The rules that keep it: `newest`, `last`, `hourly`, `daily`, `newest good`, `no good one known`.
+    pub reasons: Vec<String>,
+}
+
+/// A lineage without any good restore point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unprotected {
+    /// The lineage; `None` for databases without one.
+    pub lineage: Option<Lineage>,
+    /// What is wrong with each of its restore points.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Whether to remove anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Remove.
+    Remove,
+    /// Only tell.
+    DryRun,
+}
+
+/// Applies `policy` to each lineage. Before anything of a lineage goes, its newest restore point with the right digest
+/// is looked for and kept; `verified` is one known to be good, such as one just taken. Incomplete entries neither
+/// count nor go.
+///
+/// # Errors
+/// [`Error::Io`]; what was removed until then stays removed.
+pub fn run(writer: &Writer, policy: Policy, verified: Option<&Name>, mode: Mode) -> Result<Pruned, Error> {
+    let mut by_lineage: BTreeMap<Option<Lineage>, Vec<Manifest>> = BTreeMap::new();
+    for manifest in writer.repository().manifests()? {
+        by_lineage.entry(manifest.lineage.clone()).or_default().push(manifest);
+    }
+    let mut pruned = Pruned::default();
+    for (lineage, manifests) in by_lineage {
+        plan(writer.repository(), policy, verified, lineage, &manifests, &mut pruned)?;
+    }
+    if mode == Mode::Remove {
+        for name in &pruned.removed {
+            writer.remove(name)?;
+        }
+    }
+    Ok(pruned)
+}
+
+fn plan(
+    repository: &Repository,
+    policy: Policy,
+    verified: Option<&Name>,
+    lineage: Option<Lineage>,
+    manifests: &[Manifest],
+    pruned: &mut Pruned,
+) -> Result<(), Error> {
+    let points: Vec<Point> = manifests
+        .iter()
+        .map(|manifest| Point { sequence: manifest.sequence, created_at: manifest.created_at })
+        .collect();
+    let mut reasons: Vec<Vec<String>> = retention::decide(policy, &points)
+        .into_iter()
+        .map(|rules| rules.into_iter().map(String::from).collect())
+        .collect();
+    // Reading a whole file to learn that it is good is worth it only if something goes.
+    if reasons.iter().any(Vec::is_empty) {
+        match newest_good(repository, verified, manifests)? {
+            Ok(good) => reasons[good].push("newest good".into()),
+            Err(rejected) => {
+                reasons.iter_mut().for_each(|rules| rules.push("no good one known".into()));
+                pruned.unprotected.push(Unprotected { lineage, rejected });
+            }
+        }
+    }
+    for (manifest, reasons) in manifests.iter().zip(reasons) {
+        let name = manifest.name.clone();
+        if reasons.is_empty() { pruned.removed.push(name) } else { pruned.kept.push(Kept { name, reasons }) }
+    }
+    Ok(())
+}
+
+/// The index of the newest good restore point, or what is wrong with each.
+fn newest_good(
+    repository: &Repository,
+    verified: Option<&Name>,
+    manifests: &[Manifest],
+) -> Result<Result<usize, Vec<Rejected>>, Error> {
+    let mut rejected = Vec::new();
+    for (index, manifest) in manifests.iter().enumerate().rev() {
+        if verified == Some(&manifest.name) {
+            return Ok(Ok(index));
+        }
+        match verify::restore_point(repository, manifest, Check::None) {
+            Ok(()) => return Ok(Ok(index)),
+            Err(Error::Damaged { reason, .. }) => rejected.push(Rejected { name: manifest.name.clone(), reason }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Err(rejected))
+}

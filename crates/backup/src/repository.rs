@@ -1,0 +1,203 @@
+//! The directory of restore points, as its readers see it. Readers take no lock.
+//!
+//! The rule: a restore point exists if and only if `NAME.db` exists. `NAME.db.partial` marks a publication or a
+//! removal that is under way or was killed; with it beside, `NAME.json` counts for nothing.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::libc::O_NONBLOCK;
+use serde::{Deserialize, Serialize};
+
+use crate::lineage::Lineage;
+use crate::{Error, Manifest, Name};
+
+pub(crate) const PARTIAL: &str = ".partial";
+
+/// The directory that holds the restore points.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    directory: PathBuf,
+}
+
+/// What is in a repository under one name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The name its files have.
+    pub name: Name,
+    /// Whether it can be restored.
+    #[serde(flatten)]
+    pub state: State,
+}
+
+/// Whether an entry is a restore point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// A database file with its manifest. Nothing is said of the file's content: that takes `verify`.
+    Complete {
+        /// The manifest.
+        manifest: Box<Manifest>,
+    },
+    /// A part of a restore point is missing or unreadable. Nothing deletes it but people.
+    Incomplete {
+        /// Which part, and how.
+        reason: String,
+    },
+}
+
+impl Entry {
+    /// The manifest of a complete entry.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match &self.state {
+            State::Complete { manifest } => Some(manifest),
+            State::Incomplete { .. } => None,
+        }
+    }
+}
+
+impl Repository {
+    /// The repository in the directory `dir`. Touches nothing.
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        Self { directory: dir.into() }
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The database file of a restore point.
+    pub fn database(&self, name: &Name) -> PathBuf {
+        self.directory.join(name.database_file())
+    }
+
+    /// The manifest file of a restore point.
+    pub fn manifest(&self, name: &Name) -> PathBuf {
+        self.directory.join(name.manifest_file())
+    }
+
+    /// Every entry: the complete ones in the order of their sequence, oldest first, then the incomplete ones in the
+    /// order of their names.
+    ///
+    /// # Errors
+    /// [`Error::NoRepository`] if the directory does not exist, [`Error::Io`] if it cannot be listed. A file in it that
+    /// cannot be read makes its own entry incomplete, no more.
+    pub fn entries(&self) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        for name in self.names()? {
+            entries.extend(self.state(&name).map(|state| Entry { name, state }));
+        }
+        // The sort is stable and the names came sorted.
+        entries.sort_by_key(|entry| entry.manifest().map_or(u64::MAX, |manifest| manifest.sequence));
+        Ok(entries)
+    }
+
+    /// The manifests of the complete entries, oldest first.
+    ///
+    /// # Errors
+    /// Those of [`Repository::entries`].
+    pub fn manifests(&self) -> Result<Vec<Manifest>, Error> {
+        let complete = |entry: Entry| match entry.state {
+            State::Complete { manifest } => Some(*manifest),
+            State::Incomplete { .. } => None,
+        };
+        Ok(self.entries()?.into_iter().filter_map(complete).collect())
+    }
+
+    /// The newest complete restore point by sequence, of one lineage or (`None`) of any. Reads manifests only: the
+    /// file itself may be damaged.
+    ///
+    /// # Errors
+    /// Those of [`Repository::entries`]; an empty directory is `Ok(None)`.
+    pub fn newest(&self, lineage: Option<&Lineage>) -> Result<Option<Manifest>, Error> {
+        let fits = |manifest: &Manifest| lineage.is_none() || manifest.lineage.as_ref() == lineage;
+        Ok(self.manifests()?.into_iter().rfind(fits))
+    }
+
+    /// Whether there is, now, an entry of this name.
+    pub fn holds(&self, name: &Name) -> bool {
+        self.state(name).is_some()
+    }
+
+    /// The names in the directory that have a database, a manifest or a part of one.
+    pub(crate) fn names(&self) -> Result<BTreeSet<Name>, Error> {
+        let listing = fs::read_dir(&self.directory).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::NoRepository { path: self.directory.clone() },
+            _ => Error::io("list the repository", &self.directory)(error),
+        })?;
+        let mut names = BTreeSet::new();
+        for file in listing {
+            let file = file.map_err(Error::io("list the repository", &self.directory))?;
+            names.extend(name_of(&file.file_name()));
+        }
+        Ok(names)
+    }
+
+    /// The state of one name, `None` if there is no restore point. A restore point may come or go meanwhile: each
+    /// answer is right for some instant, because the manifest is there before its database and goes after it.
+    pub(crate) fn state(&self, name: &Name) -> Option<State> {
+        let database = self.database(name);
+        if !may_exist(&database) {
+            let unfinished = may_exist(&partial(&database)) || self.read(name).is_none();
+            // Looked at again, since a publication may have ended between the questions.
+            if !may_exist(&database) {
+                let reason = "its database file is missing".into();
+                return (!unfinished).then_some(State::Incomplete { reason });
+            }
+        }
+        match self.read(name) {
+            Some(Ok(manifest)) => Some(State::Complete { manifest: Box::new(manifest) }),
+            Some(Err(reason)) => Some(State::Incomplete { reason }),
+            None => {
+                let reason = "no manifest: its digest and its lineage are unknown".into();
+                may_exist(&database).then_some(State::Incomplete { reason })
+            }
+        }
+    }
+
+    /// What the manifest of `name` says, or what is wrong with it; `None` if there is none.
+    pub(crate) fn read(&self, name: &Name) -> Option<Result<Manifest, String>> {
+        match read_file(&self.manifest(name)) {
+            Ok(bytes) => Some(Manifest::parse(name, &bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => Some(Err(format!("its manifest cannot be read: {error}"))),
+        }
+    }
+}
+
+/// Reads a regular file, and never waits for the writer of a pipe.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The path of a file while it is written or removed.
+pub(crate) fn partial(path: &Path) -> PathBuf {
+    crate::durable::with_suffix(path, PARTIAL)
+}
+
+pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
+    path.try_exists().map_err(Error::io("look for", path))
+}
+
+/// What cannot be looked at counts as there: reading it will say what is wrong.
+fn may_exist(path: &Path) -> bool {
+    !matches!(path.try_exists(), Ok(false))
+}
+
+fn name_of(file: &OsStr) -> Option<Name> {
+    let file = file.to_str()?;
+    let file = file.strip_suffix(PARTIAL).unwrap_or(file);
+    let stem = file.strip_suffix(".db").or_else(|| file.strip_suffix(".json"))?;
+    stem.parse().ok()
+}

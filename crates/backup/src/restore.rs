@@ -1,0 +1,186 @@
+//! Restores a database: the newest good restore point that fits, verified before it replaces anything.
+
+mod choose;
+mod replace;
+mod temporary;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+pub use choose::{Choice, LineageChoice};
+
+use crate::in_use::{self, Held};
+use crate::verify::Check;
+use crate::{Entry, Error, Manifest, Rejected, Repository, State};
+use temporary::Temporary;
+
+/// What to restore, and where.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The database to bring back. Its directory must exist.
+    pub database: PathBuf,
+    /// Which restore point.
+    pub choice: Choice,
+    /// Of which lineage; needed only if the repository holds several.
+    pub lineage: Option<LineageChoice>,
+    /// Replace a database that exists, keeping a safety copy.
+    pub force: bool,
+    /// How thoroughly SQLite checks the copy.
+    pub check: Check,
+}
+
+/// What a restore did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restored {
+    /// What is in place now.
+    pub restore_point: Manifest,
+    /// What fitted better but is damaged, newest first.
+    pub rejected: Vec<Rejected>,
+    /// Where the database that was replaced is now.
+    #[serde(serialize_with = "lossy")]
+    pub safety_copy: Option<PathBuf>,
+    /// Bytes that were copied into place.
+    pub bytes: u64,
+    /// How long it all took.
+    pub seconds: f64,
+}
+
+/// JSON is Unicode, paths need not be. By now the restore is done: a path spelled wrong must not make it look failed.
+fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
+}
+
+/// What was done about a database that may be missing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Ensured {
+    /// It was there, and was left as it is.
+    Present,
+    /// It was missing, and the repository holds nothing: this is a first start.
+    NothingToRestore,
+    /// It was missing, and is there again.
+    Restored(Box<Restored>),
+}
+
+/// Restores a database unless there is one, or nothing to restore it from. For what runs before a service starts:
+/// whatever else is wrong is an error, so that the service does not start empty or with another's data.
+///
+/// # Errors
+/// Those of [`run`]. An incomplete restore point counts as one: what it held is missed by somebody.
+pub fn if_missing(repository: &Repository, request: &Request) -> Result<Ensured, Error> {
+    if crate::repository::exists(&resolve(&request.database)?)? {
+        return Ok(Ensured::Present);
+    }
+    if repository.entries()?.is_empty() {
+        return Ok(Ensured::NothingToRestore);
+    }
+    match run(repository, request) {
+        Ok(restored) => Ok(Ensured::Restored(Box::new(restored))),
+        // Another restore was faster.
+        Err(Error::DestinationExists { .. }) => Ok(Ensured::Present),
+        Err(error) => Err(error),
+    }
+}
+
+/// The temporary file that an interrupted restore left beside a *missing* database, if so. Whoever would create a new
+/// empty database there must not: the restore has to be run again.
+pub fn interrupted(database: &Path) -> Option<PathBuf> {
+    let database = resolve(database).unwrap_or_else(|_| database.to_owned());
+    let temporary = temporary::path(&database);
+    // A database that cannot be looked at is taken for missing: refusing to create one is the safe answer.
+    let missing = !matches!(database.try_exists(), Ok(true));
+    (missing && temporary.exists()).then_some(temporary)
+}
+
+/// Restores. What is at the destination is neither changed nor moved before the replacement is on disk and verified.
+///
+/// # Errors
+/// [`Error::InUse`] and [`Error::DestinationExists`] before anything is copied; [`Error::NoRestorePoint`] and
+/// [`Error::SeveralLineages`] if it is not clear what to restore; [`Error::NothingGood`] if all that fits is damaged,
+/// [`Error::Damaged`] if the one named is.
+pub fn run(repository: &Repository, request: &Request) -> Result<Restored, Error> {
+    let began = Instant::now();
+    let database = resolve(&request.database)?;
+    let entries = repository.entries()?;
+    let candidates = choose::candidates(&entries, request)?;
+    // First to tell early; again once no other restore to the same place can come between.
+    drop(hold(&database, request.force)?);
+    let mut temporary = Temporary::create(&database)?;
+    let held = hold(&database, request.force)?;
+    let (restore_point, mut rejected) = fill(repository, request, candidates, &mut temporary)?;
+    rejected.extend(passed_over(&entries, &restore_point));
+    let safety_copy = replace::with(temporary, &database, held)?;
+    let bytes = restore_point.size_bytes;
+    Ok(Restored { restore_point, rejected, safety_copy, bytes, seconds: began.elapsed().as_secs_f64() })
+}
+
+/// Fills the temporary file with the first good candidate.
+fn fill(
+    repository: &Repository,
+    request: &Request,
+    candidates: Vec<Manifest>,
+    temporary: &mut Temporary,
+) -> Result<(Manifest, Vec<Rejected>), Error> {
+    let mut rejected = Vec::new();
+    for manifest in candidates {
+        match temporary.fill(&repository.database(&manifest.name), &manifest, request.check) {
+            Ok(()) => return Ok((manifest, rejected)),
+            Err(Error::Damaged { reason, .. }) if !matches!(request.choice, Choice::Name(_)) => {
+                tracing::warn!(name = %manifest.name, "passed over, damaged: {reason}");
+                rejected.push(Rejected { name: manifest.name, reason });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::NothingGood { rejected })
+}
+
+/// The entries newer than what was restored that could not even be considered.
+fn passed_over<'a>(entries: &'a [Entry], restored: &'a Manifest) -> impl Iterator<Item = Rejected> + 'a {
+    entries.iter().filter(|entry| entry.name > restored.name).filter_map(|entry| match &entry.state {
+        State::Incomplete { reason } => Some(Rejected { name: entry.name.clone(), reason: reason.clone() }),
+        State::Complete { .. } => None,
+    })
+}
+
+/// The destination's real path: through a symbolic link, the file it names is what gets replaced, or created.
+fn resolve(database: &Path) -> Result<PathBuf, Error> {
+    let path = match fs::canonicalize(database) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::path::absolute(database).map(follow),
+        other => other,
+    };
+    let path = path.map_err(Error::io("look at", database))?;
+    let directory = crate::durable::directory_of(&path);
+    if !directory.is_dir() {
+        let missing =
+            io::Error::new(io::ErrorKind::NotFound, "its directory does not exist; create it or mount its volume");
+        return Err(Error::io("restore", &path)(missing));
+    }
+    Ok(path)
+}
+
+/// Where links lead whose end does not exist, which is why they cannot go in a circle.
+fn follow(mut path: PathBuf) -> PathBuf {
+    while let Ok(target) = fs::read_link(&path) {
+        path = crate::durable::directory_of(&path).join(target);
+    }
+    path
+}
+
+/// Proves that nobody uses the destination, and keeps it so. `None` where there is no database yet.
+fn hold(database: &Path, force: bool) -> Result<Option<Held>, Error> {
+    match fs::metadata(database) {
+        Ok(metadata) if !metadata.is_file() => {
+            let other = io::Error::other("it is not a regular file; name the database file itself with --database");
+            return Err(Error::io("replace", database)(other));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("look at", database)(error)),
+    }
+    let held = in_use::hold(database)?;
+    if force { Ok(Some(held)) } else { Err(Error::DestinationExists { path: database.to_owned() }) }
+}

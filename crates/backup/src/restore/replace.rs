@@ -1,0 +1,91 @@
+//! The exchange of the old database for the new one. Whatever was there is moved aside, never deleted.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::temporary::Temporary;
+use crate::in_use::Held;
+use crate::repository::exists;
+use crate::{Error, durable};
+
+/// The side files that may hold committed transactions; `-shm` holds none.
+const SIDE_FILES: [&str; 2] = ["-wal", "-journal"];
+
+/// Puts the temporary file in the place of the database and says where the old one went. `held` is what keeps others
+/// out of the old one meanwhile.
+///
+/// At each instant the old database is whole under one of two names: a kill before its renaming leaves it in place,
+/// one after leaves no database but the temporary file, which tells that a restore was interrupted.
+pub(super) fn with(mut temporary: Temporary, database: &Path, held: Option<Held>) -> Result<Option<PathBuf>, Error> {
+    let safety = safety_name(database)?;
+    let replaces = held.is_some();
+    if replaces {
+        set_aside(database, &safety)?;
+        temporary.keep();
+        // On disk before anything of the old database is removed.
+        durable::sync_directory(durable::directory_of(database))?;
+    } else if exists(database)? {
+        // Created since the restore began, so there may be somebody's data in it.
+        return Err(Error::DestinationExists { path: database.to_owned() });
+    }
+    clear_side_files(database, &safety, replaces)?;
+    // On disk before the new database is: a WAL that came back after a power cut would undo the restore.
+    durable::sync_directory(durable::directory_of(database))?;
+    temporary.publish(database)?;
+    drop(held);
+    Ok(replaces.then_some(safety))
+}
+
+/// Copies the side files first, then renames the database: the safety copy is whole from its first instant on. On an
+/// error the database is still in place, and nothing is left beside it.
+fn set_aside(database: &Path, safety: &Path) -> Result<(), Error> {
+    let set_aside = copy_side_files(database, safety).and_then(|()| durable::rename(database, safety));
+    if set_aside.is_err() {
+        for suffix in SIDE_FILES {
+            if let Err(error) = durable::remove(&durable::with_suffix(safety, suffix)) {
+                tracing::warn!("cannot clean up: {error}");
+            }
+        }
+    }
+    set_aside
+}
+
+fn copy_side_files(database: &Path, safety: &Path) -> Result<(), Error> {
+    for suffix in SIDE_FILES {
+        let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(safety, suffix));
+        if exists(&from)? {
+            fs::copy(&from, &to).map_err(Error::io("copy to its safety copy", &from))?;
+            File::open(&to).and_then(|file| file.sync_all()).map_err(Error::io("sync", &to))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that SQLite finds no leftover beside the new database. Where the safety copy has them they are removed,
+/// else (their database was lost before) kept under its name.
+fn clear_side_files(database: &Path, safety: &Path, kept: bool) -> Result<(), Error> {
+    for suffix in SIDE_FILES {
+        let stale = durable::with_suffix(database, suffix);
+        if kept {
+            durable::remove(&stale)?;
+        } else if exists(&stale)? {
+            durable::rename(&stale, &durable::with_suffix(safety, suffix))?;
+        }
+    }
+    durable::remove(&durable::with_suffix(database, "-shm"))
+}
+
+/// `<database>.replaced-<UTC>`, free under all its suffixes.
+fn safety_name(database: &Path) -> Result<PathBuf, Error> {
+    let mut instant = Timestamp::now();
+    loop {
+        let name = durable::with_suffix(database, &instant.strftime(".replaced-%Y%m%dT%H%M%S%.3fZ").to_string());
+        let taken = ["", "-wal", "-journal"].map(|suffix| exists(&durable::with_suffix(&name, suffix)));
+        if !taken.into_iter().collect::<Result<Vec<_>, _>>()?.contains(&true) {
+            return Ok(name);
+        }
+        instant += std::time::Duration::from_millis(1);
+    }
+}

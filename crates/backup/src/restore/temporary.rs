@@ -1,0 +1,106 @@
+//! The file a restore fills and verifies before it becomes the database.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::verify::{self, Check};
+use crate::{Error, Manifest, digest, durable};
+
+/// `<database>.restoring`. Beside a missing database, it tells that a restore was interrupted.
+pub(super) fn path(database: &Path) -> PathBuf {
+    durable::with_suffix(database, ".restoring")
+}
+
+/// Removed on drop unless it is to be kept.
+pub(super) struct Temporary {
+    path: PathBuf,
+    file: File,
+    kept: bool,
+}
+
+impl Temporary {
+    /// Creates it, or takes over what a killed restore left.
+    ///
+    /// # Errors
+    /// [`Error::RestoreBusy`] if a living restore holds it.
+    pub fn create(database: &Path) -> Result<Self, Error> {
+        let path = path(database);
+        let busy = || Error::RestoreBusy { path: database.to_owned() };
+        // Not truncated before it is known to be ours.
+        let options = File::options().create(true).truncate(false).read(true).write(true).open(&path);
+        let file = options.map_err(Error::io("create", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(busy()),
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+        }
+        // Between opening and locking, another restore may have made this very file its database.
+        if !is_still(&file, &path)? {
+            return Err(busy());
+        }
+        Ok(Self { path, file, kept: false })
+    }
+
+    /// Copies a restore point and compares what was copied with its manifest. On disk when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the restore point is damaged or cannot be read; others if the destination fails.
+    pub fn fill(&mut self, source: &Path, manifest: &Manifest, check: Check) -> Result<(), Error> {
+        let unreadable = |error: std::io::Error| Error::damaged(source, format!("it cannot be read: {error}"));
+        let metadata = fs::metadata(source).map_err(unreadable)?;
+        verify::file_size(source, manifest, metadata.len())?;
+        let mut reader = File::open(source).map_err(unreadable)?;
+        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(Error::io("empty", &self.path))?;
+        self.file.set_permissions(metadata.permissions()).map_err(Error::io("set the permissions of", &self.path))?;
+        let mut hasher = blake3::Hasher::new();
+        let mut failed_write = None;
+        let copied = digest::each_chunk(&mut reader, |chunk| {
+            hasher.update(chunk);
+            self.file.write_all(chunk).inspect_err(|error| failed_write = Some(error.kind()))
+        });
+        copied.map_err(|error| match failed_write {
+            Some(_) => Error::io("write", &self.path)(error),
+            None => unreadable(error),
+        })?;
+        verify::file_digest(source, manifest, hasher.finalize().to_hex().as_str())?;
+        let verified = durable::sync_while(&self.path, || verify::structure(&self.path, manifest, check));
+        verified.map_err(|error| match error {
+            // The same bytes, but the file people can look at is the restore point.
+            Error::Damaged { reason, .. } => Error::damaged(source, reason),
+            other => other,
+        })
+    }
+
+    /// From here on it stays whatever happens: without a database beside, it is what tells of the interruption.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    /// Renames it to the database, which must not exist, and brings that to disk.
+    pub fn publish(mut self, database: &Path) -> Result<(), Error> {
+        self.keep();
+        durable::rename(&self.path, database)?;
+        durable::sync_directory(durable::directory_of(database))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), "cannot remove the temporary file: {error}");
+        }
+    }
+}
+
+fn is_still(file: &File, path: &Path) -> Result<bool, Error> {
+    let ours = file.metadata().map_err(Error::io("look at", path))?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("look at", path)(error)),
+    }
+}

@@ -1,0 +1,123 @@
+//! Takes a restore point: one held read transaction, a verified copy, an atomic publication.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub use crate::copy::Progress;
+
+use serde::{Deserialize, Serialize};
+
+use crate::copy::{self, Deadline};
+use crate::prune::Pruned;
+use crate::repository::partial;
+use crate::source::{self, Snapshot};
+use crate::verify::{self, Check};
+use crate::{Durations, Error, Manifest, Name, SCHEMA_VERSION, Writer, digest, durable};
+
+/// What to take and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The live database.
+    pub database: PathBuf,
+    /// How thoroughly SQLite checks the copy.
+    pub check: Check,
+    /// How long beginning and copying may take together. The source's WAL cannot be reset meanwhile (and without
+    /// WAL, nobody can write meanwhile).
+    pub deadline: Duration,
+}
+
+/// What `backup take --json` prints.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Taken {
+    /// What was published.
+    pub restore_point: Manifest,
+    /// What was pruned after that, if asked for.
+    pub pruned: Option<Pruned>,
+}
+
+/// Takes a restore point and publishes it. The source is not changed, and on an error neither are the repository's
+/// restore points.
+///
+/// # Errors
+/// [`Error::Source`] if there is nothing to copy or the copy fails its check, [`Error::Deadline`],
+/// [`Error::Damaged`] if a manifest leaves no sequence number to follow, [`Error::Io`] and [`Error::Sqlite`] for the
+/// rest (a full disk, for one).
+pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Manifest, Error> {
+    let began = Instant::now();
+    let snapshot = source::begin(&request.database, request.deadline)?;
+    let name = writer.free_name(snapshot.created_at)?;
+    let published = copy_and_publish(writer, request, snapshot, &name, began, report);
+    if published.is_err()
+        && let Err(error) = writer.discard(&name)
+    {
+        // The next take sweeps it; what failed first matters more.
+        tracing::warn!(%name, "cannot clean up: {error}");
+    }
+    published
+}
+
+fn copy_and_publish(
+    writer: &Writer,
+    request: &Request,
+    snapshot: Snapshot,
+    name: &Name,
+    began: Instant,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Manifest, Error> {
+    let target = partial(&writer.repository().database(name));
+    create_like(&request.database, &target)?;
+    let Snapshot { connection, created_at, content } = snapshot;
+    let deadline = Deadline { began, limit: request.deadline };
+    copy::pages((&connection, &request.database), &target, deadline, report)?;
+    // The source's transaction ends here: verifying must not let its WAL grow.
+    drop(connection);
+    let copied = Instant::now();
+    let mut manifest = Manifest {
+        schema_version: SCHEMA_VERSION,
+        sequence: writer.next_sequence()?,
+        name: name.clone(),
+        created_at,
+        verified_at: created_at,
+        size_bytes: fs::metadata(&target).map_err(Error::io("look at", &target))?.len(),
+        page_size: content.page_size,
+        page_count: content.page_count,
+        blake3: String::new(),
+        lineage: content.lineage,
+        high_water: content.high_water,
+        sqlite_version: rusqlite::version().to_owned(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        durations: Durations { copy_seconds: (copied - began).as_secs_f64(), verify_seconds: 0.0 },
+    };
+    manifest.blake3 = durable::sync_while(&target, || {
+        verify::structure(&target, &manifest, request.check).map_err(|error| blame(&request.database, error))?;
+        digest::of_file(&target)
+    })?;
+    manifest.verified_at = source::now();
+    manifest.durations.verify_seconds = copied.elapsed().as_secs_f64();
+    writer.publish(&manifest)?;
+    Ok(manifest)
+}
+
+/// Creates the copy's file with the permissions of the source: a backup is no way around them.
+fn create_like(source: &Path, target: &Path) -> Result<(), Error> {
+    let mut permissions = fs::metadata(source).map_err(Error::io("look at", source))?.permissions();
+    // The owner has to write it even where the source is read-only.
+    permissions.set_mode(permissions.mode() | 0o600);
+    let file = File::create_new(target).map_err(Error::io("create", target))?;
+    file.set_permissions(permissions).map_err(Error::io("set the permissions of", target))
+}
+
+/// A fresh copy that fails its check was copied from a damaged source.
+fn blame(database: &Path, error: Error) -> Error {
+    match error {
+        Error::Damaged { reason, .. } => Error::Source {
+            path: database.to_owned(),
+            reason: format!(
+                "its copy is damaged, so it is too ({reason}); restore an older point, or copy it all the same with --check none"
+            ),
+        },
+        other => other,
+    }
+}

@@ -1,0 +1,143 @@
+//! The right to change a repository, held by one process at a time.
+
+use std::fs::{File, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::manifest::SEQUENCE_MAX;
+use crate::repository::{exists, partial};
+use crate::{Error, Manifest, Name, Repository, durable};
+
+/// How often a lock is asked for again: the kernel offers no wait with a limit.
+const POLL: Duration = Duration::from_millis(20);
+
+/// More takes than lie between two restore points that are kept.
+const ROOM: u64 = 1_000_000;
+
+/// The only one who may add and remove restore points, until it is dropped or its process dies.
+#[derive(Debug)]
+pub struct Writer {
+    repository: Repository,
+    // Locked for as long as it is open.
+    _lock: File,
+}
+
+impl Repository {
+    /// Waits at most `patience` to become the repository's only writer, then sweeps what killed ones left.
+    ///
+    /// # Errors
+    /// [`Error::RepositoryBusy`] if there is another all that time, [`Error::NoRepository`], [`Error::Io`].
+    pub fn writer(&self, patience: Duration) -> Result<Writer, Error> {
+        if !exists(self.path())? {
+            return Err(Error::NoRepository { path: self.path().to_owned() });
+        }
+        let path = self.path().join(".lock");
+        let options = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = options.map_err(Error::io("open", &path))?;
+        let asked = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+                Err(TryLockError::WouldBlock) if asked.elapsed() >= patience => {
+                    return Err(Error::RepositoryBusy { path: self.path().to_owned() });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(POLL),
+            }
+        }
+        let writer = Writer { repository: self.clone(), _lock: file };
+        writer.sweep()?;
+        Ok(writer)
+    }
+}
+
+impl Writer {
+    /// The repository it may change.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    /// A name for a snapshot that began at `instant` which no file has yet, should the clock have gone backwards.
+    pub(crate) fn free_name(&self, mut instant: jiff::Timestamp) -> Result<Name, Error> {
+        let taken = self.repository.names()?;
+        loop {
+            let name = Name::at(instant);
+            if !taken.contains(&name) {
+                return Ok(name);
+            }
+            instant += Duration::from_millis(1);
+        }
+    }
+
+    /// One more than any manifest has, whatever its lineage and whether or not its database is there. If one that
+    /// cannot be read is newer than all that can, its number is unknown: [`ROOM`] is left for it, so that it does not
+    /// outrank what is taken now on the day it can be read again.
+    pub(crate) fn next_sequence(&self) -> Result<u64, Error> {
+        let (mut newest, mut unreadable) = (None, None);
+        for name in self.repository.names()? {
+            match self.repository.read(&name) {
+                Some(Ok(manifest)) => newest = newest.max(Some((manifest.sequence, name))),
+                Some(Err(_)) => unreadable = Some(name),
+                None => {}
+            }
+        }
+        let (sequence, newest) = newest.map_or((0, None), |(sequence, name)| (sequence, Some(name)));
+        let next = sequence.saturating_add(if unreadable > newest { ROOM } else { 1 });
+        if next > SEQUENCE_MAX {
+            let path = newest.map_or_else(|| self.repository.path().to_owned(), |name| self.repository.manifest(&name));
+            let reason = format!("its sequence number {sequence} leaves none to follow; move it out of the repository");
+            return Err(Error::Damaged { path, reason });
+        }
+        Ok(next)
+    }
+
+    /// Makes `NAME.db.partial`, complete and on disk, a restore point.
+    pub(crate) fn publish(&self, manifest: &Manifest) -> Result<(), Error> {
+        let database = self.repository.database(&manifest.name);
+        let description = self.repository.manifest(&manifest.name);
+        let mut bytes = serde_json::to_vec_pretty(manifest)
+            .map_err(|error| Error::io("write", &description)(std::io::Error::other(error)))?;
+        bytes.push(b'\n');
+        durable::write(&partial(&description), &bytes)?;
+        durable::rename(&partial(&description), &description)?;
+        // Before the database, so that no reader and no power cut sees a database without its manifest.
+        durable::sync_directory(self.repository.path())?;
+        durable::rename(&partial(&database), &database)?;
+        durable::sync_directory(self.repository.path())
+    }
+
+    /// Removes a restore point. It is gone with the first rename; the rest can be swept later.
+    pub(crate) fn remove(&self, name: &Name) -> Result<(), Error> {
+        let database = self.repository.database(name);
+        durable::rename(&database, &partial(&database))?;
+        durable::sync_directory(self.repository.path())?;
+        self.discard(name)
+    }
+
+    /// Removes what an unfinished publication or removal of `name` left.
+    pub(crate) fn discard(&self, name: &Name) -> Result<(), Error> {
+        let database = self.repository.database(name);
+        let description = self.repository.manifest(name);
+        durable::remove(&partial(&description))?;
+        if exists(&partial(&database))? {
+            durable::remove(&description)?;
+            // Last, because it is what tells that the manifest beside it counts for nothing.
+            durable::remove(&partial(&database))?;
+        }
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<(), Error> {
+        for name in self.repository.names()? {
+            let database = self.repository.database(&name);
+            if exists(&database)? {
+                continue;
+            }
+            if exists(&partial(&database))? || exists(&partial(&self.repository.manifest(&name)))? {
+                tracing::warn!(%name, "sweeping what a killed take or prune left");
+                self.discard(&name)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! The shipped program, from outside: real files, real processes, real signals.
+
+// Clippy knows the functions with #[test] for tests, but not what they call.
+#![allow(clippy::unwrap_used)]
+
+mod damage;
+mod disk;
+mod if_missing;
+mod kill;
+mod lineages;
+mod prune;
+mod restore;
+mod sources;
+mod stage;
+mod take;

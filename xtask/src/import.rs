@@ -1,0 +1,37 @@
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use xshell::{Shell, cmd};
+
+use crate::kubectl::NAMESPACE;
+use crate::{cluster, image};
+
+/// Load the image into the k3d cluster, and restart the service that runs there
+#[derive(Args)]
+pub struct Import {}
+
+impl Import {
+    pub fn run(self, sh: &Shell) -> Result<ExitCode> {
+        let image = image::name();
+        let known = cmd!(sh, "docker image inspect {image}").ignore_status().ignore_stdout().output()?;
+        ensure!(known.status.success(), "docker has no image {image}; build it with cargo xtask image");
+        import(sh, &image)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Loads the image. A service that runs there goes over to it: its name is the same for every build of a version, so
+/// that a deployment would see no difference.
+pub fn import(sh: &Shell, image: &str) -> Result<()> {
+    let (cluster, context) = (cluster::NAME, cluster::CONTEXT);
+    cmd!(sh, "k3d image import {image} --cluster {cluster}").run()?;
+    let kubectl = ["--context", context, "--namespace", NAMESPACE];
+    if cmd!(sh, "kubectl {kubectl...} get deployment app --ignore-not-found --output name").read()?.is_empty() {
+        return Ok(());
+    }
+    cmd!(sh, "kubectl {kubectl...} rollout restart deployment/app").run()?;
+    cmd!(sh, "kubectl {kubectl...} rollout status deployment/app --timeout 180s")
+        .run()
+        .context("the service does not start with the new image; see kubectl describe pods in that namespace")
+}

@@ -1,0 +1,82 @@
+//! The cluster that is talked to, pinned on every call.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use xshell::{Shell, cmd};
+
+use crate::programs::refused;
+use crate::wait::{Status, wait_for};
+
+/// The label, and its value, of a namespace that may be destroyed.
+const LABEL: &str = "pra.dev/drill=allowed";
+
+/// A namespace in the cluster of a kubeconfig context.
+#[derive(clap::Args, Clone)]
+pub struct Target {
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME", default_value = crate::cluster::CONTEXT)]
+    pub context: String,
+    /// Namespace
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
+    pub namespace: String,
+}
+
+/// The namespace, unless another one is asked for.
+pub const NAMESPACE: &str = "pra";
+
+/// A namespace that may be written to.
+pub enum Namespace {
+    Absent,
+    /// It has the label that allows drills.
+    Ours,
+}
+
+impl Target {
+    /// The namespace, provided that it is absent or may be destroyed.
+    pub fn interlock(&self, sh: &Shell) -> Result<Namespace> {
+        let Self { context, namespace } = self;
+        let found = cmd!(sh, "kubectl --context {context} --request-timeout=15s get namespace {namespace}")
+            .args(["--ignore-not-found", "--output", "json"])
+            .ignore_status()
+            .output()?;
+        if !found.status.success() {
+            let reason = String::from_utf8_lossy(&found.stderr);
+            return Err(refused(format!(
+                "the cluster of context {context} does not answer: {}; for one of your own, cargo xtask cluster up; \
+                 to see what contexts there are, kubectl config get-contexts",
+                reason.trim()
+            )));
+        }
+        if found.stdout.is_empty() {
+            return Ok(Namespace::Absent);
+        }
+        let found: Value = serde_json::from_slice(&found.stdout).context("cannot read what kubectl says")?;
+        if found["metadata"]["labels"]["pra.dev/drill"] == "allowed" {
+            return Ok(Namespace::Ours);
+        }
+        Err(refused(format!(
+            "namespace {namespace} of context {context} lacks the label {LABEL} and is left as it is; if it may be \
+             destroyed, kubectl --context {context} label namespace {namespace} {LABEL}"
+        )))
+    }
+
+    /// Deletes the namespace, by its label too: what has lost the label meanwhile stays.
+    pub fn delete(&self, sh: &Shell, limit: Duration) -> Result<()> {
+        let Self { context, namespace } = self;
+        let field = format!("metadata.name={namespace}");
+        cmd!(
+            sh,
+            "kubectl --context {context} delete namespace --selector {LABEL} --field-selector {field} --wait=false"
+        )
+        .run()?;
+        wait_for(&format!("the end of namespace {namespace}"), limit, || {
+            let found =
+                cmd!(sh, "kubectl --context {context} get namespace {namespace} --ignore-not-found --no-headers")
+                    .quiet()
+                    .read()?;
+            Ok(if found.is_empty() { Status::Done } else { Status::NotYet(found) })
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! The project's pipeline, run as `cargo xtask`. Each subcommand is a file; it runs programs and depends on no crate
+//! of the workspace.
+
+mod all;
+mod build;
+mod ci;
+mod cluster;
+mod deploy;
+mod doctor;
+mod down;
+mod download;
+mod drill;
+mod image;
+mod import;
+mod kubectl;
+mod platform;
+mod programs;
+mod setup;
+mod test;
+mod tools;
+mod up;
+mod wait;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xshell::Shell;
+
+/// Build the project, run it, destroy it, restore it, measure it.
+#[derive(Parser)]
+#[command(version, bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    All(all::All),
+    Build(build::Build),
+    Image(image::Command),
+    Cluster(cluster::Cluster),
+    Import(import::Import),
+    Deploy(deploy::Deploy),
+    Drill(drill::Drill),
+    Up(up::Up),
+    Down(down::Down),
+    Test(test::Test),
+    Ci(ci::Ci),
+    Setup(setup::Setup),
+    Doctor(doctor::Doctor),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            let code = error.downcast_ref::<programs::Refused>().map_or(1, |refused| refused.code);
+            programs::fail(&format!("{error:#}"), code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let sh = Shell::new()?;
+    let root = project_root()?;
+    sh.change_dir(root);
+    sh.set_var("PATH", tools::search_path(root)?);
+    match cli.command {
+        Command::All(all) => all.run(&sh),
+        Command::Build(build) => build.run(&sh),
+        Command::Image(image) => image.run(&sh),
+        Command::Cluster(cluster) => cluster.run(&sh),
+        Command::Import(import) => import.run(&sh),
+        Command::Deploy(deploy) => deploy.run(&sh),
+        Command::Drill(drill) => drill.run(&sh),
+        Command::Up(up) => up.run(&sh),
+        Command::Down(down) => down.run(&sh),
+        Command::Test(test) => test.run(&sh),
+        Command::Ci(ci) => ci.run(&sh),
+        Command::Setup(setup) => setup.run(&sh),
+        Command::Doctor(doctor) => doctor.run(&sh),
+    }
+}
+
+fn project_root() -> Result<&'static Path> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().ok_or_else(|| anyhow::anyhow!("{} has no parent directory", manifest.display()))
+}

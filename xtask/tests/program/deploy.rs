@@ -1,0 +1,85 @@
+use crate::support::{Machine, assert_outcome};
+
+/// A kubectl that answers a question about the namespace, until it is deleted.
+fn kubectl(namespace: &str) -> String {
+    format!(
+        r#"case "$*" in
+        *"delete namespace"*) : > "$STATE/deleted" ;;
+        *"get namespace"*) [ -e "$STATE/deleted" ] || echo '{namespace}' ;;
+        esac"#
+    )
+}
+
+const OURS: &str = r#"{"metadata":{"labels":{"pra.dev/drill":"allowed"}}}"#;
+const FOREIGN: &str = r#"{"metadata":{"labels":{"pra.dev/drill":"denied"}}}"#;
+const LOOK: &str = "kubectl --context k3d-pra --request-timeout=15s get namespace pra --ignore-not-found --output json";
+
+#[test]
+fn a_deployment_is_one_playbook_with_image_context_and_namespace() {
+    let machine = Machine::with_every_tool();
+    assert_outcome(&machine.run(&["deploy"]), 0, &["the service: http://localhost:8080"]);
+    let playbook = format!(
+        "ansible-playbook ansible/playbook.yml --extra-vars pra_image=pra/app:{} --extra-vars pra_context=k3d-pra --extra-vars \
+         pra_namespace=pra",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(machine.log()[..2], [LOOK, &playbook]);
+    assert!(machine.log()[2].starts_with("curl ") && machine.log()[2].ends_with("http://localhost:8080/health"));
+}
+
+#[test]
+fn a_deployment_elsewhere_says_how_to_find_the_service() {
+    let machine = Machine::with_every_tool();
+    let output = machine.run(&["deploy", "--context", "school", "--namespace", "me", "--image", "there/app:2"]);
+    assert_outcome(&output, 0, &["port 30080 of any node of context school"]);
+    assert!(
+        machine.log()[1].ends_with(
+            "--extra-vars pra_image=there/app:2 --extra-vars pra_context=school --extra-vars pra_namespace=me"
+        )
+    );
+}
+
+#[test]
+fn a_failed_deployment_shows_what_there_is() {
+    let machine = Machine::with_every_tool();
+    machine.program("ansible-playbook", "exit 2");
+    assert_outcome(&machine.run(&["deploy"]), 1, &["the deployment failed", "ansible-playbook"]);
+    assert_eq!(
+        machine.log().last().unwrap(),
+        "kubectl --context k3d-pra --namespace pra --request-timeout=15s get \
+         deployments,pods,jobs,persistentvolumeclaims"
+    );
+}
+
+#[test]
+fn a_namespace_without_the_label_is_neither_deployed_to_nor_removed() {
+    let machine = Machine::with_every_tool();
+    machine.program("kubectl", &kubectl(FOREIGN));
+    for command in ["deploy", "down"] {
+        assert_outcome(&machine.run(&[command]), 3, &["lacks the label pra.dev/drill=allowed and is left as it is"]);
+    }
+    assert_eq!(machine.log(), [LOOK, LOOK]);
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_is_named() {
+    let machine = Machine::with_every_tool();
+    machine.program("kubectl", "echo 'error: context \"school\" does not exist' >&2; exit 1");
+    for command in ["deploy", "down"] {
+        let said = ["context school does not answer", "does not exist", "kubectl config get-contexts"];
+        assert_outcome(&machine.run(&[command, "--context", "school"]), 3, &said);
+    }
+}
+
+#[test]
+fn what_was_deployed_is_removed_by_name_and_label_and_seen_to_go() {
+    let machine = Machine::with_every_tool();
+    machine.program("kubectl", &kubectl(OURS));
+    assert_outcome(&machine.run(&["down"]), 0, &["waiting for the end of namespace pra, at most 120 s"]);
+    let delete = "kubectl --context k3d-pra delete namespace --selector pra.dev/drill=allowed --field-selector \
+                  metadata.name=pra --wait=false";
+    assert_eq!(machine.log()[..2], [LOOK, delete]);
+
+    assert_outcome(&machine.run(&["down"]), 0, &["there is no namespace pra: nothing to do"]);
+    assert_eq!(machine.log().last().unwrap(), LOOK);
+}

@@ -1,0 +1,102 @@
+//! Invariants of the whole workspace that no compiler checks.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how a failure is reported")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The edges between crates of the workspace, tests left aside.
+fn edges() -> Vec<(String, String)> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut edges = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        for dependency in package["dependencies"].as_array().unwrap() {
+            if dependency["path"].is_string() {
+                let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
+                edges.push((name(package), name(dependency)));
+            }
+        }
+    }
+    edges.sort();
+    edges
+}
+
+#[test]
+fn crates_depend_on_each_other_only_where_the_architecture_says_so() {
+    let expected = [("app", "backup"), ("drill", "backup")];
+    assert_eq!(edges(), expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
+}
+
+fn sources() -> Vec<PathBuf> {
+    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for directory in ["crates", "xtask"] {
+        walk(&root().join(directory), &mut found);
+    }
+    assert!(found.len() > 50, "this test looks in the wrong place: {found:?}");
+    found
+}
+
+/// The length of each function in a formatted file: from the line that begins it to the brace in the same column.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut functions = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let signature = code.split_once("fn ").filter(|(before, _)| {
+            before
+                .split_whitespace()
+                .all(|word| word.starts_with("pub") || ["async", "const", "unsafe"].contains(&word))
+        });
+        if signature.is_some() {
+            let end = format!("{}}}", &line[..line.len() - code.len()]);
+            let length = lines[number..].iter().position(|line| *line == end).map_or(1, |last| last + 1);
+            functions.push((code, length));
+        }
+    }
+    functions
+}
+
+#[test]
+fn no_function_is_longer_than_70_lines() {
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (signature, length) in functions(&text) {
+            assert!(length <= 70, "{}: {signature} has {length} lines", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_subcommand_is_a_file_of_its_own() {
+    let main = fs::read_to_string(root().join("xtask/src/main.rs")).unwrap();
+    let commands =
+        main.lines().skip_while(|line| !line.starts_with("enum Command")).skip(1).take_while(|line| *line != "}");
+    let files: Vec<String> = commands.map(|line| line.trim().split('(').next().unwrap().to_lowercase()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        assert!(root().join(format!("xtask/src/{file}.rs")).is_file(), "xtask/src/{file}.rs is missing");
+    }
+}
