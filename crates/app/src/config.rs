@@ -1,0 +1,51 @@
+//! What the service can be told, by flag or by environment variable; a flag wins.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum, value_parser};
+use tracing::level_filters::LevelFilter;
+
+/// Serves messages over HTTP from one SQLite database, and acknowledges a write only once it is on disk.
+///
+/// Once it serves, it prints one line of JSON on stdout: {"listening":"127.0.0.1:8080","pid":123}. Logs go to stderr.
+#[derive(Clone, Debug, Parser)]
+#[command(version, after_help = "Exit codes: 0 stopped on request (SIGTERM, SIGINT), 1 failed, 2 wrong usage.")]
+pub struct Config {
+    /// The database; created if there is none, in a directory that exists
+    #[arg(long, env = "DB_PATH", default_value = "/data/app.db", value_name = "FILE")]
+    pub db_path: PathBuf,
+
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+
+    /// The repository of restore points that /status reports on
+    #[arg(long, env = "BACKUP_DIR", value_name = "DIRECTORY")]
+    pub backup_dir: Option<PathBuf>,
+
+    /// Refuse to create a database while the repository holds a restore point: it has to be restored first
+    #[arg(long, env = "RESTORE_FIRST", requires = "backup_dir")]
+    pub restore_first: bool,
+
+    /// How many writes may wait for the disk before the service answers 503
+    #[arg(long, env = "QUEUE_DEPTH", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub queue_depth: u32,
+
+    /// How logs are written
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// The least severe level that is logged: off, error, warn, info, debug or trace
+    #[arg(long, env = "LOG_LEVEL", default_value_t = LevelFilter::INFO)]
+    pub log_level: LevelFilter,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line a record, for people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}

@@ -1,0 +1,86 @@
+//! Which error to use where:
+//!
+//! - [`ApiError`] for whatever a route answers instead of its result; it alone knows status codes and JSON.
+//! - [`crate::store::Failure`] for what the store cannot do now. Whoever meets one inside the store logs it, so
+//!   that it is logged once, however many requests it fails.
+//! - [`crate::store::WriteFailure`] where the caller must also know whether the write may be stored all the same.
+//! - `anyhow::Error` while starting and stopping, where nobody branches on the kind.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::query::QueryError;
+use crate::store::{Failure, Outcome, WriteFailure};
+
+/// What a route answers when it cannot answer what was asked.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    /// 400: the query makes no sense.
+    #[error("{0}")]
+    BadQuery(#[from] QueryError),
+    /// 404: there is no such route.
+    #[error("no such route; expected /, /health, /live, /add, /count, /consultation or /status")]
+    NotFound,
+    /// 405: the route exists, but not for this method.
+    #[error("method not allowed; expected {allow}")]
+    MethodNotAllowed {
+        /// The methods that are.
+        allow: &'static str,
+    },
+    /// 503: the store cannot be read now.
+    #[error("{0}")]
+    Read(#[from] Failure),
+    /// 503: the store did not acknowledge the write.
+    #[error("{0}")]
+    Write(#[from] WriteFailure),
+}
+
+#[derive(Serialize)]
+struct Body {
+    error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+}
+
+impl ApiError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadQuery(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Read(_) | Self::Write(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Read(failure) | Self::Write(WriteFailure { failure, .. }) => Some(failure),
+            Self::BadQuery(_) | Self::NotFound | Self::MethodNotAllowed { .. } => None,
+        }
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Write(failure) => Some(failure.outcome),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Json(Body { error: self.to_string(), outcome: self.outcome() });
+        let mut response = (self.status(), body).into_response();
+        if let Self::MethodNotAllowed { allow } = self {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.failure().is_some_and(Failure::is_passing) {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

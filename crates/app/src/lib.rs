@@ -1,0 +1,12 @@
+//! A small web service on SQLite that acknowledges a write only once it is on disk.
+//!
+//! [`server`] runs it, [`router`] lists its routes, and [`store`] alone knows that there is SQLite below.
+
+pub mod config;
+pub mod error;
+pub mod logging;
+pub mod query;
+pub mod router;
+pub mod routes;
+pub mod server;
+pub mod store;

@@ -1,0 +1,46 @@
+//! `GET /add?message=…`: stores a message. An answer means that it is on disk.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::Method;
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::query::{self, QueryError};
+use crate::router::Service;
+use crate::store::Message;
+
+/// The longest message that is stored, in bytes of UTF-8.
+const LENGTH_MAX: usize = 4096;
+
+/// A message that was stored.
+#[derive(Serialize)]
+pub struct Added {
+    status: &'static str,
+    #[serde(flatten)]
+    message: Message,
+}
+
+/// Stores the message of the query. Only for GET: HEAD must not insert.
+pub async fn add(
+    method: Method,
+    State(service): State<Service>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Added>, ApiError> {
+    if method != Method::GET {
+        return Err(ApiError::MethodNotAllowed { allow: "GET" });
+    }
+    let message = message(query.as_deref().unwrap_or_default())?;
+    let message = service.store.add(message).await?;
+    Ok(Json(Added { status: "added", message }))
+}
+
+fn message(query: &str) -> Result<String, QueryError> {
+    const NAME: &str = "message";
+    let message = query::value(query, NAME)?.unwrap_or_default();
+    match message.len() {
+        0 => Err(QueryError::Missing { name: NAME }),
+        length if length > LENGTH_MAX => Err(QueryError::TooLong { name: NAME, length, length_max: LENGTH_MAX }),
+        _ => Ok(message.into_owned()),
+    }
+}

@@ -1,0 +1,34 @@
+//! `GET /consultation`: messages, newest first, a page at a time.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+
+use crate::error::ApiError;
+use crate::query::{self, QueryError};
+use crate::router::Service;
+use crate::store::{Message, Page, Position};
+
+const LIMIT_DEFAULT: i64 = 50;
+const LIMIT_MAX: i64 = 1000;
+
+/// Answers a page of messages: the newest, those before an id, or those after one.
+pub async fn consultation(
+    State(service): State<Service>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Vec<Message>>, ApiError> {
+    let page = page(query.as_deref().unwrap_or_default())?;
+    Ok(Json(service.store.page(page).await?))
+}
+
+fn page(query: &str) -> Result<Page, QueryError> {
+    let limit = query::number(query, "limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
+    let before = query::number(query, "before", 0, i64::MAX)?;
+    let after = query::number(query, "after", 0, i64::MAX)?;
+    let position = match (before, after) {
+        (None, None) => Position::Newest,
+        (Some(id), None) => Position::Before(id),
+        (None, Some(id)) => Position::After(id),
+        (Some(_), Some(_)) => return Err(QueryError::Exclusive("before", "after")),
+    };
+    Ok(Page { position, limit })
+}

@@ -1,0 +1,19 @@
+//! `GET /count`: how many messages there are.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::router::Service;
+
+/// The number of messages.
+#[derive(Serialize)]
+pub struct Count {
+    count: i64,
+}
+
+/// Answers the number of messages, whoever wrote them.
+pub async fn count(State(service): State<Service>) -> Result<Json<Count>, ApiError> {
+    Ok(Json(Count { count: service.store.count().await? }))
+}

@@ -1,0 +1,15 @@
+//! `GET /live`: whether this process can still become useful by itself, or only a restart helps.
+//!
+//! Not the same question as `/health`: a full disk or the lock of another process makes the service unavailable, and
+//! a restart would mend neither. Whoever restarts on `/health` turns a slow disk into an outage.
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::health;
+use crate::router::Service;
+
+/// Answers 503 if the database was deleted or replaced underneath, or if nothing writes any more; else 200.
+pub async fn live(State(service): State<Service>) -> Response {
+    health::answer(service.store.check_alive())
+}

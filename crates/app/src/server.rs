@@ -1,0 +1,136 @@
+//! The life of the service: bind, open, announce, serve, drain, close.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use backup::Repository;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::config::Config;
+use crate::router::{self, Service};
+use crate::store::Store;
+
+/// How long requests under way may take once a stop was asked for; the store gets as long again to close. Both fit
+/// into the 30 s that Kubernetes grants.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// SIGXFSZ, which tokio has no name for; the number is the same on Linux and macOS.
+const FILE_SIZE_EXCEEDED: i32 = 25;
+
+/// The line that is printed once the service answers.
+#[derive(Serialize)]
+struct Announcement {
+    listening: SocketAddr,
+    pid: u32,
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes what is under way and closes the database.
+///
+/// The port is bound before the database is touched, so that a second instance started by mistake changes nothing.
+pub async fn serve(config: &Config) -> anyhow::Result<()> {
+    let stop = stop_on_signal()?;
+    survive_file_size_limit()?;
+    let (listener, listening) = bind(config.listen).await?;
+    if config.restore_first {
+        refuse_to_start_empty(config)?;
+    }
+    let store = Arc::new(Store::open(&config.db_path, config.queue_depth as usize)?);
+    let service = Service::new(store.clone(), config.backup_dir.clone());
+
+    announce(&Announcement { listening, pid: std::process::id() }).context("cannot print the address on stdout")?;
+    tracing::info!(%listening, database = %store.path().display(), "serving");
+    answer_until(stop, listener, service).await?;
+
+    timeout(DRAIN, store.close())
+        .await
+        .with_context(|| format!("the database was not closed within {} s: a write is stuck", DRAIN.as_secs()))??;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A database that is missing is created, which is right for a first start only. Where a restart may follow a loss, as
+/// in a container whose volume was emptied underneath, it would serve nothing as if there had never been anything.
+fn refuse_to_start_empty(config: &Config) -> anyhow::Result<()> {
+    let (database, Some(directory)) = (&config.db_path, &config.backup_dir) else { return Ok(()) };
+    if database.try_exists().with_context(|| format!("cannot look at {}", database.display()))? {
+        return Ok(());
+    }
+    let entries = Repository::at(directory).entries()?;
+    anyhow::ensure!(
+        entries.is_empty(),
+        "will not create {}: {} holds {} restore points; run `backup restore` first, or start without --restore-first",
+        database.display(),
+        directory.display(),
+        entries.len()
+    );
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; stop what uses it, or choose another address with --listen")
+    })?;
+    let bound = listener.local_addr().context("cannot tell the address that was bound")?;
+    Ok((listener, bound))
+}
+
+fn announce(announcement: &Announcement) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer(&mut stdout, announcement)?;
+    writeln!(stdout)?;
+    stdout.flush()
+}
+
+/// Answers requests until a stop is asked for, then waits for those under way, and no longer than [`DRAIN`].
+async fn answer_until(stop: watch::Receiver<bool>, listener: TcpListener, service: Service) -> anyhow::Result<()> {
+    // Answers are small: without TCP_NODELAY they would wait for the client's acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    });
+    let server = axum::serve(listener, router::router(service)).with_graceful_shutdown(asked(stop.clone()));
+    tokio::select! {
+        ended = server.into_future() => ended.context("cannot accept connections"),
+        () = async { asked(stop).await; sleep(DRAIN).await } => {
+            tracing::warn!(seconds = DRAIN.as_secs(), "requests still under way were cut off");
+            Ok(())
+        }
+    }
+}
+
+/// Resolves once a stop was asked for.
+async fn asked(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it the task that listens for signals: stop as well.
+    if stop.wait_for(|asked| *asked).await.is_err() {
+        tracing::error!("nothing listens for signals any more");
+    }
+}
+
+/// Turns SIGTERM and SIGINT into a flag that every part of the service can wait for.
+fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let (ask, stop) = watch::channel(false);
+    tokio::spawn(async move {
+        let signal = tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
+        tracing::info!(signal, "stopping");
+        ask.send_replace(true);
+        ask.closed().await;
+    });
+    Ok(stop)
+}
+
+/// A limit on file sizes kills a process with a signal unless it has a handler; with one, the write fails like on a
+/// full disk and the service says so. tokio's handler stays for the life of the process.
+fn survive_file_size_limit() -> anyhow::Result<()> {
+    signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).map(drop).context("cannot listen for SIGXFSZ")
+}

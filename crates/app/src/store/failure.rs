@@ -1,0 +1,93 @@
+//! What the store cannot do, and what became of a write it did not acknowledge.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use serde::Serialize;
+use thiserror::Error;
+
+/// Why the store cannot do something now.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// More writes than may wait are waiting.
+    #[error("{depth} writes are waiting for the disk, which is the limit; try again in a second")]
+    QueueFull {
+        /// The limit.
+        depth: usize,
+    },
+    /// Another process holds the lock for longer than we wait.
+    #[error("the database {} is locked by another process; try again in a second", .0.display())]
+    Locked(PathBuf),
+    /// The store took too long.
+    #[error("the database has not answered for {seconds} s (a slow disk, or the lock of another process)")]
+    TooSlow {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The files at the database's path are not those that were opened. There is no way back.
+    #[error("{0}; nothing is served from it any more: put the database in place and restart this process")]
+    Lost(String),
+    /// SQLite or the file system refused.
+    #[error("cannot {action} the database {}: {reason}", .path.display())]
+    Refused {
+        /// "read" or "write".
+        action: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// The service is stopping, or its writer died.
+    #[error("the service does not write any more, because it is stopping or its writer failed")]
+    Stopped,
+}
+
+impl Failure {
+    /// What an error of SQLite means to whoever asked.
+    pub(super) fn from_sqlite(action: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(path.to_owned()),
+            _ => Self::Refused { action, path: path.to_owned(), reason: error.to_string() },
+        }
+    }
+
+    /// Whether no waiting and no repair of the disk helps, but only a new process.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Stopped)
+    }
+
+    /// Whether trying again in a second makes sense.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::QueueFull { .. } | Self::Locked(_) | Self::TooSlow { .. })
+    }
+}
+
+/// What became of a write that was not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is not stored and will not be.
+    Refused,
+    /// It may be stored.
+    Indeterminate,
+}
+
+/// Why a write was not acknowledged, and whether it may be stored all the same.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{failure}")]
+pub struct WriteFailure {
+    /// Why.
+    pub failure: Failure,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl WriteFailure {
+    pub(super) fn refused(failure: Failure) -> Self {
+        Self { failure, outcome: Outcome::Refused }
+    }
+
+    pub(super) fn indeterminate(failure: Failure) -> Self {
+        Self { failure, outcome: Outcome::Indeterminate }
+    }
+}

@@ -1,0 +1,168 @@
+//! Where messages are kept: one SQLite database in WAL mode, one thread that writes, a few connections that read.
+//!
+//! A write is acknowledged after its fsync, and only while the database is still the file that was opened: a WAL
+//! connection goes on writing into a file that was deleted, and would acknowledge what nobody can ever read.
+
+mod contents;
+mod failure;
+mod identity;
+mod readers;
+mod rescue;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use backup::lineage::Lineage;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use serde::Serialize;
+
+pub use failure::{Failure, Outcome, WriteFailure};
+use identity::Identity;
+use readers::Readers;
+use writer::Writer;
+
+/// A stored message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// Never used twice, and growing.
+    pub id: i64,
+    /// UTC with six fractional digits and `Z`.
+    pub timestamp: String,
+    /// The text itself.
+    pub message: String,
+}
+
+/// Some messages out of all.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Which end to take them from.
+    pub position: Position,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// Where a page lies.
+#[derive(Clone, Copy, Debug)]
+pub enum Position {
+    /// The newest messages.
+    Newest,
+    /// The newest messages older than this id.
+    Before(i64),
+    /// The oldest messages newer than this id.
+    After(i64),
+}
+
+/// The database as a whole.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The number of messages.
+    pub count: i64,
+    /// The lineage; `None` if a foreign copy without one was restored into the database.
+    pub lineage: Option<Lineage>,
+    /// The size without the `-wal` file.
+    pub size_bytes: i64,
+}
+
+/// The open database.
+pub struct Store {
+    path: PathBuf,
+    identity: Arc<Identity>,
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens the database at a path, creating it if there is none. Fails, and changes nothing, where the path or
+    /// what is there is not ours to use.
+    pub fn open(path: &Path, queue_depth: usize) -> anyhow::Result<Self> {
+        let path = std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))?;
+        schema::prepare(&path)?;
+        let identity = Identity::before_opening(&path)?;
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .and_then(|connection| schema::settle(&connection).map(|()| connection))
+            .with_context(|| format!("cannot open the database {}", path.display()))?;
+        let identity = Arc::new(identity.once_open()?);
+        let readers = Readers::new(path.clone(), identity.clone());
+        let writer = Writer::start(path.clone(), connection, identity.clone(), queue_depth)?;
+        Ok(Self { path, identity, readers, writer })
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Stores a message. `Ok` means that it is on disk, in the database that is at the path.
+    pub async fn add(&self, message: String) -> Result<Message, WriteFailure> {
+        self.writer.add(message).await
+    }
+
+    /// Proves that a write reaches the disk, by one that leaves the content as it was.
+    pub async fn prove_durable(&self) -> Result<(), Failure> {
+        self.writer.prove_durable().await
+    }
+
+    /// Fails if this store will never serve again, whatever happens to the disk. Waits for nothing and writes nothing.
+    pub fn check_alive(&self) -> Result<(), Failure> {
+        let checked = self.identity.check().and_then(|()| self.writer.check_running());
+        checked.or_else(|failure| if failure.is_final() { Err(failure) } else { Ok(()) })
+    }
+
+    /// The number of messages.
+    pub async fn count(&self) -> Result<i64, Failure> {
+        self.readers.read(readers::count).await
+    }
+
+    /// A page of messages, newest first.
+    pub async fn page(&self, page: Page) -> Result<Vec<Message>, Failure> {
+        self.readers.read(|connection| readers::page(connection, page)).await
+    }
+
+    /// The database as a whole.
+    pub async fn summary(&self) -> Result<Summary, Failure> {
+        self.readers.read(readers::summary).await
+    }
+
+    /// Writes what is still queued, moves the WAL into the database and ends the writer. Fails if the database was lost
+    /// meanwhile, and says whether what was acknowledged was saved.
+    pub async fn close(&self) -> anyhow::Result<()> {
+        self.writer.close().await
+    }
+}
+
+/// Opens a connection to a database that exists.
+///
+/// No connection may check-point when it closes: SQLite would then delete the `-wal` file *by its path*, and if the
+/// database was replaced meanwhile, that is the WAL of somebody else's database.
+fn connect(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // The planner would otherwise look at the value of `LIMIT ?`, and compile the statement anew for each value bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_is_alive_until_its_writer_has_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("app.db"), 1).unwrap();
+        assert_eq!(store.check_alive(), Ok(()));
+        store.close().await.unwrap();
+        // The thread answers just before it ends.
+        for _ in 0..1000 {
+            if store.check_alive().is_err() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        assert_eq!(store.check_alive(), Err(Failure::Stopped));
+    }
+}

@@ -1,0 +1,119 @@
+//! A few read-only connections, and what is read through them. Nothing here costs more as messages grow.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{CachedStatement, Connection, OpenFlags, Row};
+use tokio::time::sleep;
+
+use super::{Failure, Identity, Message, Page, Position, Summary, connect, schema};
+
+/// How often a read that met a lock is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(10);
+
+/// Connections that are not in use.
+pub struct Readers {
+    path: PathBuf,
+    identity: Arc<Identity>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// No connection yet: each is opened when the others are in use.
+    pub fn new(path: PathBuf, identity: Arc<Identity>) -> Self {
+        Self { path, identity, idle: Mutex::default() }
+    }
+
+    /// Runs a query, and again while another process holds an exclusive lock, for up to [`schema::BUSY_WAIT`].
+    ///
+    /// It runs on the calling thread: a read takes microseconds, several times less than handing it to another thread
+    /// and back. That is why SQLite itself must not wait for a lock here.
+    pub async fn read<T>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+        let give_up = Instant::now() + schema::BUSY_WAIT;
+        loop {
+            match self.attempt(&query) {
+                Err(Failure::Locked(_)) if Instant::now() < give_up => sleep(LOCK_POLL).await,
+                result => return result.inspect_err(|failure| tracing::warn!(%failure, "cannot read")),
+            }
+        }
+    }
+
+    fn attempt<T>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+        let result = self.take().and_then(|connection| {
+            let result = query(&connection);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            result
+        });
+        // Afterwards: what was read is what is at the path now. And a lost database explains its errors best.
+        self.identity.check()?;
+        result.map_err(|error| Failure::from_sqlite("read", &self.path, &error))
+    }
+
+    fn take(&self) -> rusqlite::Result<Connection> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| self.open(), Ok)
+    }
+
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+}
+
+/// The number of messages.
+pub fn count(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT count FROM message_count")?.query_row([], |row| row.get(0))
+}
+
+/// A page of messages, newest first.
+pub fn page(connection: &Connection, page: Page) -> rusqlite::Result<Vec<Message>> {
+    let prepared = |sql| connection.prepare_cached(sql);
+    match page.position {
+        Position::Newest => {
+            rows(prepared("SELECT id, timestamp, message FROM message ORDER BY id DESC LIMIT ?1")?, [page.limit])
+        }
+        Position::Before(id) => rows(
+            prepared("SELECT id, timestamp, message FROM message WHERE id < ?2 ORDER BY id DESC LIMIT ?1")?,
+            [page.limit, id],
+        ),
+        Position::After(id) => rows(
+            prepared("SELECT id, timestamp, message FROM message WHERE id > ?2 ORDER BY id LIMIT ?1")?,
+            [page.limit, id],
+        )
+        .map(|mut messages| {
+            messages.reverse();
+            messages
+        }),
+    }
+}
+
+/// The database as a whole, at one instant.
+pub fn summary(connection: &Connection) -> rusqlite::Result<Summary> {
+    let snapshot = connection.unchecked_transaction()?;
+    let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    let summary = Summary {
+        count: count(&snapshot)?,
+        lineage: backup::lineage::read(&snapshot)?,
+        size_bytes: snapshot.query_row(size, [], |row| row.get(0))?,
+    };
+    snapshot.commit()?;
+    Ok(summary)
+}
+
+fn rows(mut statement: CachedStatement<'_>, parameters: impl rusqlite::Params) -> rusqlite::Result<Vec<Message>> {
+    statement.query_map(parameters, message)?.collect()
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message { id: row.get(0)?, timestamp: text(row, 1)?, message: text(row, 2)? })
+}
+
+/// Text as it is, and anything else that another program may have put there as well as it goes: one odd row must not
+/// make a whole page unreadable.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    let bytes = row.get_ref(column)?.as_bytes()?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}

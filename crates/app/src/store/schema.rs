@@ -1,0 +1,199 @@
+//! The tables, and who may use a database: one that is ours, or one that is empty.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::identity::companion;
+
+/// The version of the tables, in `PRAGMA user_version`.
+const VERSION: i64 = 1;
+
+/// How long a connection waits for the lock of another process.
+pub const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// Triggers keep the count, so that it is right whoever writes. SQLite fires no DELETE trigger for the row that an
+/// INSERT OR REPLACE or a changed id overwrites: both are refused.
+const TABLES: &str = "
+    CREATE TABLE message (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT NOT NULL, message TEXT NOT NULL);
+    CREATE TABLE message_count (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);
+    CREATE TABLE durability_probe (one INTEGER PRIMARY KEY CHECK (one = 1), ok INTEGER NOT NULL);
+    INSERT INTO message_count VALUES (1, 0);
+    INSERT INTO durability_probe VALUES (1, 1);
+    CREATE TRIGGER message_inserted AFTER INSERT ON message BEGIN
+        UPDATE message_count SET count = count + 1;
+    END;
+    CREATE TRIGGER message_deleted AFTER DELETE ON message BEGIN
+        UPDATE message_count SET count = count - 1;
+    END;
+    CREATE TRIGGER message_kept BEFORE INSERT ON message WHEN EXISTS (SELECT 1 FROM message WHERE id = NEW.id) BEGIN
+        SELECT RAISE(ABORT, 'a message is never overwritten, and this id is taken');
+    END;
+    CREATE TRIGGER message_id_kept BEFORE UPDATE OF id ON message BEGIN
+        SELECT RAISE(ABORT, 'the id of a message never changes');
+    END;";
+
+/// A write that reaches the WAL and leaves every page as it was. An UPDATE with the same value would write nothing:
+/// SQLite leaves out a change that changes no byte.
+pub const PROBE: &str = "INSERT OR REPLACE INTO durability_probe VALUES (1, 1)";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Nothing,
+    Ours,
+}
+
+/// Makes the database at a path ready to serve from, creating it if there is none.
+///
+/// Whatever is not ours is refused and left as it is, byte for byte.
+pub fn prepare(path: &Path) -> anyhow::Result<()> {
+    check_path(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection =
+        Connection::open_with_flags(path, flags).with_context(|| format!("cannot open {}", path.display()))?;
+    // Closing moves a WAL that was left here into the database: not into one that turns out to be somebody else's.
+    let target = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
+    let no_checkpoint = companion(&target, "-wal").exists();
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, no_checkpoint)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    let content = look(&connection).with_context(|| format!("cannot use {} as the database", path.display()))?;
+    ensure!(
+        !connection.is_readonly("main")?,
+        "cannot use {} as the database: it is read-only; give this user the right to write it",
+        path.display()
+    );
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    create(&mut connection, content).with_context(|| format!("cannot prepare the database {}", path.display()))
+}
+
+/// Sets what a writing connection needs, and makes SQLite open the companions of the database.
+///
+/// What was left in the WAL is moved into the database: after a recovery, SQLite does not know of it whether it is there
+/// already, and until then no overwriting of the database can be told (see [`super::contents`]).
+pub fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.query_row("SELECT count FROM message_count", [], |_| Ok(()))?;
+    // A full disk is no reason not to start; the next checkpoint does the same.
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::warn!(%error, "cannot move the -wal file into the database yet");
+    }
+    Ok(())
+}
+
+fn check_path(path: &Path) -> anyhow::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => bail!("{} is a directory; expected a database file (--db-path)", path.display()),
+        Ok(found) if !found.is_file() => bail!("{} is not a regular file; expected a database file", path.display()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => check_absent(path),
+        Err(error) => Err(error).with_context(|| format!("cannot look at {}", path.display())),
+    }
+}
+
+fn check_absent(path: &Path) -> anyhow::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    ensure!(
+        parent.is_dir(),
+        "cannot create {}: {} is no directory; create it, or choose another path with --db-path",
+        path.display(),
+        parent.display()
+    );
+    if let Some(temporary) = backup::restore::interrupted(path) {
+        bail!(
+            "will not create {}: a restore into it was interrupted and left {}; run the restore again",
+            path.display(),
+            temporary.display()
+        );
+    }
+    Ok(())
+}
+
+/// Looks within one transaction: between two, another process may create the tables.
+fn look(connection: &Connection) -> anyhow::Result<Content> {
+    inspect(&*connection.unchecked_transaction()?)
+}
+
+fn inspect(connection: &Connection) -> anyhow::Result<Content> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let ours = connection.table_exists(None, "message")? && connection.table_exists(None, "pra_lineage")?;
+    match (ours, version) {
+        (true, VERSION) => Ok(Content::Ours),
+        (true, newer) if newer > VERSION => bail!(
+            "its tables have version {newer}, newer than {VERSION}, the newest this program knows; use a newer program"
+        ),
+        (false, 0) if tables == 0 => Ok(Content::Nothing),
+        _ => bail!(
+            "it is somebody else's: expected none or our tables (version {VERSION}), found {tables} others \
+             (version {version}); choose another path with --db-path"
+        ),
+    }
+}
+
+fn create(connection: &mut Connection, content: Content) -> anyhow::Result<()> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    ensure!(mode == "wal", "its journal mode is {mode:?} and cannot be changed to WAL");
+    if content == Content::Ours {
+        return Ok(());
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if inspect(&transaction)? == Content::Nothing {
+        transaction.execute_batch(TABLES)?;
+        backup::lineage::ensure(&transaction)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_writes_to_the_wal_and_leaves_the_database_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.db");
+        prepare(&path).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        let checkpoint = || connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        connection.execute("INSERT INTO message (timestamp, message) VALUES ('', 'kept')", []).unwrap();
+        checkpoint();
+        let before = fs::read(&path).unwrap();
+        let wal_bytes = || fs::metadata(companion(&path, "-wal")).unwrap().len();
+        assert_eq!(wal_bytes(), 0);
+
+        connection.execute(PROBE, []).unwrap();
+        assert!(wal_bytes() > 4096, "a probe must write at least one frame, found {} bytes", wal_bytes());
+        checkpoint();
+        assert!(fs::read(&path).unwrap() == before, "a probe must not change a byte of the database");
+    }
+
+    #[test]
+    fn the_count_follows_whoever_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.db");
+        prepare(&path).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        let count = || connection.query_row("SELECT count FROM message_count", [], |row| row.get::<_, i64>(0)).unwrap();
+        let insert = "INTO message (id, timestamp, message) VALUES (?1, '', '')";
+        for id in 1..=3 {
+            connection.execute(&format!("INSERT {insert}"), [id]).unwrap();
+        }
+        assert_eq!(count(), 3);
+        assert!(connection.execute(&format!("INSERT OR REPLACE {insert}"), [3]).is_err());
+        assert!(connection.execute("UPDATE OR REPLACE message SET id = 2 WHERE id = 3", []).is_err());
+        assert_eq!(count(), 3);
+        connection.execute("DELETE FROM message", []).unwrap();
+        assert_eq!(count(), 0);
+    }
+}

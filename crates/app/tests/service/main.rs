@@ -1,0 +1,12 @@
+//! The service, tested from outside: the shipped program, real files, real processes, real signals.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on must fail, and say why")]
+
+mod contract;
+mod disk_full;
+mod harness;
+mod lost_database;
+mod sharing;
+mod starting;
+mod status;
+mod stopping;

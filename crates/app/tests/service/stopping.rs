@@ -1,0 +1,92 @@
+//! What was acknowledged is there after every kind of end.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use reqwest::Method;
+use tokio::task::JoinSet;
+
+use crate::harness::{App, BOUND, Place, until};
+
+/// Adds without end from several clients; each gives the ids that were acknowledged until it got no answer.
+fn load(app: &App) -> JoinSet<BTreeSet<i64>> {
+    let mut clients = JoinSet::new();
+    for _ in 0..8 {
+        let requests: Vec<_> = (0..5000).map(|_| app.request(Method::GET, "/add?message=x")).collect();
+        clients.spawn(async {
+            let mut ids = BTreeSet::new();
+            for request in requests {
+                match request.await {
+                    Some(answer) if answer.status == 200 => assert!(ids.insert(answer.id())),
+                    _ => break,
+                }
+            }
+            ids
+        });
+    }
+    clients
+}
+
+async fn some_are_added(app: &App, more_than: i64) {
+    until(async || match app.count().await {
+        count if count > more_than => Ok(()),
+        count => Err(format!("{count} messages, expected more than {more_than}")),
+    })
+    .await;
+}
+
+async fn acknowledged(clients: JoinSet<BTreeSet<i64>>) -> BTreeSet<i64> {
+    clients.join_all().await.into_iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn acknowledged_writes_survive_sigkill() {
+    let place = Place::new();
+    let mut expected = BTreeSet::new();
+    for _ in 0..4 {
+        let app = place.start();
+        let clients = load(&app);
+        some_are_added(&app, i64::try_from(expected.len()).unwrap() + 100).await;
+        app.kill();
+        let acknowledged = acknowledged(clients).await;
+        assert!(acknowledged.is_disjoint(&expected), "an id was given twice");
+        expected.extend(acknowledged);
+    }
+    let found: BTreeSet<_> = place.start().ids().await.into_iter().collect();
+    assert_eq!(expected.difference(&found).count(), 0);
+}
+
+#[tokio::test]
+async fn sigterm_under_load_loses_nothing_and_empties_the_wal() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let place = Place::new();
+        let mut app = place.start();
+        let clients = load(&app);
+        some_are_added(&app, 100).await;
+        app.signal(signal);
+        assert_eq!(app.ended().code(), Some(0), "{}", app.stderr());
+        let expected = acknowledged(clients).await;
+        assert!(fs::metadata(place.wal()).map_or(0, |wal| wal.len()) == 0, "the WAL must be empty");
+        let found: BTreeSet<_> = place.start().ids().await.into_iter().collect();
+        assert_eq!(expected.difference(&found).count(), 0);
+    }
+}
+
+#[test]
+fn idle_connections_do_not_delay_a_stop() {
+    let place = Place::new();
+    let app = place.start();
+    let _silent = TcpStream::connect(&app.address).unwrap();
+    let mut kept_alive = TcpStream::connect(&app.address).unwrap();
+    kept_alive.set_read_timeout(Some(BOUND)).unwrap();
+    kept_alive.write_all(b"GET / HTTP/1.1\r\nhost: app\r\n\r\n").unwrap();
+    let mut answer = [0; 4096];
+    assert!(kept_alive.read(&mut answer).unwrap() > 0);
+    let asked = Instant::now();
+    app.stop();
+    assert!(asked.elapsed() < Duration::from_secs(5), "took {:?}", asked.elapsed());
+}
