@@ -1,0 +1,86 @@
+//! Where a drill runs, and how.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use drill::objectives::positive_duration;
+use drill::platform::Kubernetes;
+use drill::platform::kubernetes::{Manner, PATIENCE, Target};
+use drill::progress::Progress;
+use drill::record::Recorder;
+use drill::scenario::{Recovery, Scenario};
+use reqwest::Url;
+
+#[derive(Args)]
+pub struct Place {
+    /// Where to run
+    #[arg(long, value_enum, default_value_t = Name::Local)]
+    pub platform: Name,
+    /// Context of the kubeconfig; never the current one by accident
+    #[arg(long, value_name = "NAME", required_if_eq("platform", "kubernetes"))]
+    context: Option<String>,
+    /// Namespace; it must carry the label pra.dev/drill=allowed
+    #[arg(long, value_name = "NAME", default_value = "pra")]
+    namespace: String,
+    /// Public URL of the service on the cluster [default: its node port on the first node]
+    #[arg(long, value_name = "URL", requires = "context")]
+    url: Option<Url>,
+    /// kill-pod on Kubernetes: without a grace period
+    #[arg(long, requires = "context")]
+    force: bool,
+    /// kill-pvc on Kubernetes: do not stop the service and the backups before their volume goes
+    #[arg(long, requires = "context")]
+    brutal: bool,
+    /// kill-pvc on Kubernetes: let the service's init container restore, instead of a Job
+    #[arg(long, requires = "context")]
+    automatic: bool,
+    /// How long the cluster may take to reach a state that is waited for [default: 120s]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration, requires = "context", hide = true)]
+    cluster_patience: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Name {
+    /// Processes and directories on this machine
+    Local,
+    /// The cluster of a kubeconfig context, with what `cargo xtask deploy` puts there
+    Kubernetes,
+}
+
+impl Place {
+    /// Where it runs, for people.
+    pub fn name(&self) -> String {
+        match (self.platform, &self.context) {
+            (Name::Kubernetes, Some(context)) => format!("{context}, namespace {}", self.namespace),
+            _ => "local".to_owned(),
+        }
+    }
+
+    pub fn backup_every(&self) -> Duration {
+        Duration::from_secs(match self.platform {
+            Name::Local => 5,
+            Name::Kubernetes => 60,
+        })
+    }
+
+    pub fn recovery(&self, scenario: Scenario) -> Recovery {
+        if self.automatic { Recovery::Automatic } else { scenario.recovery() }
+    }
+
+    pub fn kubernetes(
+        &self,
+        run: String,
+        folder: PathBuf,
+        recorder: &Arc<Recorder>,
+        progress: &Progress,
+    ) -> Result<Kubernetes> {
+        let context = self.context.clone().context("on Kubernetes, --context is needed")?;
+        let patience = self.cluster_patience.unwrap_or(PATIENCE);
+        let target = Target { context, namespace: self.namespace.clone(), url: self.url.clone(), patience };
+        let manner = Manner { force: self.force, brutal: self.brutal };
+        Ok(Kubernetes::new(target, manner, run, folder, recorder.clone(), progress.clone()))
+    }
+}

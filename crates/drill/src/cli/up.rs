@@ -1,0 +1,85 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use drill::clock::Clock;
+use drill::exit;
+use drill::interrupt::Interrupt;
+use drill::objectives::positive_duration;
+use drill::platform::local::{Folder, Programs, StateDir, end_processes};
+use drill::platform::{Local, Platform as _};
+use drill::progress::Progress;
+use drill::record::Recorder;
+
+use super::print;
+
+/// Run the service and its backups until Ctrl-C, and keep their data
+#[derive(Args)]
+pub struct Up {
+    /// Directory that keeps the volumes pra-data and pra-backup
+    #[arg(long, value_name = "DIR", default_value = "local")]
+    dir: PathBuf,
+    /// Address the service listens on
+    #[arg(long, value_name = "ADDR", env = "LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Interval of the backups
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive_duration)]
+    backup_every: Duration,
+}
+
+impl Up {
+    pub async fn run(self) -> Result<u8> {
+        let mut interrupt = Interrupt::listen()?;
+        let directory = StateDir::lock(&self.dir)?;
+        // The lock is held: they outlived an `up` that was killed, and serve nobody any more.
+        let orphans = end_processes(&directory.path).await?;
+        let (recorder, progress) = (Arc::new(Recorder::new(Clock::start())), Progress::new());
+        if !orphans.is_empty() {
+            progress.line(&format!("ended what an earlier run left in {}: {orphans:?}", directory.path.display()));
+        }
+        let folder = Folder::at(directory.path.clone());
+        let programs = Programs::beside_this_one()?;
+        let mut local = Local::new(programs, folder, self.backup_every, recorder.clone(), progress.clone());
+        local.listen_on(self.listen);
+        local.preflight().await?;
+        let served = tokio::select! {
+            served = serve(&mut local, &recorder, &progress) => served,
+            signal = interrupt.received() => {
+                progress.line(&format!("{signal}: stopping; the data stays in {}", directory.path.display()));
+                Ok(())
+            }
+        };
+        local.quiesce().await?;
+        progress.finish();
+        served.map(|()| exit::PASS)
+    }
+}
+
+/// Starts everything and shows each restore point, for as long as it is let.
+async fn serve(local: &mut Local, recorder: &Recorder, progress: &Progress) -> Result<()> {
+    let url = local.start().await?;
+    local.resume_backups().await?;
+    print(&format!("{url}"))?;
+    progress.waiting(format!("serving {url}; Ctrl-C stops"));
+    let (mut points, mut failures) = (0, 0);
+    loop {
+        let news = recorder.wait_for(Duration::MAX, |record| {
+            let point = record.restore_points.get(points).map(|point| Ok(point.manifest.name.to_string()));
+            point.or_else(|| record.failed_backups.get(failures).map(|(_, why)| Err(why.clone())))
+        });
+        match news.await {
+            Some(Ok(name)) => {
+                points += 1;
+                progress.line(&format!("restore point {name}"));
+            }
+            Some(Err(why)) => {
+                failures += 1;
+                progress.line(&format!("backup failed: {why}"));
+            }
+            None => return Ok(()),
+        }
+    }
+}

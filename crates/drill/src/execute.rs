@@ -1,0 +1,115 @@
+//! Runs one scenario from preflight to report, and cleans up whatever happens.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+
+use crate::exit;
+use crate::interrupt::Interrupt;
+use crate::judge::{Evidence, Verdict, judge};
+use crate::objectives::Objectives;
+use crate::platform::Platform;
+use crate::report::{self, Facts, Report};
+use crate::run::Run;
+use crate::scenario::Scenario;
+use crate::stop::Stop;
+
+/// What came of one scenario.
+pub struct Outcome {
+    /// The exit code that says it.
+    pub code: u8,
+    /// The report and its folder; `None` where the preflight refused and there is nothing to report.
+    pub report: Option<(Report, PathBuf)>,
+    /// What went wrong beside the verdict: the preflight's objection, a failed clean-up.
+    pub errors: Vec<String>,
+}
+
+/// Runs a scenario on a platform.
+///
+/// # Errors
+/// Only if the report cannot be written; all else is an [`Outcome`].
+pub async fn execute<P: Platform>(
+    scenario: Scenario,
+    objectives: Objectives,
+    mut run: Run<P>,
+    interrupt: &mut Interrupt,
+    reports: &Path,
+) -> Result<Outcome> {
+    // First of all: a drill whose result cannot be kept must not break anything.
+    let folder = report::create_folder(reports, &run.name, scenario.name(), P::NAME);
+    let stop = match &folder {
+        Err(error) => Some(Stop::Preflight(anyhow!("{error:#}"))),
+        Ok(_) => tokio::select! {
+            ended = scenario.run(&mut run) => ended.err(),
+            signal = interrupt.received() => Some(run.interrupted(signal)),
+        },
+    };
+    let refused = matches!(stop, Some(Stop::Preflight(_)));
+    let kept_logs = match &folder {
+        Ok(folder) if !refused => run.platform.keep_logs(folder).await,
+        _ => Ok(()),
+    };
+    // Whatever failed until here, the clean-up runs.
+    let cleaned = run.clean_up().await;
+    kept_logs?;
+    if let Ok(folder) = &folder
+        && refused
+    {
+        report::remove_empty_folder(folder)?;
+    }
+    let folder = folder.ok().filter(|_| !refused);
+
+    let mut errors: Vec<String> = Vec::new();
+    let mut code = match &stop {
+        Some(Stop::Preflight(error)) => {
+            errors.push(format!("preflight refused, nothing was broken: {error:#}"));
+            exit::PREFLIGHT
+        }
+        Some(Stop::Interrupted(_) | Stop::Failed(_)) => exit::ABORTED,
+        _ => exit::PASS,
+    };
+    if let Err(error) = cleaned {
+        errors.push(format!("the clean-up failed: {error:#}; `drill cleanup` tries it again"));
+        code = exit::CLEANUP_FAILED;
+    }
+    let Some(folder) = folder else { return Ok(Outcome { code, report: None, errors }) };
+    let report = conclude(scenario, objectives, &run, stop.as_ref());
+    if code == exit::PASS {
+        code = match report.verdict {
+            Verdict::Pass => exit::PASS,
+            Verdict::Fail => exit::FAIL,
+            Verdict::Inconclusive => exit::INCONCLUSIVE,
+        };
+    }
+    run.recorder.look(|record| report::write(&folder, &report, record, run.clock()))?;
+    Ok(Outcome { code, report: Some((report, folder)), errors })
+}
+
+fn conclude<P: Platform>(scenario: Scenario, objectives: Objectives, run: &Run<P>, stop: Option<&Stop>) -> Report {
+    run.recorder.look(|record| {
+        let judgement = judge(&Evidence {
+            clock: run.clock(),
+            run: &run.name,
+            record,
+            timeline: &run.timeline,
+            found: run.found.as_deref(),
+            restored: run.restored.as_ref(),
+            may_lose: scenario.may_lose(),
+            objectives,
+            stop,
+        });
+        Report::new(Facts {
+            scenario,
+            platform: P::NAME,
+            run: &run.name,
+            clock: run.clock(),
+            objectives,
+            settings: run.settings(),
+            judgement,
+            record,
+            timeline: &run.timeline,
+            restored: run.restored.as_ref(),
+            service: run.service.as_ref(),
+        })
+    })
+}

@@ -1,0 +1,18 @@
+//! The judge: from what was recorded and what was found to figures and a verdict. Pure; it touches nothing.
+
+mod ledger;
+mod loss;
+mod recovery;
+mod verdict;
+
+pub use ledger::Reconciliation;
+pub use loss::{Interval, Loss};
+pub use recovery::{Outage, failures_in_a_row, steady_since};
+pub use verdict::{Actual, Evidence, Judgement, Phases, Verdict, judge};
+
+/// Operations of each kind, reads and writes, that must succeed without a failure between them before the service
+/// counts as steady or as recovered.
+pub const RUN_LENGTH: usize = 10;
+
+/// Failed operations in a row after which the drill calls the service out.
+pub const DETECTION_FAILURES: usize = 3;

@@ -1,0 +1,66 @@
+//! Drills that were killed before they could clean up.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+
+use super::Platform as _;
+use super::kubernetes::{Kubernetes, Saved};
+use super::local::{StateDir, remove};
+use crate::clock::Clock;
+use crate::journal;
+use crate::progress::Progress;
+use crate::record::Recorder;
+
+/// What a drill that was killed left.
+pub struct Abandoned {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What it was about to do when it was killed.
+    pub last_step: String,
+    saved: Option<Saved>,
+}
+
+/// Finds them. The lock on the directory is held, so whoever made a folder in it is gone.
+pub fn find(state: &StateDir) -> Result<Vec<Abandoned>> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(&state.path).with_context(|| format!("cannot read {}", state.path.display()))?;
+    for entry in entries {
+        let folder = entry?.path();
+        // Whatever else people keep there is theirs.
+        if is_of_a_drill(&folder) {
+            let last_step = journal::last_step(&folder)?.map_or("start".to_owned(), |step| step.step);
+            found.push(Abandoned { saved: Saved::load(&folder)?, last_step, folder });
+        }
+    }
+    Ok(found)
+}
+
+/// Folders of drills are named after their run, and hold a journal before anything else.
+fn is_of_a_drill(folder: &Path) -> bool {
+    let named = folder.file_name().and_then(|name| name.to_str()).is_some_and(journal::is_run_name);
+    named && folder.is_dir() && journal::path(folder).is_file()
+}
+
+impl Abandoned {
+    /// The cluster that it may have left in pieces, if it ran on one.
+    pub fn cluster(&self) -> Option<&str> {
+        self.saved.as_ref().map(|saved| saved.context.as_str())
+    }
+
+    /// Finishes what it began, and says what was done.
+    pub async fn clean_up(self, progress: &Progress) -> Result<String> {
+        let Self { folder, last_step, saved } = self;
+        let shown = folder.display().to_string();
+        let done = match saved {
+            Some(saved) => {
+                let recorder = Arc::new(Recorder::new(Clock::start()));
+                Kubernetes::left_behind(saved, folder, recorder, progress.clone()).clean_up().await?
+            }
+            None => remove(&folder).await.map(|()| "removed".to_owned())?,
+        };
+        Ok(format!("{shown}: {done}; that drill was killed at the step: {last_step}"))
+    }
+}

@@ -1,0 +1,83 @@
+//! Puts the cluster right. A lost volume cannot be un-lost: cleaning up is finishing the recovery.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::kubectl::State;
+use super::objects::Claim;
+use super::{DATA, Kubernetes, LEASE, Saved};
+
+impl Kubernetes {
+    /// From whatever state the drill left: volume there and holding a database, service up, backups on, no Job of the
+    /// drill, no lease. Each step looks before it acts, so that it can be run again.
+    pub(super) async fn put_right(&mut self) -> Result<String> {
+        self.watcher.shutdown().await;
+        let Some(saved) = self.saved.clone() else {
+            return Ok("nothing was changed".to_owned());
+        };
+        let holder = self.lease_holder().await?;
+        if holder.as_ref().is_some_and(|holder| *holder != self.run) {
+            return Ok("nothing was changed: another drill holds the lease".to_owned());
+        }
+        if !self.volume_is_untouched(&saved).await? {
+            self.finish_the_recovery(&saved).await?;
+        }
+        self.scale_back(&saved).await?;
+        self.set_suspended(saved.suspended).await?;
+        self.delete_own_jobs().await?;
+        // Last of all: until then, another drill would meet a system in pieces.
+        if holder.is_some() {
+            self.kubectl.change(&["delete", "lease", LEASE]).await?;
+        }
+        Ok("service ready, backups on, nothing of the drill left".to_owned())
+    }
+
+    async fn lease_holder(&self) -> Result<Option<String>> {
+        let lease: Option<Value> = self.kubectl.get("lease", LEASE).await?;
+        Ok(lease.map(|lease| lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()))
+    }
+
+    async fn volume_is_untouched(&self, saved: &Saved) -> Result<bool> {
+        let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
+        Ok(claim
+            .is_some_and(|claim| claim.metadata.uid == saved.claim_uid && claim.metadata.deletion_timestamp.is_none()))
+    }
+
+    async fn finish_the_recovery(&mut self, saved: &Saved) -> Result<()> {
+        let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
+        let dying = claim.as_ref().is_some_and(|claim| claim.metadata.deletion_timestamp.is_some());
+        let served = claim.is_some() && !dying && self.pods().await?.iter().any(|pod| pod.is_ready());
+        if served {
+            // The service runs on the new volume: its init container would have restored it, or the runbook did.
+            return Ok(());
+        }
+        self.stop_everything().await?;
+        if let Some(claim) = claim.filter(|_| dying) {
+            self.claim_gone(&claim.metadata.uid).await?;
+        }
+        let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
+        if claim.is_none() {
+            self.kubectl.create(&saved.claim).await?;
+        }
+        let mut arguments = vec!["restore", "--if-missing", "--json"];
+        if let Some(lineage) = &saved.lineage {
+            arguments.extend(["--lineage", lineage.as_str()]);
+        }
+        self.run_restore_job(&arguments).await.map(drop)
+    }
+
+    async fn scale_back(&self, saved: &Saved) -> Result<()> {
+        self.scale(saved.replicas).await?;
+        self.wait("the service to be available", async || {
+            let deployment = self.deployment().await?;
+            let seen = deployment.status.observed_generation >= deployment.metadata.generation;
+            let available = deployment.status.available_replicas;
+            Ok(if seen && available >= saved.replicas {
+                State::Reached(())
+            } else {
+                State::NotYet(format!("{available} of {} replicas available", saved.replicas))
+            })
+        })
+        .await
+    }
+}

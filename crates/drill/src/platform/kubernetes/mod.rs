@@ -1,0 +1,294 @@
+//! A cluster of a kubeconfig context, with what `k8s/` deploys on it.
+//!
+//! Times that the cluster states are never measurements: a moment is when the drill saw it.
+
+mod clean_up;
+mod jobs;
+mod kubectl;
+mod objects;
+mod preflight;
+mod saved;
+mod volume;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use backup::Restored;
+use backup::lineage::Lineage;
+use reqwest::Url;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::{Fault, Platform};
+use crate::progress::Progress;
+use crate::record::Recorder;
+use kubectl::{Kubectl, State, wait_for};
+use objects::{Deployment, Pod};
+pub use saved::Saved;
+
+const DEPLOYMENT: &str = "app";
+const SERVICE: &str = "app";
+const CRON_JOB: &str = "sqlite-backup";
+const DATA: &str = "pra-data";
+const REPOSITORY: &str = "pra-backup";
+const LEASE: &str = "pra-drill";
+
+/// The label that our Jobs carry, with the run as its value.
+const RUN_LABEL: &str = "pra.dev/drill-run";
+
+/// How long the cluster may take, unless told otherwise, to reach a state that it reaches in seconds when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How a fault is injected and repaired.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// Delete the pod without a grace period.
+    pub force: bool,
+    /// Destroy the volume without stopping the service and the backups first.
+    pub brutal: bool,
+}
+
+/// Where the system is.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The kubeconfig context.
+    pub context: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The service's public URL, if it is not the one that the cluster tells.
+    pub url: Option<Url>,
+    /// How long the cluster may take to reach a state.
+    pub patience: Duration,
+}
+
+/// The system on a cluster.
+pub struct Kubernetes {
+    kubectl: Kubectl,
+    manner: Manner,
+    url: Option<Url>,
+    patience: Duration,
+    folder: PathBuf,
+    run: String,
+    recorder: Arc<Recorder>,
+    checked: Option<preflight::Checked>,
+    saved: Option<Saved>,
+    /// Pods that the fault killed: none of them can be the one that is ready again.
+    killed: BTreeSet<String>,
+    jobs: u32,
+    watcher: JoinSet<()>,
+}
+
+impl Kubernetes {
+    /// A system of which nothing is known yet. What has to be remembered goes to the drill's folder.
+    pub fn new(
+        target: Target,
+        manner: Manner,
+        run: String,
+        folder: PathBuf,
+        recorder: Arc<Recorder>,
+        progress: Progress,
+    ) -> Self {
+        let Target { context, namespace, url, patience } = target;
+        Self {
+            kubectl: Kubectl::new(context, namespace, progress),
+            manner,
+            url,
+            patience,
+            folder,
+            run,
+            recorder,
+            checked: None,
+            saved: None,
+            killed: BTreeSet::new(),
+            jobs: 0,
+            watcher: JoinSet::new(),
+        }
+    }
+
+    /// The system that a killed drill left behind.
+    pub fn left_behind(saved: Saved, folder: PathBuf, recorder: Arc<Recorder>, progress: Progress) -> Self {
+        let (context, namespace) = (saved.context.clone(), saved.namespace.clone());
+        let target = Target { context, namespace, url: None, patience: PATIENCE };
+        let run = saved.run.clone();
+        Self { saved: Some(saved), ..Self::new(target, Manner::default(), run, folder, recorder, progress) }
+    }
+
+    fn checked(&self) -> Result<&preflight::Checked> {
+        self.checked.as_ref().context("the cluster was not checked")
+    }
+
+    fn saved(&self) -> Result<&Saved> {
+        self.saved.as_ref().context("the state of the cluster was not saved")
+    }
+
+    async fn deployment(&self) -> Result<Deployment> {
+        self.kubectl.must_get("deployment", DEPLOYMENT).await
+    }
+
+    /// The pods of the service, those that are being deleted too.
+    async fn pods(&self) -> Result<Vec<Pod>> {
+        let selector = self.deployment().await?.spec.selector.as_argument();
+        self.kubectl.list("pods", Some(&selector)).await
+    }
+
+    /// Waits for a state; a time-out says what stands in the way.
+    async fn wait<T>(&self, what: &str, look: impl AsyncFnMut() -> Result<State<T>>) -> Result<T> {
+        match wait_for(self.patience, what, look).await {
+            Ok(reached) => Ok(reached),
+            Err(error) => Err(match self.obstacles().await {
+                Ok(obstacles) if obstacles.is_empty() => error,
+                Ok(obstacles) => anyhow::anyhow!("{error:#}; in the way: {}", obstacles.join("; ")),
+                Err(unknown) => anyhow::anyhow!("{error:#}; what is in the way cannot be told: {unknown:#}"),
+            }),
+        }
+    }
+
+    async fn obstacles(&self) -> Result<Vec<String>> {
+        let pods: Vec<Pod> = self.kubectl.list("pods", None).await?;
+        let mut obstacles: Vec<String> = pods.iter().filter_map(Pod::obstacle).collect();
+        if let Some(held) = self.held_claim(&pods).await? {
+            obstacles.push(held);
+        }
+        Ok(obstacles)
+    }
+
+    async fn kill_service(&mut self) -> Result<String> {
+        let pods: Vec<Pod> = self.pods().await?.into_iter().filter(Pod::is_ready).collect();
+        ensure!(!pods.is_empty(), "no pod of the service is ready: there is nothing to kill");
+        let names: Vec<String> = pods.iter().map(|pod| pod.metadata.name.clone()).collect();
+        self.killed = pods.into_iter().map(|pod| pod.metadata.uid).collect();
+        let mut arguments = vec!["delete", "pod", "--wait=false"];
+        if self.manner.force {
+            arguments.extend(["--force", "--grace-period=0"]);
+        }
+        arguments.extend(names.iter().map(String::as_str));
+        self.kubectl.change(&arguments).await?;
+        self.wait("the killed pod to be gone", async || {
+            let left: Vec<String> = self.pods().await?.into_iter().map(|pod| pod.metadata.uid).collect();
+            let still = left.iter().filter(|uid| self.killed.contains(*uid)).count();
+            Ok(if still == 0 { State::Reached(()) } else { State::NotYet(format!("{still} still there")) })
+        })
+        .await?;
+        Ok(format!("pod {} is gone", names.join(", ")))
+    }
+}
+
+impl Platform for Kubernetes {
+    const NAME: &'static str = "kubernetes";
+
+    fn targets(&self, fault: Fault) -> Vec<String> {
+        let Some(checked) = &self.checked else { return Vec::new() };
+        match fault {
+            Fault::KillService => checked.pods.iter().map(|(name, uid)| format!("pod {name} ({uid})")).collect(),
+            Fault::DestroyVolume => vec![format!("claim {DATA} ({}), volume {}", checked.claim_uid, checked.volume)],
+        }
+    }
+
+    fn restore_points_wanted(&self) -> usize {
+        // Two cycles of a schedule of minutes would be a long wait; the repository has had many.
+        1
+    }
+
+    fn backup_interval(&self) -> Duration {
+        // The schedule in `k8s/`: each minute.
+        Duration::from_secs(60)
+    }
+
+    async fn preflight(&mut self) -> Result<()> {
+        self.checked = Some(preflight::check(&self.kubectl, self.url.as_ref()).await?);
+        Ok(())
+    }
+
+    async fn start(&mut self) -> Result<Url> {
+        let checked = self.checked()?;
+        let (url, saved) = (checked.url.clone(), checked.saved(&self.kubectl, &self.run));
+        saved.store(&self.folder)?;
+        // From here on there may be something to clean up: a call that is cut short may have taken effect.
+        self.saved = Some(saved);
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": { "name": LEASE, "namespace": self.kubectl.namespace() },
+            "spec": { "holderIdentity": self.run },
+        });
+        self.kubectl.create(&lease).await.context("the lease that keeps drills apart cannot be had")?;
+        self.watcher.spawn(watch::watch(self.kubectl.clone(), self.program()?, self.recorder.clone()));
+        Ok(url)
+    }
+
+    fn remember(&mut self, lineage: &Lineage) -> Result<()> {
+        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
+        saved.lineage = Some(lineage.clone());
+        saved.store(&self.folder)
+    }
+
+    async fn inject(&mut self, fault: Fault) -> Result<String> {
+        match fault {
+            Fault::KillService => self.kill_service().await,
+            Fault::DestroyVolume => self.destroy_volume().await,
+        }
+    }
+
+    async fn ready(&mut self) -> Result<String> {
+        let pod = self
+            .wait("a pod of the service to be ready", async || {
+                let pods = self.pods().await?;
+                let is_new = |pod: &&Pod| pod.is_ready() && !self.killed.contains(&pod.metadata.uid);
+                Ok(match pods.iter().find(is_new) {
+                    Some(pod) => State::Reached(pod.clone()),
+                    None => State::NotYet(format!("{} pods, none of them ready", pods.len())),
+                })
+            })
+            .await?;
+        let node = pod.spec.node_name.as_deref().unwrap_or("an unknown node");
+        Ok(format!("pod {} on {node} is ready", pod.metadata.name))
+    }
+
+    async fn quiesce(&mut self) -> Result<()> {
+        self.stop_everything().await
+    }
+
+    async fn replace_volume(&mut self) -> Result<()> {
+        // Bound only once a pod uses it: there is nothing to wait for yet.
+        self.kubectl.create(&self.saved()?.claim).await
+    }
+
+    async fn restore(&mut self, lineage: &Lineage) -> Result<Restored> {
+        self.restore_by_job(&["restore", "--latest", "--lineage", lineage.as_str(), "--json"]).await
+    }
+
+    async fn start_service(&mut self) -> Result<()> {
+        self.scale(self.saved()?.replicas).await
+    }
+
+    async fn restored_by_itself(&mut self) -> Result<Option<Restored>> {
+        self.restored_by_init_container().await.map(Some)
+    }
+
+    async fn resume_backups(&mut self) -> Result<()> {
+        self.set_suspended(self.saved()?.suspended).await?;
+        self.back_up_now().await
+    }
+
+    async fn keep_logs(&self, report: &Path) -> Result<()> {
+        let pods = format!("deployment/{DEPLOYMENT}");
+        // Best kept as evidence, but no reason to fail: there may be no pod any more.
+        let log = self.kubectl.call(&["logs", &pods, "--all-containers", "--tail=1000"], None).await;
+        let log = log.unwrap_or_else(|error| format!("no log could be had: {error:#}\n"));
+        std::fs::write(report.join("app.log"), log).context("cannot keep the service's log")
+    }
+
+    async fn clean_up(&mut self) -> Result<String> {
+        let proven = self.put_right().await?;
+        // Last: as long as it is there, `drill cleanup` can try again.
+        match std::fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", self.folder.display()))
+            }
+            _ => Ok(proven),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The parts of Kubernetes objects that a drill looks at, as the API server writes them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// A list of objects.
+#[derive(Deserialize)]
+pub struct List<T> {
+    pub items: Vec<T>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    pub name: String,
+    pub uid: String,
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    pub deletion_timestamp: Option<String>,
+    pub generation: Option<i64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Namespace {
+    pub metadata: Metadata,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Node {
+    pub status: NodeStatus,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct NodeStatus {
+    pub addresses: Vec<Address>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Address {
+    pub r#type: String,
+    pub address: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Service {
+    pub spec: ServiceSpec,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct ServiceSpec {
+    pub ports: Vec<Port>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Port {
+    pub node_port: Option<u16>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Deployment {
+    pub metadata: Metadata,
+    pub spec: DeploymentSpec,
+    #[serde(default)]
+    pub status: DeploymentStatus,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeploymentSpec {
+    pub replicas: i32,
+    pub selector: Selector,
+    pub template: PodTemplate,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Selector {
+    pub match_labels: BTreeMap<String, String>,
+}
+
+impl Selector {
+    /// As `kubectl --selector` takes it.
+    pub fn as_argument(&self) -> String {
+        self.match_labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentStatus {
+    pub observed_generation: Option<i64>,
+    #[serde(default)]
+    pub available_replicas: i32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct PodTemplate {
+    pub spec: PodSpec,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSpec {
+    pub containers: Vec<Container>,
+    #[serde(default)]
+    pub volumes: Vec<Volume>,
+    pub node_name: Option<String>,
+}
+
+impl PodSpec {
+    /// Whether a pod of this kind mounts a claim.
+    pub fn mounts(&self, claim: &str) -> bool {
+        self.volumes.iter().any(|volume| volume.persistent_volume_claim.as_ref().is_some_and(|c| c.claim_name == claim))
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Container {
+    pub image: String,
+    #[serde(default)]
+    pub command: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    pub persistent_volume_claim: Option<ClaimSource>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimSource {
+    pub claim_name: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct CronJob {
+    pub spec: CronJobSpec,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CronJobSpec {
+    #[serde(default)]
+    pub suspend: bool,
+    pub job_template: JobTemplate,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct JobTemplate {
+    pub spec: JobSpec,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct JobSpec {
+    pub template: PodTemplate,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Job {
+    pub metadata: Metadata,
+    pub spec: JobSpec,
+    #[serde(default)]
+    pub status: JobStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct JobStatus {
+    #[serde(default)]
+    pub succeeded: i32,
+    #[serde(default)]
+    pub failed: i32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Claim {
+    pub metadata: Metadata,
+    pub spec: ClaimSpec,
+    pub status: ClaimStatus,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimSpec {
+    pub volume_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct ClaimStatus {
+    pub phase: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Pod {
+    pub metadata: Metadata,
+    pub spec: PodSpec,
+    #[serde(default)]
+    pub status: PodStatus,
+}
+
+impl Pod {
+    /// Whether the pod takes requests.
+    pub fn is_ready(&self) -> bool {
+        let ready = |condition: &Condition| condition.r#type == "Ready" && condition.status == "True";
+        self.metadata.deletion_timestamp.is_none() && self.status.conditions.iter().any(ready)
+    }
+
+    /// Why it does not run, as far as the API server knows.
+    pub fn obstacle(&self) -> Option<String> {
+        let Metadata { name, deletion_timestamp, .. } = &self.metadata;
+        if deletion_timestamp.is_some() {
+            return Some(format!("pod {name} is still being deleted"));
+        }
+        let unscheduled = self.status.conditions.iter().find(|c| c.r#type == "PodScheduled" && c.status == "False");
+        if let Some(condition) = unscheduled {
+            let why = condition.message.as_deref().unwrap_or("no reason given");
+            return Some(format!("pod {name} is {}: {why}{}", self.status.phase, advice(why)));
+        }
+        let containers = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
+        let waiting = containers.filter_map(|container| Some((container, container.state.waiting.as_ref()?)));
+        waiting
+            .filter(|(_, waiting)| !matches!(waiting.reason.as_str(), "PodInitializing" | "ContainerCreating"))
+            .map(|(container, Waiting { reason, message })| {
+                let why = format!("{reason}: {}", message.as_deref().unwrap_or("no message"));
+                format!("container {} of pod {name} waits, {why}{}", container.name, advice(&why))
+            })
+            .next()
+    }
+}
+
+/// What to do about obstacles that are well known.
+fn advice(why: &str) -> &'static str {
+    if why.contains("node affinity") {
+        " (the volumes are on different nodes: delete the empty one and restore before the service starts)"
+    } else if why.contains("ImagePull") || why.contains("ErrImage") {
+        " (the image is not on the node: import it)"
+    } else if why.contains("CrashLoopBackOff") {
+        " (see its log: kubectl logs)"
+    } else {
+        ""
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodStatus {
+    #[serde(default)]
+    pub phase: String,
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    #[serde(default)]
+    pub init_container_statuses: Vec<ContainerStatus>,
+    #[serde(default)]
+    pub container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Condition {
+    pub r#type: String,
+    pub status: String,
+    pub message: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct ContainerStatus {
+    pub name: String,
+    #[serde(default)]
+    pub state: ContainerState,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ContainerState {
+    pub waiting: Option<Waiting>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Waiting {
+    pub reason: String,
+    pub message: Option<String>,
+}

@@ -1,0 +1,138 @@
+//! What must hold before anything on a cluster is changed. Only reads.
+
+use anyhow::{Context, Result, bail, ensure};
+use reqwest::Url;
+use serde_json::Value;
+
+use super::kubectl::Kubectl;
+use super::objects::{Claim, CronJob, Deployment, Namespace, Node, Pod, Service};
+use super::saved::{Saved, fresh_claim};
+use super::{CRON_JOB, DATA, DEPLOYMENT, LEASE, REPOSITORY, SERVICE};
+
+/// Namespaces that carry this label may be drilled in.
+const LABEL: &str = "pra.dev/drill";
+
+/// The cluster as it was found.
+pub struct Checked {
+    /// Name and UID of each ready pod of the service.
+    pub pods: Vec<(String, String)>,
+    /// UID of the claim with the database.
+    pub claim_uid: String,
+    /// The volume behind it.
+    pub volume: String,
+    /// The service's public URL.
+    pub url: Url,
+    /// The program `backup` in the image, as the CronJob calls it.
+    pub program: String,
+    claim: Value,
+    replicas: i32,
+    suspended: bool,
+}
+
+impl Checked {
+    /// What has to be remembered to put the cluster right again.
+    pub fn saved(&self, kubectl: &Kubectl, run: &str) -> Saved {
+        Saved {
+            context: kubectl.context().to_owned(),
+            namespace: kubectl.namespace().to_owned(),
+            run: run.to_owned(),
+            replicas: self.replicas,
+            suspended: self.suspended,
+            claim: self.claim.clone(),
+            claim_uid: self.claim_uid.clone(),
+            lineage: None,
+        }
+    }
+}
+
+/// Checks the namespace's label, the service, its volumes, its backups, and that no other drill is running.
+pub async fn check(kubectl: &Kubectl, url: Option<&Url>) -> Result<Checked> {
+    allowed(kubectl).await?;
+    alone(kubectl).await?;
+    let deployment: Deployment = kubectl.must_get("deployment", DEPLOYMENT).await?;
+    ensure!(deployment.spec.replicas > 0, "deployment {DEPLOYMENT} is scaled to 0; scale it to 1 first");
+    let pods = ready_pods(kubectl, &deployment).await?;
+    let (claim_uid, volume) = bound(kubectl, DATA).await?;
+    bound(kubectl, REPOSITORY).await?;
+    let cron_job: CronJob = kubectl.must_get("cronjob", CRON_JOB).await?;
+    ensure!(!cron_job.spec.suspend, "cronjob {CRON_JOB} is suspended: there would be no backup; resume it first");
+    let containers = cron_job.spec.job_template.spec.template.spec.containers;
+    let container = containers.into_iter().next().with_context(|| format!("cronjob {CRON_JOB} has no container"))?;
+    let program = container.command.into_iter().next();
+    let live: Value = kubectl.must_get("persistentvolumeclaim", DATA).await?;
+    Ok(Checked {
+        pods,
+        claim_uid,
+        volume,
+        url: public_url(kubectl, url).await?,
+        program: program.with_context(|| format!("cronjob {CRON_JOB} states no command"))?,
+        claim: fresh_claim(&live),
+        replicas: deployment.spec.replicas,
+        suspended: cron_job.spec.suspend,
+    })
+}
+
+async fn allowed(kubectl: &Kubectl) -> Result<()> {
+    let name = kubectl.namespace();
+    let namespace: Namespace = kubectl.must_get("namespace", name).await?;
+    match namespace.metadata.labels.get(LABEL).map(String::as_str) {
+        Some("allowed") => Ok(()),
+        found => bail!(
+            "namespace {name} of context {} does not allow drills: expected the label {LABEL}=allowed, found {}; \
+             if its data may be destroyed: kubectl --context {} label namespace {name} {LABEL}=allowed",
+            kubectl.context(),
+            found.unwrap_or("none"),
+            kubectl.context(),
+        ),
+    }
+}
+
+async fn alone(kubectl: &Kubectl) -> Result<()> {
+    let lease: Option<Value> = kubectl.get("lease", LEASE).await?;
+    match lease {
+        None => Ok(()),
+        Some(lease) => bail!(
+            "another drill is running: lease {LEASE} is held by run {}; if it was killed, `drill cleanup` on the \
+             machine where it ran finishes it",
+            lease["spec"]["holderIdentity"]
+        ),
+    }
+}
+
+async fn ready_pods(kubectl: &Kubectl, deployment: &Deployment) -> Result<Vec<(String, String)>> {
+    let pods: Vec<Pod> = kubectl.list("pods", Some(&deployment.spec.selector.as_argument())).await?;
+    let ready: Vec<(String, String)> = pods
+        .iter()
+        .filter(|pod| pod.is_ready())
+        .map(|pod| (pod.metadata.name.clone(), pod.metadata.uid.clone()))
+        .collect();
+    if ready.is_empty() {
+        let why: Vec<String> = pods.iter().filter_map(Pod::obstacle).collect();
+        bail!("no pod of deployment {DEPLOYMENT} is ready: {}", why.join("; "));
+    }
+    Ok(ready)
+}
+
+/// UID of a claim and the volume behind it.
+async fn bound(kubectl: &Kubectl, name: &str) -> Result<(String, String)> {
+    let claim: Claim = kubectl.must_get("persistentvolumeclaim", name).await?;
+    ensure!(claim.metadata.deletion_timestamp.is_none(), "claim {name} is being deleted");
+    let volume =
+        claim.spec.volume_name.with_context(|| format!("claim {name} is {}, not Bound", claim.status.phase))?;
+    Ok((claim.metadata.uid, volume))
+}
+
+/// The URL that was given, else the node port on a node.
+async fn public_url(kubectl: &Kubectl, given: Option<&Url>) -> Result<Url> {
+    if let Some(url) = given {
+        return Ok(url.clone());
+    }
+    let service: Service = kubectl.must_get("service", SERVICE).await?;
+    let port = service.spec.ports.iter().find_map(|port| port.node_port);
+    let port = port.with_context(|| format!("service {SERVICE} has no node port; give the URL with --url"))?;
+    let nodes: Vec<Node> = kubectl.list("nodes", None).await?;
+    let addresses = nodes.iter().flat_map(|node| &node.status.addresses);
+    let address = addresses.filter(|address| address.r#type == "InternalIP").map(|address| &address.address).next();
+    let address = address.context("no node states an address; give the URL with --url")?;
+    Ok(format!("http://{address}:{port}/").parse()?)
+}

@@ -1,0 +1,138 @@
+//! What a drill must remember of the cluster to put it right again, on disk before anything is changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use backup::lineage::Lineage;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The cluster as it was.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saved {
+    /// The kubeconfig context.
+    pub context: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The run's name; our objects carry it.
+    pub run: String,
+    /// How many replicas the service had.
+    pub replicas: i32,
+    /// Whether backups were suspended.
+    pub suspended: bool,
+    /// How the volume can be created again.
+    pub claim: Value,
+    /// The volume that was there.
+    pub claim_uid: String,
+    /// The database on it, once the service has stated it.
+    pub lineage: Option<Lineage>,
+}
+
+impl Saved {
+    /// Reads what a drill left in its folder; `None` if that drill did not run on a cluster.
+    pub fn load(folder: &Path) -> Result<Option<Self>> {
+        let path = path(folder);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("cannot understand {}", path.display())).map(Some)
+    }
+
+    /// Writes it to the folder, atomically.
+    pub fn store(&self, folder: &Path) -> Result<()> {
+        let path = path(folder);
+        let partial = path.with_extension("partial");
+        let context = || format!("cannot write {}", path.display());
+        fs::write(&partial, serde_json::to_vec_pretty(self)?).with_context(context)?;
+        fs::File::open(&partial).and_then(|file| file.sync_all()).with_context(context)?;
+        fs::rename(&partial, &path).with_context(context)
+    }
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("kubernetes.json")
+}
+
+/// The annotation in which `apply` keeps what was deployed.
+const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The claim as it must be created again: as it was deployed if that is known, so that the next deployment finds
+/// nothing to change, else as it is without what the cluster added to it.
+pub fn fresh_claim(live: &Value) -> Value {
+    let applied = live["metadata"]["annotations"][APPLIED].as_str();
+    let deployed = applied.and_then(|text| Some((text, serde_json::from_str::<Value>(text).ok()?)));
+    if let Some((text, mut claim)) = deployed {
+        claim["metadata"]["annotations"][APPLIED] = json!(text);
+        return claim;
+    }
+    let mut claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": live["spec"] });
+    for field in ["name", "namespace", "labels"] {
+        claim["metadata"][field] = live["metadata"][field].clone();
+    }
+    if let Some(spec) = claim["spec"].as_object_mut() {
+        spec.remove("volumeName");
+    }
+    claim
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(annotations: &Value) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {
+                "name": "pra-data", "namespace": "pra", "uid": "1-2-3", "resourceVersion": "7",
+                "labels": {"app.kubernetes.io/part-of": "pra"}, "finalizers": ["kubernetes.io/pvc-protection"],
+                "annotations": annotations
+            },
+            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "local-path", "volumeName": "pvc-1-2-3"},
+            "status": {"phase": "Bound"}
+        })
+    }
+
+    #[test]
+    fn a_fresh_claim_is_what_was_deployed() {
+        let deployed = json!({"kind": "PersistentVolumeClaim", "metadata": {"annotations": {}, "name": "pra-data"}});
+        let fresh =
+            fresh_claim(&live(&json!({ APPLIED: deployed.to_string(), "pv.kubernetes.io/bind-completed": "yes" })));
+        let mut expected = deployed.clone();
+        expected["metadata"]["annotations"] = json!({ APPLIED: deployed.to_string() });
+        assert_eq!(fresh, expected);
+    }
+
+    #[test]
+    fn a_fresh_claim_of_unknown_origin_is_bound_to_nothing() {
+        assert_eq!(
+            fresh_claim(&live(&json!({ "volume.kubernetes.io/selected-node": "agent-0" }))),
+            json!({
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                "metadata": {
+                    "name": "pra-data", "namespace": "pra", "labels": {"app.kubernetes.io/part-of": "pra"}
+                },
+                "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "local-path"}
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_saved_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Saved::load(folder.path()).unwrap().is_none());
+        let saved = Saved {
+            context: "k3d-pra".into(),
+            namespace: "pra".into(),
+            run: "r".into(),
+            replicas: 1,
+            suspended: false,
+            claim: json!({}),
+            claim_uid: "1-2-3".into(),
+            lineage: None,
+        };
+        saved.store(folder.path()).unwrap();
+        assert_eq!(Saved::load(folder.path()).unwrap().unwrap().claim_uid, "1-2-3");
+    }
+}

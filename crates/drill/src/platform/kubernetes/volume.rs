@@ -1,0 +1,111 @@
+//! The volume: who uses it, how everyone is made to leave it, how it is destroyed.
+
+use anyhow::Result;
+
+use super::kubectl::State;
+use super::objects::{Claim, CronJob, Job, Pod};
+use super::{CRON_JOB, DATA, DEPLOYMENT, Kubernetes, REPOSITORY};
+
+impl Kubernetes {
+    /// Suspends the backups, stops the service, deletes the Jobs, and waits until no pod uses the volume. A deleted
+    /// claim waits for every pod object that names it, those of completed Jobs too.
+    pub(super) async fn stop_everything(&self) -> Result<()> {
+        self.set_suspended(true).await?;
+        self.scale(0).await?;
+        self.delete_jobs().await?;
+        self.wait("every pod that uses the volume to be gone", async || {
+            let pods: Vec<Pod> = self.kubectl.list("pods", None).await?;
+            let users: Vec<&str> = users(&pods).collect();
+            Ok(if users.is_empty() { State::Reached(()) } else { State::NotYet(users.join(", ")) })
+        })
+        .await
+    }
+
+    pub(super) async fn scale(&self, replicas: i32) -> Result<()> {
+        if self.deployment().await?.spec.replicas == replicas {
+            return Ok(());
+        }
+        let replicas = format!("--replicas={replicas}");
+        self.kubectl.change(&["scale", "deployment", DEPLOYMENT, &replicas]).await.map(drop)
+    }
+
+    pub(super) async fn set_suspended(&self, suspended: bool) -> Result<()> {
+        let cron_job: CronJob = self.kubectl.must_get("cronjob", CRON_JOB).await?;
+        if cron_job.spec.suspend == suspended {
+            return Ok(());
+        }
+        let patch = format!("{{\"spec\":{{\"suspend\":{suspended}}}}}");
+        self.kubectl.change(&["patch", "cronjob", CRON_JOB, "--patch", &patch]).await.map(drop)
+    }
+
+    /// Deletes the Jobs whose pods mount one of the volumes.
+    pub(super) async fn delete_jobs(&self) -> Result<()> {
+        let jobs: Vec<Job> = self.kubectl.list("jobs", None).await?;
+        let ours = jobs.iter().filter(|job| {
+            let pods = &job.spec.template.spec;
+            pods.mounts(DATA) || pods.mounts(REPOSITORY)
+        });
+        let names: Vec<&str> = ours.map(|job| job.metadata.name.as_str()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let arguments: Vec<&str> =
+            ["delete", "job", "--wait=false", "--ignore-not-found"].into_iter().chain(names).collect();
+        self.kubectl.change(&arguments).await.map(drop)
+    }
+
+    pub(super) async fn destroy_volume(&mut self) -> Result<String> {
+        let uid = self.checked()?.claim_uid.clone();
+        if self.manner.brutal {
+            // Writers and backups go on: the claim stays until its last user is gone, so its users are killed.
+            self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
+            self.scale(0).await?;
+            self.kill_users().await?;
+        } else {
+            self.stop_everything().await?;
+            self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
+        }
+        self.claim_gone(&uid).await?;
+        Ok(format!("claim {DATA} ({uid}) is gone"))
+    }
+
+    /// Waits until the claim with this UID is gone.
+    pub(super) async fn claim_gone(&self, uid: &str) -> Result<()> {
+        self.wait("the volume to be gone", async || {
+            let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
+            Ok(match claim.filter(|claim| claim.metadata.uid == uid) {
+                None => State::Reached(()),
+                Some(claim) if claim.metadata.deletion_timestamp.is_some() => State::NotYet("being deleted".to_owned()),
+                Some(claim) => State::NotYet(claim.status.phase),
+            })
+        })
+        .await
+    }
+
+    async fn kill_users(&self) -> Result<()> {
+        self.wait("the last user of the volume to be killed", async || {
+            let pods: Vec<Pod> = self.kubectl.list("pods", None).await?;
+            let users: Vec<&str> = users(&pods).collect();
+            if users.is_empty() {
+                return Ok(State::Reached(()));
+            }
+            let kill = ["delete", "pod", "--force", "--grace-period=0", "--wait=false", "--ignore-not-found"];
+            let arguments: Vec<&str> = kill.into_iter().chain(users.iter().copied()).collect();
+            self.kubectl.change(&arguments).await?;
+            Ok(State::NotYet(users.join(", ")))
+        })
+        .await
+    }
+
+    /// Who keeps a claim that is being deleted.
+    pub(super) async fn held_claim(&self, pods: &[Pod]) -> Result<Option<String>> {
+        let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
+        let deleted = claim.is_some_and(|claim| claim.metadata.deletion_timestamp.is_some());
+        let users: Vec<&str> = users(pods).collect();
+        Ok((deleted && !users.is_empty()).then(|| format!("claim {DATA} is held by pod {}", users.join(", "))))
+    }
+}
+
+fn users(pods: &[Pod]) -> impl Iterator<Item = &str> {
+    pods.iter().filter(|pod| pod.spec.mounts(DATA)).map(|pod| pod.metadata.name.as_str())
+}

@@ -1,0 +1,88 @@
+//! The directories of a local system, and the directory that holds those of all drills.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// The directories of one system.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// Holds everything else.
+    pub root: PathBuf,
+    /// The volume with the database.
+    pub data: PathBuf,
+    /// The volume with the restore points.
+    pub repository: PathBuf,
+}
+
+impl Folder {
+    /// The layout below an absolute path; nothing is created.
+    pub fn at(root: PathBuf) -> Self {
+        Self { data: root.join("pra-data"), repository: root.join("pra-backup"), root }
+    }
+
+    /// Creates what is not there yet.
+    pub fn create(&self) -> Result<()> {
+        for directory in [&self.data, &self.repository] {
+            fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        }
+        Ok(())
+    }
+
+    /// The database file.
+    pub fn database(&self) -> PathBuf {
+        self.data.join("app.db")
+    }
+
+    /// Opens a log of this system, to append to it.
+    pub fn append_to(&self, log: &str) -> Result<File> {
+        let path = self.root.join(log);
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// The last line of a log, for error messages.
+    pub fn tail(&self, log: &str) -> String {
+        let path = self.root.join(log);
+        match fs::read_to_string(&path) {
+            Ok(text) => text.lines().last().unwrap_or("it said nothing").to_owned(),
+            Err(error) => format!("cannot read {}: {error}", path.display()),
+        }
+    }
+}
+
+/// The directory that holds the folders of running drills, locked: one drill at a time.
+pub struct StateDir {
+    /// Absolute path.
+    pub path: PathBuf,
+    _lock: File,
+}
+
+impl StateDir {
+    /// Creates the directory if need be and locks it. An error means that a drill is running, or that the directory
+    /// cannot be used.
+    pub fn lock(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path).with_context(|| format!("cannot create the state directory {}", path.display()))?;
+        let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
+            .with_context(|| format!("cannot open {}", lock_path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another drill is running ({} is locked); wait for it, or stop it", lock_path.display())
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", lock_path.display()))
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The programs of the project that a local system consists of, and how they are called.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use backup::lineage::Lineage;
+use serde::de::DeserializeOwned;
+use tokio::process::Command;
+
+use super::{Folder, Invocation};
+
+/// Where the programs are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The web service.
+    pub app: PathBuf,
+    /// The backup program.
+    pub backup: PathBuf,
+}
+
+impl Programs {
+    /// The programs beside the one that is running, where a build puts them.
+    pub fn beside_this_one() -> Result<Self> {
+        let this = std::env::current_exe().context("cannot find the path of this program")?;
+        let beside = |name| this.with_file_name(name);
+        Ok(Self { app: beside("app"), backup: beside("backup") })
+    }
+
+    /// Checks that the programs are there.
+    pub fn check(&self) -> Result<()> {
+        for program in [&self.app, &self.backup] {
+            ensure!(
+                program.is_file(),
+                "the program {} is missing; build the whole workspace first: cargo build --workspace",
+                program.display()
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn service(&self, folder: &Folder) -> Invocation {
+        let arguments: Vec<OsString> =
+            vec!["--db-path".into(), folder.database().into(), "--backup-dir".into(), folder.repository.clone().into()];
+        (self.app.clone(), arguments)
+    }
+
+    pub(super) fn take(&self, folder: &Folder) -> Command {
+        // Backups never stop by themselves: without a bound a long-lived system would fill its disk.
+        let mut command = self.backup("take", folder);
+        command.args(["--keep-last", "20", "--keep-hourly", "24"]);
+        command
+    }
+
+    pub(super) fn restore(&self, folder: &Folder, lineage: &Lineage) -> Command {
+        let mut command = self.backup("restore", folder);
+        command.args(["--latest", "--lineage", lineage.as_str()]);
+        command
+    }
+
+    fn backup(&self, subcommand: &str, folder: &Folder) -> Command {
+        let mut command = command(&self.backup);
+        command.arg(subcommand).arg("--database").arg(folder.database()).arg("--repository").arg(&folder.repository);
+        command.arg("--json");
+        command
+    }
+}
+
+/// Runs a backup command to its end, within a limit, and parses what it prints. Its log goes to `backup.log`.
+pub(super) async fn result_of<T: DeserializeOwned>(
+    mut command: Command,
+    folder: &Folder,
+    limit: Duration,
+) -> Result<T> {
+    let typed = as_typed(command.as_std());
+    let child = command.stdout(Stdio::piped()).stderr(folder.append_to("backup.log")?).spawn();
+    let child = child.with_context(|| format!("cannot run {typed}"))?;
+    let output = tokio::time::timeout(limit, child.wait_with_output())
+        .await
+        .with_context(|| format!("{typed} did not end within {} s", limit.as_secs()))?
+        .with_context(|| format!("{typed} was lost"))?;
+    if !output.status.success() {
+        bail!("{typed} failed ({}): {}", output.status, folder.tail("backup.log"));
+    }
+    serde_json::from_slice(&output.stdout).with_context(|| format!("cannot understand what {typed} printed"))
+}
+
+/// A program in a process group of its own, so that a Ctrl-C in the terminal reaches the drill alone, and gone with
+/// whoever started it.
+pub(super) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+    command
+}
+
+/// A command line as a person would type it, with the paths relative to the current directory where they can be.
+pub(super) fn as_typed(command: &std::process::Command) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let relative = |word: &std::ffi::OsStr| {
+        let path = Path::new(word);
+        path.strip_prefix(&here).unwrap_or(path).display().to_string()
+    };
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(relative).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,84 @@
+//! Where the system runs. Only here is known how a thing is broken and how it is repaired.
+
+pub mod abandoned;
+pub mod kubernetes;
+pub mod local;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use backup::Restored;
+use backup::lineage::Lineage;
+use reqwest::Url;
+
+pub use kubernetes::Kubernetes;
+pub use local::Local;
+
+/// One thing broken on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The service is killed at once, in the middle of whatever it does.
+    KillService,
+    /// The volume with the database is destroyed while clients write.
+    DestroyVolume,
+}
+
+/// What a scenario asks of the place where the system runs.
+///
+/// Each method returns once its effect is confirmed, within a bound of its own; the error says what was waited for
+/// and its last state. Scenarios are generic over this trait.
+#[expect(async_fn_in_trait, reason = "scenarios run on one task, no caller needs the futures to be Send")]
+pub trait Platform {
+    /// The platform's name in reports.
+    const NAME: &'static str;
+
+    /// The objects that a fault will hit, as one finds them on the platform. Never empty.
+    fn targets(&self, fault: Fault) -> Vec<String>;
+
+    /// How many restore points that hold the sentinel steady state asks for.
+    fn restore_points_wanted(&self) -> usize;
+
+    /// How often the platform takes a restore point by itself.
+    fn backup_interval(&self) -> Duration;
+
+    /// Checks what must hold before anything is started or broken, and changes nothing.
+    async fn preflight(&mut self) -> Result<()>;
+
+    /// Makes sure that the service is up, and gives its public URL.
+    async fn start(&mut self) -> Result<Url>;
+
+    /// Remembers which database this is, for a clean-up that has to restore it.
+    fn remember(&mut self, lineage: &Lineage) -> Result<()>;
+
+    /// Breaks one thing and returns once it is broken, with the evidence for that.
+    async fn inject(&mut self, fault: Fault) -> Result<String>;
+
+    /// Waits until the platform calls the service ready, and says by what.
+    async fn ready(&mut self) -> Result<String>;
+
+    /// Stops service and backups: after that, nobody uses the volume.
+    async fn quiesce(&mut self) -> Result<()>;
+
+    /// Puts a new, empty volume in the place of the lost one.
+    async fn replace_volume(&mut self) -> Result<()>;
+
+    /// Restores the newest good restore point of a lineage to the volume.
+    async fn restore(&mut self, lineage: &Lineage) -> Result<Restored>;
+
+    /// Starts the service.
+    async fn start_service(&mut self) -> Result<()>;
+
+    /// What the platform restored by itself before it started the service; `None` where it cannot do that.
+    async fn restored_by_itself(&mut self) -> Result<Option<Restored>>;
+
+    /// Starts or resumes the backups, the first one at once.
+    async fn resume_backups(&mut self) -> Result<()>;
+
+    /// Keeps the logs of service and backups with the report.
+    async fn keep_logs(&self, report: &Path) -> Result<()>;
+
+    /// Leaves nothing of the drill behind, and says what was proven. May be called at any time, and again after it
+    /// failed.
+    async fn clean_up(&mut self) -> Result<String>;
+}

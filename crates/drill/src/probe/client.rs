@@ -1,0 +1,201 @@
+//! The service as a client sees it: its HTTP contract, and nothing else of it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use reqwest::{StatusCode, Url};
+use serde::Deserialize;
+
+use crate::record::Outcome;
+
+/// An operation that takes longer has failed.
+pub const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Messages fetched by one request of the final read: the most that the service allows.
+const PAGE: usize = 1000;
+
+/// A message as the service returns it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Message {
+    /// Its id.
+    pub id: i64,
+    /// Its text.
+    pub message: String,
+}
+
+/// What the service says of itself.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ServiceStatus {
+    /// The lineage of its database.
+    pub lineage: Option<backup::lineage::Lineage>,
+    /// Its version.
+    pub version: String,
+}
+
+/// The body of a refusal, as far as the ledger needs it.
+#[derive(Deserialize)]
+struct Refusal {
+    error: Option<String>,
+    reason: Option<String>,
+    outcome: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    status: String,
+    id: i64,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: u64,
+}
+
+/// A client that opens a new connection for each operation, so that none is retried behind its back and a
+/// connection to a process that died is never mistaken for the service.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl Client {
+    /// A client of the service at `base`.
+    pub fn new(base: Url) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(TIMEOUT)
+            .pool_max_idle_per_host(0)
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .build()
+            .context("cannot set up an HTTP client")?;
+        Ok(Self { http, base })
+    }
+
+    /// Tries once to add a message, and says what became of it.
+    pub async fn add(&self, message: &str) -> Outcome {
+        let url = self.url("add", &[("message", message)]);
+        let (status, body) = match self.fetch(url).await {
+            Ok(answer) => answer,
+            // Without a connection nothing was sent; after that, anything may have happened.
+            Err(error) if error.is_connect() => return Outcome::Refused { reason: describe(&error) },
+            Err(error) => return Outcome::Indeterminate { reason: describe(&error) },
+        };
+        if status != StatusCode::OK {
+            return refusal(status, &body);
+        }
+        match serde_json::from_slice::<Added>(&body) {
+            Ok(added) if added.status == "added" && added.message == message => Outcome::Acknowledged { id: added.id },
+            _ => Outcome::Indeterminate { reason: format!("status 200, but not an acknowledgement: {}", text(&body)) },
+        }
+    }
+
+    /// The message with this id, if the service has it.
+    pub async fn message(&self, id: i64) -> Result<Option<Message>> {
+        let page = self.page(&[("before", (id + 1).to_string()), ("limit", "1".to_owned())]).await?;
+        Ok(page.into_iter().find(|message| message.id == id))
+    }
+
+    /// How many messages the service says it has.
+    pub async fn count(&self) -> Result<u64> {
+        let Count { count } = self.get("count", &[]).await?;
+        Ok(count)
+    }
+
+    /// What the service says of itself.
+    pub async fn status(&self) -> Result<ServiceStatus> {
+        self.get("status", &[]).await
+    }
+
+    /// Every message the service has, oldest first, read page by page.
+    pub async fn messages(&self) -> Result<Vec<Message>> {
+        let mut all: Vec<Message> = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |message| message.id);
+            let mut page = self.page(&[("after", after.to_string()), ("limit", PAGE.to_string())]).await?;
+            page.reverse();
+            ensure!(
+                page.iter().all(|message| message.id > after),
+                "GET /consultation?after={after} answered with ids that are not after {after}"
+            );
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.append(&mut page);
+        }
+    }
+
+    async fn page(&self, query: &[(&str, String)]) -> Result<Vec<Message>> {
+        let query: Vec<(&str, &str)> = query.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        self.get("consultation", &query).await
+    }
+
+    async fn get<T: for<'a> Deserialize<'a>>(&self, path: &str, query: &[(&str, &str)]) -> Result<T> {
+        let (status, body) =
+            self.fetch(self.url(path, query)).await.map_err(|error| anyhow::anyhow!(describe(&error)))?;
+        if status != StatusCode::OK {
+            bail!("GET /{path} answered {status}: {}", text(&body));
+        }
+        serde_json::from_slice(&body).with_context(|| format!("GET /{path} answered 200 with {}", text(&body)))
+    }
+
+    async fn fetch(&self, url: Url) -> reqwest::Result<(StatusCode, Vec<u8>)> {
+        let response = self.http.get(url).send().await?;
+        let status = response.status();
+        Ok((status, response.bytes().await?.to_vec()))
+    }
+
+    fn url(&self, path: &str, query: &[(&str, &str)]) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+}
+
+/// A turned-down write is certainly not stored if the service says so or if the request itself was wrong.
+fn refusal(status: StatusCode, body: &[u8]) -> Outcome {
+    let parsed = serde_json::from_slice::<Refusal>(body).ok();
+    let (said, outcome) = parsed.map_or((None, None), |body| (body.error.or(body.reason), body.outcome));
+    let reason = format!("status {}: {}", status.as_u16(), said.unwrap_or_else(|| text(body)));
+    if outcome.as_deref() == Some("refused") || status.is_client_error() {
+        Outcome::Refused { reason }
+    } else {
+        Outcome::Indeterminate { reason }
+    }
+}
+
+/// The innermost cause of a failed request: the outer layers only repeat the URL.
+fn describe(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} s", TIMEOUT.as_secs());
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn text(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_stated_refusal_is_certainly_not_stored() {
+        let outcome = |status, body: &str| refusal(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        let refused = |outcome| matches!(outcome, Outcome::Refused { .. });
+        assert!(refused(outcome(503, r#"{"error":"queue full","outcome":"refused"}"#)));
+        assert!(refused(outcome(400, r#"{"error":"empty"}"#)));
+        assert!(!refused(outcome(503, r#"{"error":"disk I/O error","outcome":"indeterminate"}"#)));
+        assert!(!refused(outcome(502, "bad gateway")));
+    }
+}

@@ -1,0 +1,77 @@
+//! What a person sees on stderr while a drill runs: events as they happen, and a live line where there is a terminal.
+
+use std::io::{self, IsTerminal, Write as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::event::Happened;
+
+/// The live display. Cloning it gives another handle of the same display.
+#[derive(Clone)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// A display on stderr; without a terminal it prints lines and no live line.
+    pub fn new() -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let style =
+                ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or(ProgressStyle::default_spinner());
+            let bar = ProgressBar::new_spinner().with_style(style);
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { bar }
+    }
+
+    /// Shows an event.
+    pub fn event(&self, happened: &Happened) {
+        let Happened { event, at, note } = happened;
+        let line = format!("{:>9.3} s  {:<2}  {:<27}  {note}", at.as_secs_f64(), event.code(), event.meaning());
+        self.line(line.trim_end());
+    }
+
+    /// Shows a program that is run, as one would type it.
+    pub fn command(&self, command: &str) {
+        self.line(&format!("$ {command}"));
+    }
+
+    /// Shows a line of text.
+    pub fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            // Whoever closed stderr does not want to know, and the drill must go on to its clean-up.
+            None => drop(writeln!(io::stderr(), "{line}")),
+        }
+    }
+
+    /// Does something that prints, with the live line out of the way.
+    pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// Changes the live line: what is being waited for.
+    pub fn waiting(&self, what: impl Into<String>) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what.into());
+        }
+    }
+
+    /// Removes the live line.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}

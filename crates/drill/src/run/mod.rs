@@ -1,0 +1,154 @@
+//! One drill under way: the steps that scenarios are written in.
+
+mod fault;
+mod proof;
+mod recovery;
+mod steady;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use backup::Restored;
+use backup::lineage::Lineage;
+
+use crate::clock::{Clock, Moment};
+use crate::event::{Event, Timeline};
+use crate::journal::Journal;
+use crate::platform::Platform;
+use crate::probe::{Client, Expected, Message, ServiceStatus, Streams};
+use crate::progress::Progress;
+use crate::record::{Recorder, Seen};
+use crate::scenario::Recovery;
+use crate::stop::Stop;
+
+/// What can be chosen about a drill.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Operations a second of the writer, and of the reader.
+    pub rate: u32,
+    /// Interval of the backups.
+    pub backup_every: Duration,
+    /// How long steady state may take to come about, beyond the backups that are waited for.
+    pub patience: Duration,
+    /// How long the service may take to be correct again before the drill gives up.
+    pub give_up: Duration,
+    /// Who brings the service back.
+    pub recovery: Recovery,
+}
+
+/// A drill under way.
+pub struct Run<P> {
+    /// Where it runs.
+    pub platform: P,
+    /// The run's name.
+    pub name: String,
+    /// What happened so far.
+    pub timeline: Timeline,
+    /// What was seen so far.
+    pub recorder: Arc<Recorder>,
+    /// The restore, once it is done.
+    pub restored: Option<Restored>,
+    /// What the service holds after the recovery, once it is read.
+    pub found: Option<Vec<Message>>,
+    /// What the service said of itself in steady state.
+    pub service: Option<ServiceStatus>,
+    /// Since when operations succeed, before the fault.
+    steady_since: Option<Moment>,
+    settings: Settings,
+    journal: Journal,
+    progress: Progress,
+    traffic: Option<Traffic>,
+}
+
+/// The clients of the service.
+struct Traffic {
+    client: Client,
+    expected: Arc<Expected>,
+    streams: Option<Streams>,
+}
+
+impl<P: Platform> Run<P> {
+    /// A drill that has not begun.
+    pub fn new(
+        platform: P,
+        name: String,
+        settings: Settings,
+        recorder: Arc<Recorder>,
+        journal: Journal,
+        progress: Progress,
+    ) -> Self {
+        let timeline = Timeline::default();
+        Self {
+            platform,
+            name,
+            timeline,
+            recorder,
+            restored: None,
+            found: None,
+            service: None,
+            steady_since: None,
+            settings,
+            journal,
+            progress,
+            traffic: None,
+        }
+    }
+
+    /// The drill's clock.
+    pub fn clock(&self) -> Clock {
+        self.recorder.clock
+    }
+
+    /// What was chosen about it.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    fn fault_moments(&self) -> Result<(Moment, Moment), Stop> {
+        let both = self.timeline.at(Event::D0).zip(self.timeline.at(Event::D1));
+        both.ok_or_else(|| Stop::Inconclusive("the fault was not injected".to_owned()))
+    }
+
+    fn lineage(&self) -> anyhow::Result<Lineage> {
+        let status = self.service.as_ref().context("the service was not asked for its status")?;
+        status.lineage.clone().context("the service did not state the lineage of its database in /status")
+    }
+
+    fn traffic(&mut self) -> anyhow::Result<&mut Traffic> {
+        self.traffic.as_mut().context("no client was started")
+    }
+
+    /// Tells the person who waits that the signal was received.
+    pub fn interrupted(&self, signal: &'static str) -> Stop {
+        self.progress.line(&format!("{signal}: cleaning up"));
+        Stop::Interrupted(signal)
+    }
+
+    fn end_volley(&self) {
+        if let Some(streams) = self.traffic.as_ref().and_then(|traffic| traffic.streams.as_ref()) {
+            streams.end_volley();
+        }
+    }
+
+    fn last_seen(&self) -> String {
+        self.recorder.look(|record| match record.reads.last().map(|read| &read.seen) {
+            Some(Seen::Correct) => "the last read was correct, writes were not acknowledged".to_owned(),
+            Some(Seen::Wrong(what) | Seen::Failed(what)) => format!("the last read: {what}"),
+            None => "no read ended".to_owned(),
+        })
+    }
+
+    fn step(&mut self, step: &str) -> anyhow::Result<()> {
+        self.journal.about_to(step)
+    }
+
+    fn happened(&mut self, event: Event, note: impl Into<String>) {
+        self.add(event, self.recorder.clock.now(), note);
+    }
+
+    fn add(&mut self, event: Event, at: Moment, note: impl Into<String>) {
+        let happened = self.timeline.add(event, at, note);
+        self.progress.event(happened);
+    }
+}

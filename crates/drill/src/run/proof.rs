@@ -1,0 +1,68 @@
+//! After the recovery: what is there, whether it is protected again, and that nothing is left behind.
+
+use super::Run;
+use crate::event::Event;
+use crate::judge::{Outage, RUN_LENGTH};
+use crate::platform::Platform;
+use crate::record::Record;
+use crate::stop::Stop;
+
+impl<P: Platform> Run<P> {
+    /// Stops the clients and reads everything that is there. With every operation ended, the moments of the outage
+    /// are final.
+    pub async fn reconcile(&mut self) -> Result<(), Stop> {
+        self.progress.waiting("reading every message");
+        let traffic = self.traffic()?;
+        let client = traffic.client.clone();
+        if let Some(streams) = traffic.streams.take() {
+            streams.stop().await?;
+        }
+        self.outage()?;
+        let found = client.messages().await.map_err(|error| Stop::Inconclusive(format!("no final read: {error:#}")))?;
+        let count = found.len();
+        self.found = Some(found);
+        self.happened(Event::V, format!("{count} messages read"));
+        Ok(())
+    }
+
+    /// Waits for a verified restore point of this database taken after the recovery.
+    pub async fn protected_again(&mut self) -> Result<(), Stop> {
+        self.progress.waiting("waiting for a new verified restore point");
+        let lineage = self.lineage()?;
+        let since = self.timeline.at(Event::R3).or(self.timeline.at(Event::D1)).unwrap_or_default();
+        let limit = self.platform.backup_interval() * 2 + self.settings.patience;
+        let fresh = |record: &Record| {
+            let mut points = record.restore_points.iter();
+            points.find(|point| point.began > since && point.manifest.lineage.as_ref() == Some(&lineage)).cloned()
+        };
+        match self.recorder.wait_for(limit, fresh).await {
+            Some(point) => self.add(Event::X, point.published, point.manifest.name.to_string()),
+            // The judge makes a failure of it.
+            None => self.progress.line(&format!("no new restore point within {} s", limit.as_secs_f64())),
+        }
+        Ok(())
+    }
+
+    /// Leaves nothing behind and proves it.
+    pub async fn clean_up(&mut self) -> anyhow::Result<()> {
+        self.progress.waiting("cleaning up");
+        // Dropping the streams ends them; an operation under way has no one to report to any more.
+        self.traffic = None;
+        let proven = self.platform.clean_up().await?;
+        self.happened(Event::Z, proven);
+        Ok(())
+    }
+
+    fn outage(&mut self) -> Result<(), Stop> {
+        let (requested, effective) = self.fault_moments()?;
+        let outage = self.recorder.look(|record| Outage::of(record, requested, effective, RUN_LENGTH));
+        let moments =
+            [(Event::F1, outage.first_failure), (Event::S2, outage.first_answer), (Event::S3, outage.correct)];
+        for (event, moment) in moments {
+            if let Some(moment) = moment {
+                self.add(event, moment, "");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Before the fault: the system is brought up and shown to work.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use reqwest::Url;
+
+use super::{Run, Traffic};
+use crate::event::Event;
+use crate::judge::{RUN_LENGTH, steady_since};
+use crate::platform::Platform;
+use crate::probe::{Client, Expected, Streams, Writer};
+use crate::record::Record;
+use crate::stop::Stop;
+
+impl<P: Platform> Run<P> {
+    /// Brings everything up and waits until it demonstrably works: reads correct, writes acknowledged, and
+    /// verified restore points of this database that hold the sentinel.
+    pub async fn steady_state(&mut self) -> Result<(), Stop> {
+        self.platform.preflight().await.map_err(Stop::Preflight)?;
+        self.step("start the service and its backups")?;
+        let url = self.platform.start().await.map_err(Stop::Preflight)?;
+        self.progress.line(&format!("the service answers at {url}"));
+        let sentinel = self.start_clients(url).await.map_err(Stop::Preflight)?;
+
+        self.progress.waiting("waiting for steady state: reads correct, writes acknowledged");
+        let limit = self.settings.patience;
+        let steady = self.recorder.wait_for(limit, |record| steady_since(record, RUN_LENGTH)).await;
+        let steady = steady.ok_or_else(|| {
+            Stop::Inconclusive(format!("no steady state within {} s: {}", limit.as_secs_f64(), self.last_seen()))
+        })?;
+        self.protected(sentinel).await.map_err(Stop::Preflight)?;
+        self.happened(Event::E0, format!("{RUN_LENGTH} reads, writes in a row; backed up"));
+        self.steady_since = Some(steady);
+        Ok(())
+    }
+
+    /// Writes the sentinel, then starts the backups, so that every restore point holds it, and writer and reader.
+    /// Gives the sentinel's id.
+    async fn start_clients(&mut self, url: Url) -> anyhow::Result<i64> {
+        let client = Client::new(url)?;
+        let writer = Writer::new(client.clone(), self.recorder.clone(), self.name.clone());
+        let sentinel = writer.write().await;
+        let id = sentinel.acknowledged().with_context(|| format!("the sentinel was not stored: {sentinel:?}"))?;
+        self.platform.resume_backups().await?;
+        self.service = Some(client.status().await?);
+        self.platform.remember(&self.lineage()?)?;
+        let expected = Arc::new(Expected::new(id, sentinel.token));
+        let (recorder, rate) = (self.recorder.clone(), self.settings.rate);
+        let streams = Streams::start(client.clone(), recorder, writer, expected.clone(), rate);
+        self.traffic = Some(Traffic { client, expected, streams: Some(streams) });
+        Ok(id)
+    }
+
+    /// Waits for verified restore points of this database that hold the sentinel.
+    async fn protected(&self, sentinel: i64) -> anyhow::Result<()> {
+        let (wanted, lineage) = (self.platform.restore_points_wanted(), self.lineage()?);
+        self.progress.waiting(format!("waiting for verified restore points that hold the sentinel: {wanted}"));
+        let limit = self.platform.backup_interval() * 3 + self.settings.patience;
+        let holding = |record: &Record| {
+            let points = record.restore_points.iter().filter(|point| {
+                // Ids are high-water marks: a table whose mark has reached the sentinel's id holds it.
+                let holds = point.manifest.high_water.values().any(|mark| *mark >= sentinel);
+                holds && point.manifest.lineage.as_ref() == Some(&lineage)
+            });
+            (points.count() >= wanted).then_some(())
+        };
+        self.recorder.wait_for(limit, holding).await.ok_or_else(|| {
+            let why = self.recorder.look(Record::last_obstacle).map_or(String::new(), |why| format!("; {why}"));
+            anyhow!("not {wanted} restore points that hold the sentinel within {} s{why}", limit.as_secs_f64())
+        })
+    }
+
+    /// Waits until midway between two backups, which is neither the luckiest nor the unluckiest moment to lose a volume.
+    pub async fn midway(&self) {
+        self.progress.waiting("waiting until midway between two backups");
+        loop {
+            let newest = self.recorder.look(|record| record.restore_points.iter().map(|point| point.began).max());
+            let midway = newest.unwrap_or_default() + self.settings.backup_every / 2;
+            if midway <= self.clock().now() {
+                return;
+            }
+            // Another backup may come meanwhile.
+            tokio::time::sleep_until(self.clock().instant(midway)).await;
+        }
+    }
+}

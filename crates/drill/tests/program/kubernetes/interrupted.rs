@@ -1,0 +1,65 @@
+//! Drills on a cluster that are stopped half-way leave a whole system.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
+use super::cluster::Cluster;
+use super::for_each;
+use crate::support::assert_exit;
+
+#[test]
+fn ctrl_c_in_each_phase_leaves_a_whole_system() {
+    for_each(["E0", "D0", "D1", "R0", "R1", "R2", "R3", "S1"], |phase| {
+        let cluster = Cluster::new();
+        let mut drill = cluster.start(&["kill-pvc"]);
+        drill.wait_for(&format!(" s  {phase}  "));
+        kill(Pid::from_raw(drill.pid()), Signal::SIGINT).unwrap();
+        assert_eq!(drill.end(), Some(4), "at {phase}");
+        assert_eq!(cluster.place.report()["reasons"][0], "interrupted by SIGINT");
+        cluster.assert_whole_with_sentinel();
+    });
+}
+
+#[test]
+fn ctrl_c_during_a_brutal_or_an_automatic_recovery_leaves_a_whole_system() {
+    for_each([("--brutal", "D0"), ("--automatic", "R1")], |(manner, phase)| {
+        let cluster = Cluster::new();
+        let mut drill = cluster.start(&["kill-pvc", manner]);
+        drill.wait_for(&format!(" s  {phase}  "));
+        kill(Pid::from_raw(drill.pid()), Signal::SIGINT).unwrap();
+        assert_eq!(drill.end(), Some(4), "{manner} at {phase}");
+        cluster.assert_whole_with_sentinel();
+    });
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_call_that_hangs() {
+    // The lease, the deletion of the claim, the restore.
+    for_each([1, 6, 8], |number| {
+        let cluster = Cluster::new();
+        cluster.tell(&json!({"hang": [number]}));
+        let drill = &mut cluster.start(&["kill-pvc"]);
+        cluster.until_hanging();
+        kill(Pid::from_raw(drill.pid()), Signal::SIGINT).unwrap();
+        assert_eq!(drill.end(), Some(4), "at change {number}");
+        cluster.assert_whole();
+    });
+}
+
+#[test]
+fn a_killed_drill_keeps_others_away_until_it_is_cleaned_up() {
+    for_each(["D0", "R1", "R3"], |phase| {
+        let cluster = Cluster::new();
+        let mut drill = cluster.start(&["kill-pvc"]);
+        drill.wait_for(&format!(" s  {phase}  "));
+        kill(Pid::from_raw(drill.pid()), Signal::SIGKILL).unwrap();
+        assert_eq!(drill.end(), None);
+        let refused = cluster.said(&["kill-pvc"], 3);
+        assert!(refused.contains("a drill on stand-in was killed"), "{refused}");
+        let output = cluster.cleanup().output().unwrap();
+        assert_exit(&output, 0);
+        assert!(String::from_utf8_lossy(&output.stdout).contains("that drill was killed at the step:"));
+        cluster.assert_whole();
+    });
+}

@@ -1,0 +1,75 @@
+//! What a drill on a cluster refuses, before it changes anything.
+
+use serde_json::{Value, json};
+
+use super::cluster::Cluster;
+use crate::support::assert_exit;
+
+/// Objects to replace, each as a path and what is put there.
+type Edits = Vec<(&'static str, Value)>;
+
+fn assert_refused(cluster: &Cluster, arguments: &[&str], why: &str) {
+    let said = cluster.said(arguments, 3);
+    assert!(said.contains(why), "{why:?} is not in {said}");
+    assert_eq!(cluster.changes(), Vec::<String>::new(), "{why}");
+    cluster.place.assert_clean();
+    assert!(cluster.place.list("reports").is_empty(), "a refusal left a report");
+}
+
+#[test]
+fn a_cluster_that_is_not_fit_for_a_drill_is_not_touched() {
+    let unbound = json!({"spec": {}, "status": {"phase": "Pending"}, "metadata": {"name": "pra-backup", "uid": "1"}});
+    let lease = json!({"pra-drill": {"metadata": {"name": "pra-drill"}, "spec": {"holderIdentity": "another"}}});
+    let suspended = ("/cronjob/sqlite-backup/spec/suspend", json!(true));
+    let cases: Vec<(&str, Edits)> = vec![
+        ("label pra.dev/drill=allowed, found none", vec![("/namespace/pra/metadata/labels", json!({}))]),
+        ("found forbidden", vec![("/namespace/pra/metadata/labels", json!({"pra.dev/drill": "forbidden"}))]),
+        ("cronjob sqlite-backup is suspended", vec![suspended.clone()]),
+        ("deployment app is scaled to 0", vec![("/deployment/app/spec/replicas", json!(0)), suspended.clone()]),
+        // Suspended, since a backup would bind it again.
+        ("claim pra-backup is Pending, not Bound", vec![("/persistentvolumeclaim/pra-backup", unbound), suspended]),
+        ("is held by run \"another\"", vec![("/lease", lease)]),
+    ];
+    super::for_each(cases, |(why, edits)| {
+        let cluster = Cluster::new();
+        cluster.edit(|objects| {
+            objects["lease"] = json!({});
+            for (path, value) in edits {
+                *objects.pointer_mut(path).unwrap() = value;
+            }
+        });
+        assert_refused(&cluster, &["kill-pvc"], why);
+    });
+}
+
+#[test]
+fn an_unknown_context_namespace_or_program_is_named() {
+    let cluster = Cluster::new();
+    assert_refused(&cluster, &["kill-pvc", "--namespace", "other"], "there is no namespace other");
+    let elsewhere = ["run", "kill-pvc", "--platform", "kubernetes", "--context", "production"];
+    let output = cluster.with_kubectl(&elsewhere).output().unwrap();
+    assert_exit(&output, 3);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("context \"production\" does not exist"), "{said}");
+    let output = cluster.run(&["kill-pvc"]).env("PATH", cluster.place.path()).output().unwrap();
+    assert_exit(&output, 3);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cannot run kubectl") && said.contains("doctor"), "{said}");
+    assert_eq!(cluster.changes(), Vec::<String>::new());
+    cluster.assert_whole();
+}
+
+#[test]
+fn a_dry_run_names_the_real_objects_and_changes_nothing() {
+    let cluster = Cluster::new();
+    for (scenario, target) in
+        [("kill-pvc", "destroy claim pra-data (pra-data), volume pvc-"), ("kill-pod", "kill pod app-")]
+    {
+        let output = cluster.run(&[scenario, "--dry-run"]).output().unwrap();
+        assert_exit(&output, 0);
+        let plan = String::from_utf8(output.stdout).unwrap();
+        assert!(plan.contains(target), "{plan}");
+    }
+    assert_eq!(cluster.changes(), Vec::<String>::new());
+    cluster.assert_whole();
+}

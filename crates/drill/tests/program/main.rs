@@ -1,0 +1,13 @@
+//! The program `drill`, run as its users run it, with the real service and the real backups.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how a failure is reported")]
+#![expect(clippy::print_stderr, reason = "what a drill on a real cluster measured is worth seeing")]
+
+mod interrupted;
+mod judged;
+mod kubernetes;
+mod passed;
+mod real_cluster;
+mod refused;
+mod support;
+mod up;

@@ -1,0 +1,93 @@
+//! Drills that pass, and what their reports state.
+
+use serde_json::Value;
+
+use crate::support::{Place, assert_exit};
+
+fn number(report: &Value, pointer: &str) -> f64 {
+    report.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer} is not a number in {report:#}"))
+}
+
+fn events(report: &Value) -> Vec<&str> {
+    report["events"].as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_killed_service_loses_nothing_it_acknowledged() {
+    let place = Place::new();
+    let output = place.drill(&["run", "kill-pod", "--backup-every", "1s"]).output().unwrap();
+    assert_exit(&output, 0);
+    let report = place.report();
+    assert_eq!(report["verdict"], "pass");
+    assert_eq!(report["recovery"], "automatic");
+    assert_eq!(number(&report, "/ledger/lost"), 0.0);
+    // Twenty in steady state, eighty without a pause before the kill.
+    assert!(number(&report, "/ledger/acknowledged") >= 90.0, "{report:#}");
+    assert!(number(&report, "/ledger/refused") + number(&report, "/ledger/indeterminate") >= 1.0, "{report:#}");
+    assert_eq!(number(&report, "/actual/rpa_seconds_max"), 0.0);
+    assert_eq!(report["phases"]["restore"], Value::Null);
+    for event in ["E0", "D0", "D1", "F1", "A", "S1", "S2", "S3", "V", "X", "Z"] {
+        assert!(events(&report).contains(&event), "{event} is missing in {report:#}");
+    }
+    place.assert_clean();
+}
+
+#[test]
+fn a_destroyed_volume_is_restored_and_the_loss_is_measured() {
+    let place = Place::new();
+    let output = place.drill(&["run", "kill-pvc", "--backup-every", "1s"]).output().unwrap();
+    assert_exit(&output, 0);
+    let report = place.report();
+    assert_eq!(report["verdict"], "pass");
+    assert_eq!(report["recovery"], "runbook");
+    // The fault strikes midway between two backups: some writes must be lost, and none may be older than a backup.
+    assert!(number(&report, "/ledger/lost") >= 1.0, "{report:#}");
+    assert!(number(&report, "/actual/rpa_seconds_min") > 0.0, "{report:#}");
+    assert!(number(&report, "/actual/rpa_seconds_min") <= number(&report, "/actual/rpa_seconds_max"));
+    assert_eq!(number(&report, "/actual/false_up_seconds"), 0.0);
+    let phases = ["detection", "decision", "preparation", "restore", "restart"];
+    let sum: f64 = phases.iter().map(|phase| number(&report, &format!("/phases/{phase}"))).sum();
+    let rta = number(&report, "/actual/rta_seconds");
+    assert!((sum - rta).abs() < 1e-6, "phases sum up to {sum}, RTA is {rta}");
+    assert!(report["restore_point"]["name"].as_str().unwrap().starts_with("app-"));
+    place.assert_clean();
+}
+
+#[test]
+fn a_report_comes_with_prose_ledger_and_logs() {
+    let place = Place::new();
+    let output = place.drill(&["run", "kill-pvc", "--backup-every", "1s", "--json"]).output().unwrap();
+    assert_exit(&output, 0);
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed[0], place.report());
+    let folder = place.list("reports").remove(0);
+    let markdown = std::fs::read_to_string(folder.join("report.md")).unwrap();
+    assert!(markdown.starts_with("# kill-pvc on local: pass"), "{markdown}");
+    let ledger = std::fs::read_to_string(folder.join("ledger.jsonl")).unwrap();
+    let acknowledged = ledger.lines().filter(|line| line.contains(r#""outcome":"acknowledged""#)).count();
+    assert_eq!(acknowledged as u64, printed[0]["ledger"]["acknowledged"]);
+    assert!(folder.join("app.log").is_file() && folder.join("backup.log").is_file());
+}
+
+#[test]
+fn the_terminal_report_fits_80_columns() {
+    let place = Place::new();
+    let output = place.drill(&["run", "kill-pod", "--backup-every", "1s"]).output().unwrap();
+    assert_exit(&output, 0);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn every_scenario_is_explained_in_two_lines() {
+    let output = Place::new().drill(&["list"]).output().unwrap();
+    assert_exit(&output, 0);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for scenario in ["kill-pod", "kill-pvc"] {
+        let explained =
+            text.lines().skip_while(|line| *line != scenario).skip(1).take_while(|line| line.starts_with(' '));
+        assert_eq!(explained.count(), 2, "{text}");
+    }
+}
