@@ -37,8 +37,11 @@ pub struct Place {
     /// kill-pvc on Kubernetes: let the service's init container restore, instead of a Job
     #[arg(long, requires = "context")]
     automatic: bool,
+    /// kill-pvc on Kubernetes: twice, by the runbook and then automatically, and a report that compares them
+    #[arg(long, requires = "context", conflicts_with = "automatic")]
+    compare: bool,
     /// How long the cluster may take to reach a state that is waited for [default: 120s]
-    #[arg(long, value_name = "DURATION", value_parser = positive_duration, requires = "context", hide = true)]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration, requires = "context")]
     cluster_patience: Option<Duration>,
 }
 
@@ -66,8 +69,13 @@ impl Place {
         })
     }
 
-    pub fn recovery(&self, scenario: Scenario) -> Recovery {
-        if self.automatic { Recovery::Automatic } else { scenario.recovery() }
+    /// How a scenario is recovered from, once for each drill that is to be run.
+    pub fn recoveries(&self, scenario: Scenario) -> Vec<Recovery> {
+        match scenario.recovery() {
+            Recovery::Runbook if self.automatic => vec![Recovery::Automatic],
+            Recovery::Runbook if self.compare => vec![Recovery::Runbook, Recovery::Automatic],
+            recovery => vec![recovery],
+        }
     }
 
     pub fn kubernetes(

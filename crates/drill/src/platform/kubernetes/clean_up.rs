@@ -1,11 +1,13 @@
 //! Puts the cluster right. A lost volume cannot be un-lost: cleaning up is finishing the recovery.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use backup::lineage::Lineage;
 use serde_json::Value;
 
 use super::kubectl::State;
 use super::objects::Claim;
 use super::{DATA, Kubernetes, LEASE, Saved};
+use crate::probe::Client;
 
 impl Kubernetes {
     /// From whatever state the drill left: volume there and holding a database, service up, backups on, no Job of the
@@ -19,10 +21,14 @@ impl Kubernetes {
         if holder.as_ref().is_some_and(|holder| *holder != self.run) {
             return Ok("nothing was changed: another drill holds the lease".to_owned());
         }
-        if !self.volume_is_untouched(&saved).await? {
+        let untouched = self.volume_is_untouched(&saved).await?;
+        if !untouched {
             self.finish_the_recovery(&saved).await?;
         }
         self.scale_back(&saved).await?;
+        if !untouched {
+            self.serve_what_was_lost(&saved).await?;
+        }
         self.set_suspended(saved.suspended).await?;
         self.delete_own_jobs().await?;
         // Last of all: until then, another drill would meet a system in pieces.
@@ -48,7 +54,7 @@ impl Kubernetes {
         let dying = claim.as_ref().is_some_and(|claim| claim.metadata.deletion_timestamp.is_some());
         let served = claim.is_some() && !dying && self.pods().await?.iter().any(|pod| pod.is_ready());
         if served {
-            // The service runs on the new volume: its init container would have restored it, or the runbook did.
+            // The service runs on the new volume; what it serves there is looked at next.
             return Ok(());
         }
         self.stop_everything().await?;
@@ -64,6 +70,41 @@ impl Kubernetes {
             arguments.extend(["--lineage", lineage.as_str()]);
         }
         self.run_restore_job(&arguments).await.map(drop)
+    }
+
+    /// A service that is ready may serve an empty database: then the lost one is restored in its place. Before a
+    /// lineage is remembered nothing is broken, and without one there is nothing to compare with.
+    async fn serve_what_was_lost(&mut self, saved: &Saved) -> Result<()> {
+        let Some(lost) = &saved.lineage else { return Ok(()) };
+        let found = self.served_lineage(saved).await?;
+        if found.as_ref() == Some(lost) {
+            return Ok(());
+        }
+        let found = found.as_ref().map_or("none", Lineage::short);
+        self.kubectl.note(&format!("the service serves lineage {found}, not the lost {}; restoring it", lost.short()));
+        self.stop_everything().await?;
+        self.run_restore_job(&["restore", "--latest", "--force", "--lineage", lost.as_str(), "--json"]).await?;
+        self.scale_back(saved).await?;
+        let found = self.served_lineage(saved).await?;
+        let shown = found.as_ref().map_or("none", Lineage::as_str);
+        ensure!(
+            found.as_ref() == Some(lost),
+            "after the restore, lineage {lost} was expected at the service, found {shown}"
+        );
+        Ok(())
+    }
+
+    /// The lineage of the database that is served, once the service answers.
+    async fn served_lineage(&self, saved: &Saved) -> Result<Option<Lineage>> {
+        let url = saved.url.parse().with_context(|| format!("{} is no URL", saved.url))?;
+        let client = Client::new(url)?;
+        self.wait("an answer of the service", async || {
+            Ok(match client.status().await {
+                Ok(status) => State::Reached(status.lineage),
+                Err(error) => State::NotYet(format!("GET {}status: {error:#}", saved.url)),
+            })
+        })
+        .await
     }
 
     async fn scale_back(&self, saved: &Saved) -> Result<()> {

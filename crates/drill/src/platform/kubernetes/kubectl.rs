@@ -53,6 +53,11 @@ impl Kubectl {
         &self.context
     }
 
+    /// Says something about what is done.
+    pub fn note(&self, text: &str) {
+        self.progress.line(text);
+    }
+
     /// An object, if it exists.
     pub async fn get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<Option<T>> {
         let json = self.call(&["get", kind, name, "--ignore-not-found", "--output=json"], None).await?;

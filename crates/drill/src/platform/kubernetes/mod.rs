@@ -112,7 +112,7 @@ impl Kubernetes {
     /// The system that a killed drill left behind.
     pub fn left_behind(saved: Saved, folder: PathBuf, recorder: Arc<Recorder>, progress: Progress) -> Self {
         let (context, namespace) = (saved.context.clone(), saved.namespace.clone());
-        let target = Target { context, namespace, url: None, patience: PATIENCE };
+        let target = Target { context, namespace, url: None, patience: saved.patience };
         let run = saved.run.clone();
         Self { saved: Some(saved), ..Self::new(target, Manner::default(), run, folder, recorder, progress) }
     }
@@ -205,7 +205,7 @@ impl Platform for Kubernetes {
 
     async fn start(&mut self) -> Result<Url> {
         let checked = self.checked()?;
-        let (url, saved) = (checked.url.clone(), checked.saved(&self.kubectl, &self.run));
+        let (url, saved) = (checked.url.clone(), checked.saved(&self.kubectl, &self.run, self.patience));
         saved.store(&self.folder)?;
         // From here on there may be something to clean up: a call that is cut short may have taken effect.
         self.saved = Some(saved);

@@ -1,5 +1,7 @@
 //! What must hold before anything on a cluster is changed. Only reads.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Url;
 use serde_json::Value;
@@ -31,8 +33,10 @@ pub struct Checked {
 
 impl Checked {
     /// What has to be remembered to put the cluster right again.
-    pub fn saved(&self, kubectl: &Kubectl, run: &str) -> Saved {
+    pub fn saved(&self, kubectl: &Kubectl, run: &str, patience: Duration) -> Saved {
         Saved {
+            url: self.url.to_string(),
+            patience,
             context: kubectl.context().to_owned(),
             namespace: kubectl.namespace().to_owned(),
             run: run.to_owned(),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use backup::lineage::Lineage;
@@ -15,6 +16,10 @@ pub struct Saved {
     pub context: String,
     /// The namespace.
     pub namespace: String,
+    /// The service's public URL.
+    pub url: String,
+    /// How long the cluster may take to reach a state.
+    pub patience: Duration,
     /// The run's name; our objects carry it.
     pub run: String,
     /// How many replicas the service had.
@@ -69,7 +74,9 @@ pub fn fresh_claim(live: &Value) -> Value {
     }
     let mut claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": live["spec"] });
     for field in ["name", "namespace", "labels"] {
-        claim["metadata"][field] = live["metadata"][field].clone();
+        if let Some(value) = live["metadata"].get(field) {
+            claim["metadata"][field] = value.clone();
+        }
     }
     if let Some(spec) = claim["spec"].as_object_mut() {
         spec.remove("volumeName");
@@ -119,12 +126,21 @@ mod tests {
     }
 
     #[test]
+    fn a_fresh_claim_without_labels_has_none() {
+        let mut live = live(&json!({}));
+        live["metadata"].as_object_mut().unwrap().remove("labels");
+        assert_eq!(fresh_claim(&live)["metadata"], json!({"name": "pra-data", "namespace": "pra"}));
+    }
+
+    #[test]
     fn what_is_saved_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Saved::load(folder.path()).unwrap().is_none());
         let saved = Saved {
             context: "k3d-pra".into(),
             namespace: "pra".into(),
+            url: "http://localhost:8080/".into(),
+            patience: Duration::from_secs(1),
             run: "r".into(),
             replicas: 1,
             suspended: false,

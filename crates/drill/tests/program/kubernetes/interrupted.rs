@@ -63,3 +63,18 @@ fn a_killed_drill_keeps_others_away_until_it_is_cleaned_up() {
         cluster.assert_whole();
     });
 }
+
+#[test]
+fn cleaning_up_restores_what_a_service_that_is_up_has_lost() {
+    let cluster = Cluster::new();
+    cluster.tell(&json!({"no_restore": true}));
+    let mut drill = cluster.start(&["kill-pvc", "--automatic"]);
+    // Ready, with an empty database on the new volume.
+    drill.wait_for(" s  S1  ");
+    kill(Pid::from_raw(drill.pid()), Signal::SIGKILL).unwrap();
+    assert_eq!(drill.end(), None);
+    let output = cluster.cleanup().output().unwrap();
+    assert_exit(&output, 0);
+    assert!(String::from_utf8_lossy(&output.stderr).contains(", not the lost "));
+    cluster.assert_whole();
+}
