@@ -66,6 +66,9 @@ struct Conduct {
     /// Recover by what the deployment itself does, not by the runbook
     #[arg(long)]
     automatic: bool,
+    /// Twice, by the runbook and then automatically, and a report that compares them
+    #[arg(long, conflicts_with = "automatic")]
+    compare: bool,
     /// Keep clients and backups going until the volume is gone
     #[arg(long)]
     brutal: bool,
@@ -85,9 +88,9 @@ impl Drill {
         arguments.extend(named([("kill-pod", self.scenarios.kill_pod), ("kill-pvc", self.scenarios.kill_pvc)]));
         arguments.extend(place);
         arguments.extend(given([("--rto", self.rto), ("--rpo", self.rpo)]));
-        let Conduct { force, automatic, brutal, dry_run } = self.conduct;
+        let Conduct { force, automatic, compare, brutal, dry_run } = self.conduct;
         arguments.extend(named([("--force", force), ("--automatic", automatic), ("--brutal", brutal)]));
-        arguments.extend(named([("--dry-run", dry_run)]));
+        arguments.extend(named([("--compare", compare), ("--dry-run", dry_run)]));
         arguments.extend(self.more);
         arguments
     }

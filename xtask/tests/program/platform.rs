@@ -72,11 +72,11 @@ fn a_drill_on_k3d_without_a_cluster_builds_nothing() {
 #[test]
 fn a_drill_on_another_cluster_asks_for_no_tool_of_k3d() {
     let machine = with_a_build();
-    let options = ["drill", "--kill-pod", "--force", "--platform", "kubernetes", "--context", "school"];
+    let options = ["drill", "--kill-pod", "--force", "--compare", "--platform", "kubernetes", "--context", "school"];
     assert_outcome(&machine.run(&[&options[..], &["--namespace", "me", "--url", "http://a:1"]].concat()), 0, &[]);
     assert_eq!(
         machine.log().last().unwrap(),
-        "drill run kill-pod --platform kubernetes --context school --namespace me --url http://a:1 --force"
+        "drill run kill-pod --platform kubernetes --context school --namespace me --url http://a:1 --force --compare"
     );
 }
 

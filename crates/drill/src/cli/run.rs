@@ -15,9 +15,9 @@ use drill::platform::local::{Folder, Programs, StateDir};
 use drill::platform::{Local, Platform};
 use drill::progress::Progress;
 use drill::record::Recorder;
-use drill::report::{Report, side_by_side, tables};
+use drill::report::{Report, comparison, side_by_side, tables};
 use drill::run::Settings;
-use drill::scenario::Scenario;
+use drill::scenario::{Recovery, Scenario};
 
 use super::place::{Name, Place};
 use super::{State, print};
@@ -81,8 +81,12 @@ impl Run {
         }
         let mut codes = Vec::new();
         let mut reports = Vec::new();
-        for scenario in &self.scenarios {
-            let outcome = self.drill(*scenario, &state, &progress, &mut interrupt).await?;
+        let drills = |scenario: &Scenario| {
+            let scenario = *scenario;
+            self.place.recoveries(scenario).into_iter().map(move |recovery| (scenario, recovery))
+        };
+        for (scenario, recovery) in self.scenarios.iter().flat_map(drills) {
+            let outcome = self.drill(scenario, recovery, &state, &progress, &mut interrupt).await?;
             codes.push(outcome.code);
             self.show(&progress, outcome, &mut reports)?;
             // The others would meet the same obstacle, or were not wanted any more.
@@ -91,17 +95,26 @@ impl Run {
             }
         }
         progress.finish();
-        if self.json {
-            print(&serde_json::to_string_pretty(&reports)?)?;
-        } else if reports.len() > 1 {
-            print(&format!("\n{}", side_by_side(&reports)))?;
-        }
+        self.conclude(&reports)?;
         Ok(exit::worst(codes))
+    }
+
+    /// Compares the drills, if there were several.
+    fn conclude(&self, done: &[(Report, PathBuf)]) -> Result<()> {
+        let comparison = (done.len() > 1).then(|| comparison::write(&self.reports, done)).transpose()?;
+        if self.json {
+            let reports: Vec<&Report> = done.iter().map(|(report, _)| report).collect();
+            return print(&serde_json::to_string_pretty(&reports)?);
+        }
+        let Some(folder) = comparison else { return Ok(()) };
+        let file = folder.join("comparison.md");
+        print(&format!("\n{}\ncomparison: {}", side_by_side(done.iter().map(|(report, _)| report)), file.display()))
     }
 
     async fn drill(
         &self,
         scenario: Scenario,
+        recovery: Recovery,
         state: &StateDir,
         progress: &Progress,
         interrupt: &mut Interrupt,
@@ -111,7 +124,7 @@ impl Run {
         let root = state.path.join(&name);
         let journal = Journal::create(&root)?;
         let recorder = Arc::new(Recorder::new(Clock::start()));
-        let (settings, objectives) = (self.settings(scenario), self.objectives(scenario));
+        let (settings, objectives) = (self.settings(recovery), self.objectives(scenario));
         match self.place.platform {
             Name::Local => {
                 let local = self.local(root, &recorder, progress)?;
@@ -126,13 +139,13 @@ impl Run {
         }
     }
 
-    fn show(&self, progress: &Progress, outcome: Outcome, reports: &mut Vec<Report>) -> Result<()> {
+    fn show(&self, progress: &Progress, outcome: Outcome, reports: &mut Vec<(Report, PathBuf)>) -> Result<()> {
         if let Some((report, folder)) = outcome.report {
             if !self.json {
                 let text = format!("\n{}report: {}", tables(&report), folder.join("report.md").display());
                 progress.aside(|| print(&text))?;
             }
-            reports.push(report);
+            reports.push((report, folder));
         }
         for error in outcome.errors {
             progress.line(&format!("error: {error}"));
@@ -148,10 +161,9 @@ impl Run {
         self.backup_every.unwrap_or_else(|| self.place.backup_every())
     }
 
-    fn settings(&self, scenario: Scenario) -> Settings {
+    fn settings(&self, recovery: Recovery) -> Settings {
         let Self { rate, patience, give_up, .. } = *self;
-        let (backup_every, recovery) = (self.backup_every(), self.place.recovery(scenario));
-        Settings { rate, backup_every, patience, give_up, recovery }
+        Settings { rate, backup_every: self.backup_every(), patience, give_up, recovery }
     }
 
     fn local(&self, root: PathBuf, recorder: &Arc<Recorder>, progress: &Progress) -> Result<Local> {

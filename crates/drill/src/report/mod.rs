@@ -1,5 +1,6 @@
-//! The report of a drill: for machines, for reading, and for the terminal.
+//! The report of a drill: for machines, for reading, and for the terminal. And of several beside each other.
 
+pub mod comparison;
 mod markdown;
 mod schema;
 mod table;
@@ -32,13 +33,14 @@ pub fn remove_empty_folder(folder: &Path) -> Result<()> {
 
 /// Writes `report.json`, `report.md` and the raw ledger, `ledger.jsonl`, into the report's folder.
 pub fn write(folder: &Path, report: &Report, record: &Record, clock: Clock) -> Result<()> {
-    let save = |name: &str, text: &str| {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
-    save("report.json", &(serde_json::to_string_pretty(report)? + "\n"))?;
-    save("report.md", &markdown::render(report))?;
+    save(folder, "report.json", &(serde_json::to_string_pretty(report)? + "\n"))?;
+    save(folder, "report.md", &markdown::render(report))?;
     write_ledger(&folder.join("ledger.jsonl"), record, clock)
+}
+
+fn save(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let path = folder.join(name);
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A line of the raw ledger.

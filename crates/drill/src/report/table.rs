@@ -25,7 +25,7 @@ pub fn tables(report: &Report) -> String {
 }
 
 /// Several reports beside each other, a line each.
-pub fn side_by_side(reports: &[Report]) -> String {
+pub fn side_by_side<'a>(reports: impl IntoIterator<Item = &'a Report>) -> String {
     let mut table = table(["scenario", "recovery", "RTA", "RPA", "lost", "verdict"]);
     for report in reports {
         let actual = &report.actual;

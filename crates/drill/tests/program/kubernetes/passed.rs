@@ -1,5 +1,7 @@
 //! Drills that pass, and what they do to the cluster.
 
+use std::fs;
+
 use serde_json::Value;
 
 use super::cluster::Cluster;
@@ -51,11 +53,25 @@ fn the_runbook_restores_before_it_starts_the_service() {
 }
 
 #[test]
-fn the_service_recovers_by_itself() {
-    let (cluster, report) = pass(&["kill-pvc", "--automatic"]);
-    assert_eq!(report["recovery"], "automatic");
-    assert!(report["restore_point"]["name"].as_str().unwrap().starts_with("app-"), "{report:#}");
-    assert!(!cluster.changes().contains(&"create Job drill-restore".to_owned()), "{:?}", cluster.changes());
+fn the_runbook_and_the_service_by_itself_are_compared_in_one_report() {
+    let cluster = Cluster::new();
+    cluster.said(&["kill-pvc", "--compare"], 0);
+    cluster.assert_whole();
+    let folders = cluster.place.list("reports");
+    assert_eq!(folders.len(), 3, "{folders:?}");
+    let folder = folders.iter().find(|folder| folder.to_str().unwrap().ends_with("-comparison-kubernetes")).unwrap();
+    let compared: Value = serde_json::from_slice(&fs::read(folder.join("comparison.json")).unwrap()).unwrap();
+    for (index, recovery) in ["runbook", "automatic"].into_iter().enumerate() {
+        assert_eq!(compared[index]["recovery"], recovery);
+        let own = folder.join(compared[index]["report"].as_str().unwrap()).with_extension("json");
+        let own: Value = serde_json::from_slice(&fs::read(own).unwrap()).unwrap();
+        assert_eq!((&own["recovery"], &own["actual"]), (&compared[index]["recovery"], &compared[index]["actual"]));
+        assert!(own["restore_point"]["name"].as_str().unwrap().starts_with("app-"), "{own:#}");
+    }
+    let restores = cluster.changes().iter().filter(|change| **change == "create Job drill-restore").count();
+    assert_eq!(restores, 1, "{:?}", cluster.changes());
+    let shown = fs::read_to_string(folder.join("comparison.md")).unwrap();
+    assert!(shown.contains("| Recovery | runbook | automatic |"), "{shown}");
 }
 
 #[test]
