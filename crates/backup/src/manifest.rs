@@ -57,6 +57,16 @@ pub struct Durations {
 }
 
 impl Manifest {
+    /// Size of the stored file.
+    pub fn stored_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// BLAKE3 of the stored file, in lower-case hexadecimal.
+    pub fn stored_blake3(&self) -> &str {
+        &self.blake3
+    }
+
     /// Reads the manifest of `name` from the bytes of its file; the error says what is wrong with them.
     pub(crate) fn parse(name: &Name, bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]

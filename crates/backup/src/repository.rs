@@ -76,6 +76,12 @@ impl Repository {
         self.directory.join(name.database_file())
     }
 
+    /// The file in which a restore point is stored: what is copied when it is copied as it is, and what
+    /// [`Manifest::stored_bytes`] and [`Manifest::stored_blake3`] describe.
+    pub fn stored_file(&self, manifest: &Manifest) -> PathBuf {
+        self.database(&manifest.name)
+    }
+
     /// The manifest file of a restore point.
     pub fn manifest(&self, name: &Name) -> PathBuf {
         self.directory.join(name.manifest_file())

@@ -126,7 +126,7 @@ fn fill(
 ) -> Result<(Manifest, Vec<Rejected>), Error> {
     let mut rejected = Vec::new();
     for manifest in candidates {
-        match temporary.fill(&repository.database(&manifest.name), &manifest, request.check) {
+        match temporary.fill(&repository.stored_file(&manifest), &manifest, request.check) {
             Ok(()) => return Ok((manifest, rejected)),
             Err(Error::Damaged { reason, .. }) if !matches!(request.choice, Choice::Name(_)) => {
                 tracing::warn!(name = %manifest.name, "passed over, damaged: {reason}");

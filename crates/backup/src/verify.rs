@@ -27,7 +27,7 @@ pub enum Check {
 /// # Errors
 /// [`Error::Damaged`] with what was expected and found; [`Error::Io`] if the file cannot be read.
 pub fn restore_point(repository: &Repository, manifest: &Manifest, check: Check) -> Result<(), Error> {
-    let path = repository.database(&manifest.name);
+    let path = repository.stored_file(manifest);
     let size = fs::metadata(&path).map_err(Error::io("look at", &path))?.len();
     file_size(&path, manifest, size)?;
     file_digest(&path, manifest, &digest::of_file(&path)?)?;
@@ -46,11 +46,11 @@ pub fn entry(repository: &Repository, entry: &crate::Entry, check: Check) -> Res
 }
 
 pub(crate) fn file_size(path: &Path, manifest: &Manifest, found: u64) -> Result<(), Error> {
-    expect(path, "size in bytes", &manifest.size_bytes, &found)
+    expect(path, "size in bytes", &manifest.stored_bytes(), &found)
 }
 
 pub(crate) fn file_digest(path: &Path, manifest: &Manifest, found: &str) -> Result<(), Error> {
-    expect(path, "BLAKE3", &manifest.blake3.as_str(), &found)
+    expect(path, "BLAKE3", &manifest.stored_blake3(), &found)
 }
 
 /// Opens a file that nobody writes and compares its content with the manifest.
