@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
-use crate::retention::{self, Point, Policy};
+use crate::retention::{self, Point, Policy, Reason};
 use crate::verify::{self, Check};
 use crate::{Error, Manifest, Name, Rejected, Repository, Writer};
 
@@ -25,8 +25,8 @@ pub struct Pruned {
 pub struct Kept {
     /// Its name.
     pub name: Name,
-    /// The rules that keep it: `newest`, `last`, `hourly`, `daily`, `newest good`, `no good one known`.
-    pub reasons: Vec<String>,
+    /// Why; at least one reason.
+    pub reasons: Vec<Reason>,
 }
 
 /// A lineage without any good restore point.
@@ -78,23 +78,24 @@ fn plan(
     manifests: &[Manifest],
     pruned: &mut Pruned,
 ) -> Result<(), Error> {
-    let points: Vec<Point> = manifests
-        .iter()
-        .map(|manifest| Point { sequence: manifest.sequence, created_at: manifest.created_at })
-        .collect();
-    let mut reasons: Vec<Vec<String>> = retention::decide(policy, &points)
-        .into_iter()
-        .map(|rules| rules.into_iter().map(String::from).collect())
-        .collect();
-    // Reading a whole file to learn that it is good is worth it only if something goes.
-    if reasons.iter().any(Vec::is_empty) {
-        match newest_good(repository, verified, manifests)? {
-            Ok(good) => reasons[good].push("newest good".into()),
-            Err(rejected) => {
-                reasons.iter_mut().for_each(|rules| rules.push("no good one known".into()));
-                pruned.unprotected.push(Unprotected { lineage, rejected });
-            }
+    let points: Vec<Point> = manifests.iter().map(point).collect();
+    let mut rejected = Vec::new();
+    let reasons = retention::decide(&policy, &points, |index| {
+        let manifest = &manifests[index];
+        if verified == Some(&manifest.name) {
+            return Ok(true);
         }
+        match verify::restore_point(repository, manifest, Check::None) {
+            Ok(()) => Ok(true),
+            Err(Error::Damaged { reason, .. }) => {
+                rejected.push(Rejected { name: manifest.name.clone(), reason });
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    })?;
+    if reasons.iter().flatten().any(|reason| *reason == Reason::NoneGood) {
+        pruned.unprotected.push(Unprotected { lineage, rejected });
     }
     for (manifest, reasons) in manifests.iter().zip(reasons) {
         let name = manifest.name.clone();
@@ -103,22 +104,7 @@ fn plan(
     Ok(())
 }
 
-/// The index of the newest good restore point, or what is wrong with each.
-fn newest_good(
-    repository: &Repository,
-    verified: Option<&Name>,
-    manifests: &[Manifest],
-) -> Result<Result<usize, Vec<Rejected>>, Error> {
-    let mut rejected = Vec::new();
-    for (index, manifest) in manifests.iter().enumerate().rev() {
-        if verified == Some(&manifest.name) {
-            return Ok(Ok(index));
-        }
-        match verify::restore_point(repository, manifest, Check::None) {
-            Ok(()) => return Ok(Ok(index)),
-            Err(Error::Damaged { reason, .. }) => rejected.push(Rejected { name: manifest.name.clone(), reason }),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Err(rejected))
+fn point(manifest: &Manifest) -> Point {
+    // No manifest says so yet.
+    Point { sequence: manifest.sequence, created_at: manifest.created_at, suspect: false }
 }

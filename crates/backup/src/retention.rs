@@ -1,13 +1,21 @@
 //! Which restore points of one lineage a policy keeps. Pure: it sees no file.
 //!
 //! The rules are restic's: points are looked at from the newest to the oldest, and each rule keeps the first point of
-//! each of its buckets (an hour, a day; UTC) until it has kept as many as it may.
+//! each of its buckets (an hour, a day, a week; UTC) until it has kept as many as it may. What no rule keeps goes, but
+//! for the newest one, the newest good one, and what a suspect one may have to be repaired from.
 
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-/// How many restore points to keep in each lineage.
+/// What to keep in each lineage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The newest this many.
@@ -16,6 +24,11 @@ pub struct Policy {
     pub hourly: u32,
     /// The newest of each of this many days that have any.
     pub daily: u32,
+    /// The newest of each of this many ISO weeks (Monday to Sunday) that have any.
+    pub weekly: u32,
+    /// Those that began at most this long before the newest of the lineage, not before now: a schedule that stopped
+    /// expires nothing. As long after it, too, where the clock went back.
+    pub within: Option<Duration>,
 }
 
 /// What a policy looks at.
@@ -25,31 +38,141 @@ pub struct Point {
     pub sequence: u64,
     /// The instant its snapshot began.
     pub created_at: Timestamp,
+    /// Whether it looked, when it was taken, as if its database had been lost or exchanged.
+    pub suspect: bool,
+}
+
+/// Why a restore point is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// The newest of its lineage, good or not.
+    #[serde(rename = "newest")]
+    Newest,
+    /// [`Policy::last`].
+    #[serde(rename = "last")]
+    Last,
+    /// [`Policy::hourly`].
+    #[serde(rename = "hourly")]
+    Hourly,
+    /// [`Policy::daily`].
+    #[serde(rename = "daily")]
+    Daily,
+    /// [`Policy::weekly`].
+    #[serde(rename = "weekly")]
+    Weekly,
+    /// [`Policy::within`].
+    #[serde(rename = "within")]
+    Within,
+    /// The newest of its lineage whose files are what its manifest says.
+    #[serde(rename = "newest good")]
+    NewestGood,
+    /// The newest suspect one of its lineage, while there is one that [`Reason::BeforeSuspect`] keeps: once it were
+    /// gone, nothing would tell what that one is kept for.
+    #[serde(rename = "suspect")]
+    Suspect,
+    /// The newest good one from before the newest suspect one. Those after it are no substitute, though they look
+    /// like their predecessors again.
+    #[serde(rename = "newest before a suspect one")]
+    BeforeSuspect,
+    /// None of its lineage is good, so none goes: people may still save something.
+    #[serde(rename = "no good one known")]
+    NoneGood,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Newest => "newest",
+            Self::Last => "last",
+            Self::Hourly => "hourly",
+            Self::Daily => "daily",
+            Self::Weekly => "weekly",
+            Self::Within => "within",
+            Self::NewestGood => "newest good",
+            Self::Suspect => "suspect",
+            Self::BeforeSuspect => "newest before a suspect one",
+            Self::NoneGood => "no good one known",
+        })
+    }
 }
 
 const HOUR_SECONDS: i64 = 3600;
 const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
+const WEEK_SECONDS: i64 = 7 * DAY_SECONDS;
+/// 1 January 1970 was a Thursday: the Monday before it is this much earlier.
+const FIRST_MONDAY_SECONDS: i64 = -3 * DAY_SECONDS;
 
-/// For each point of one lineage, in the order given, why it is kept; no reason means that it goes. The newest by
-/// sequence is always kept.
-pub fn decide(policy: Policy, points: &[Point]) -> Vec<Vec<&'static str>> {
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    order.sort_by_key(|&index| std::cmp::Reverse(points[index].sequence));
-    let mut reasons = vec![Vec::new(); points.len()];
-    if let Some(&newest) = order.first() {
-        reasons[newest].push("newest");
+/// For each point of one lineage, in the order given, why it is kept; no reason means that it goes.
+///
+/// `good` tells whether the files of the point with this index are what its manifest says. That takes reading them, so
+/// it is asked only if something goes, from the newest on, and no further than needed.
+///
+/// # Errors
+/// Those of `good`.
+pub fn decide<E>(
+    policy: &Policy,
+    points: &[Point],
+    mut good: impl FnMut(usize) -> Result<bool, E>,
+) -> Result<Vec<Vec<Reason>>, E> {
+    let order = newest_first(points);
+    let mut reasons = apply(policy, points, &order);
+    if reasons.iter().all(|reasons| !reasons.is_empty()) {
+        return Ok(reasons);
     }
-    let (mut hours, mut days) = (BTreeSet::new(), BTreeSet::new());
-    for (rank, index) in order.into_iter().enumerate() {
-        let seconds = points[index].created_at.as_second();
-        if rank < policy.last as usize {
-            reasons[index].push("last");
+    let newest_suspect = order.iter().copied().find(|&index| points[index].suspect);
+    let (mut good_known, mut suspect_passed) = (false, newest_suspect.is_none());
+    for index in order {
+        let may_repair = suspect_passed && !points[index].suspect;
+        suspect_passed |= newest_suspect == Some(index);
+        if (good_known && !may_repair) || !good(index)? {
+            continue;
         }
-        if first_of_bucket(&mut hours, seconds.div_euclid(HOUR_SECONDS), policy.hourly) {
-            reasons[index].push("hourly");
+        if !good_known {
+            reasons[index].push(Reason::NewestGood);
+            good_known = true;
         }
-        if first_of_bucket(&mut days, seconds.div_euclid(DAY_SECONDS), policy.daily) {
-            reasons[index].push("daily");
+        if may_repair {
+            if let Some(suspect) = newest_suspect {
+                reasons[suspect].push(Reason::Suspect);
+                reasons[index].push(Reason::BeforeSuspect);
+            }
+            break;
+        }
+    }
+    if !good_known {
+        reasons.iter_mut().for_each(|reasons| reasons.push(Reason::NoneGood));
+    }
+    Ok(reasons)
+}
+
+/// The indices of the points, by sequence.
+fn newest_first(points: &[Point]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by_key(|&index| Reverse(points[index].sequence));
+    order
+}
+
+/// What the rules keep, and the newest.
+fn apply(policy: &Policy, points: &[Point], order: &[usize]) -> Vec<Vec<Reason>> {
+    let mut reasons = vec![Vec::new(); points.len()];
+    let Some(&newest) = order.first() else { return reasons };
+    reasons[newest].push(Reason::Newest);
+    let (mut hours, mut days, mut weeks) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (rank, &index) in order.iter().enumerate() {
+        let created_at = points[index].created_at;
+        let seconds = created_at.as_second();
+        let week = (seconds - FIRST_MONDAY_SECONDS).div_euclid(WEEK_SECONDS);
+        let distance = points[newest].created_at.duration_since(created_at).unsigned_abs();
+        for (reason, holds) in [
+            (Reason::Last, rank < policy.last as usize),
+            (Reason::Hourly, first_of_bucket(&mut hours, seconds.div_euclid(HOUR_SECONDS), policy.hourly)),
+            (Reason::Daily, first_of_bucket(&mut days, seconds.div_euclid(DAY_SECONDS), policy.daily)),
+            (Reason::Weekly, first_of_bucket(&mut weeks, week, policy.weekly)),
+            (Reason::Within, policy.within.is_some_and(|within| distance <= within)),
+        ] {
+            if holds {
+                reasons[index].push(reason);
+            }
         }
     }
     reasons
@@ -58,78 +181,4 @@ pub fn decide(policy: Policy, points: &[Point]) -> Vec<Vec<&'static str>> {
 /// Buckets are remembered rather than compared with the one before, as a clock may go back and forth.
 fn first_of_bucket(seen: &mut BTreeSet<i64>, bucket: i64, limit: u32) -> bool {
     seen.len() < limit as usize && seen.insert(bucket)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn points(times: &[&str]) -> Vec<Point> {
-        (1..).zip(times).map(|(sequence, time)| Point { sequence, created_at: time.parse().unwrap() }).collect()
-    }
-
-    fn kept(policy: Policy, points: &[Point]) -> Vec<u64> {
-        let decided = decide(policy, points).into_iter().zip(points);
-        decided.filter(|(reasons, _)| !reasons.is_empty()).map(|(_, point)| point.sequence).collect()
-    }
-
-    #[test]
-    fn each_rule_keeps_what_restic_keeps() {
-        let points = points(&[
-            "2026-11-20T08:00:00Z",
-            "2026-11-21T22:10:00Z",
-            "2026-11-21T23:59:59Z",
-            "2026-11-22T00:00:00Z",
-            "2026-11-22T09:05:00Z",
-            "2026-11-22T09:59:59Z",
-        ]);
-        let policy = |last, hourly, daily| Policy { last, hourly, daily };
-        for (policy, expected) in [
-            (policy(1, 0, 0), vec![6]),
-            (policy(2, 0, 0), vec![5, 6]),
-            (policy(0, 2, 0), vec![4, 6]),
-            (policy(0, 9, 0), vec![1, 2, 3, 4, 6]),
-            (policy(0, 0, 2), vec![3, 6]),
-            (policy(0, 0, 9), vec![1, 3, 6]),
-            (policy(2, 2, 2), vec![3, 4, 5, 6]),
-        ] {
-            assert_eq!(kept(policy, &points), expected, "{policy:?}");
-        }
-    }
-
-    #[test]
-    fn the_order_is_by_sequence_even_if_the_clock_went_back() {
-        let points = points(&["2026-11-22T09:00:00Z", "2026-11-22T12:00:00Z", "2020-01-01T00:00:00Z"]);
-        assert_eq!(kept(Policy { last: 1, ..Policy::default() }, &points), [3]);
-    }
-
-    fn any_points() -> impl Strategy<Value = Vec<Point>> {
-        prop::collection::vec(0i64..20 * DAY_SECONDS, 0..40).prop_map(|seconds| {
-            let point = |(sequence, second)| Point { sequence, created_at: Timestamp::from_second(second).unwrap() };
-            (1..).zip(seconds).map(point).collect()
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn a_policy_keeps_the_newest_and_neither_too_many_nor_too_few(
-            points in any_points(), last in 0u32..50, hourly in 0u32..50, daily in 0u32..50,
-        ) {
-            let policy = Policy { last, hourly, daily };
-            let kept = kept(policy, &points);
-            prop_assert_eq!(kept.contains(&(points.len() as u64)), !points.is_empty());
-            prop_assert!(kept.len() <= (last + hourly + daily).max(1) as usize);
-            prop_assert!(kept.len() >= points.len().min(last as usize));
-        }
-
-        #[test]
-        fn pruning_twice_removes_nothing_more(points in any_points(), last in 0u32..9, hourly in 0u32..9, daily in 0u32..9) {
-            let policy = Policy { last, hourly, daily };
-            let once = kept(policy, &points);
-            let rest: Vec<Point> = points.into_iter().filter(|point| once.contains(&point.sequence)).collect();
-            prop_assert_eq!(kept(policy, &rest), once);
-        }
-    }
 }

@@ -5,6 +5,7 @@ use backup::lineage::Lineage;
 use backup::prune::{self, Mode, Pruned, Unprotected};
 use backup::retention::Policy;
 use clap::Args;
+use jiff::{Span, SpanRelativeTo};
 
 use super::{RepositoryArg, duration, output};
 
@@ -13,7 +14,7 @@ use super::{RepositoryArg, duration, output};
 /// Rules apply to each lineage on its own. The newest restore point of a lineage and its newest good one are always
 /// kept.
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("policy").args(["keep_last", "keep_hourly", "keep_daily"]).multiple(true).required(true)))]
+#[command(group(clap::ArgGroup::new("policy").args(PolicyArgs::NAMES).multiple(true).required(true)))]
 pub struct Prune {
     #[command(flatten)]
     repository: RepositoryArg,
@@ -38,11 +39,20 @@ pub struct PolicyArgs {
     /// Keep the newest of each of the last N days (UTC) that have any
     #[arg(long, value_name = "N")]
     keep_daily: Option<u32>,
+    /// Keep the newest of each of the last N ISO weeks (UTC) that have any
+    #[arg(long, value_name = "N")]
+    keep_weekly: Option<u32>,
+    /// Keep all that began within this span, such as 36h or 7d, before the newest of their lineage
+    #[arg(long, value_name = "DURATION", value_parser = days)]
+    keep_within: Option<Duration>,
 }
 
 impl PolicyArgs {
+    const NAMES: [&str; 5] = ["keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_within"];
+
     pub fn is_given(&self) -> bool {
-        self.keep_last.or(self.keep_hourly).or(self.keep_daily).is_some()
+        let counts = self.keep_last.or(self.keep_hourly).or(self.keep_daily).or(self.keep_weekly);
+        counts.is_some() || self.keep_within.is_some()
     }
 
     pub fn policy(&self) -> Policy {
@@ -50,8 +60,17 @@ impl PolicyArgs {
             last: self.keep_last.unwrap_or(0),
             hourly: self.keep_hourly.unwrap_or(0),
             daily: self.keep_daily.unwrap_or(0),
+            weekly: self.keep_weekly.unwrap_or(0),
+            within: self.keep_within,
         }
     }
+}
+
+/// Reads a duration of up to weeks; a day has 24 hours.
+fn days(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
+    duration.try_into().map_err(|_| "a duration cannot be negative".to_owned())
 }
 
 impl Prune {
@@ -73,7 +92,8 @@ impl Prune {
         pruned.removed.iter().try_for_each(|name| output::line(&format!("{verb} {name}")))?;
         if self.dry_run {
             for kept in &pruned.kept {
-                output::line(&format!("would keep {} ({})", kept.name, kept.reasons.join(", ")))?;
+                let reasons: Vec<String> = kept.reasons.iter().map(ToString::to_string).collect();
+                output::line(&format!("would keep {} ({})", kept.name, reasons.join(", ")))?;
             }
         }
         output::line(&format!("{verb} {} of {}", pruned.removed.len(), pruned.removed.len() + pruned.kept.len()))

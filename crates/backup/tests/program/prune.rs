@@ -2,7 +2,9 @@
 
 use std::{fs, thread};
 
+use backup::Manifest;
 use backup::prune::Pruned;
+use jiff::{SignedDuration, Timestamp};
 use nix::sys::stat::Mode;
 
 use crate::stage::{Stage, ended};
@@ -89,4 +91,56 @@ fn a_verify_skips_what_a_prune_removes_meanwhile() {
     let verified = verify.join().unwrap().expect(0);
     assert_eq!(verified.stdout.lines().count(), 1, "{}", verified.stdout);
     verified.says("removed meanwhile");
+}
+
+/// Sets when the snapshot of a restore point began.
+fn began(stage: &Stage, manifest: &Manifest, created_at: Timestamp) {
+    let path = stage.repository.manifest(&manifest.name);
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    json["created_at"] = created_at.to_string().into();
+    fs::write(path, json.to_string()).unwrap();
+}
+
+#[test]
+fn of_months_of_restore_points_those_stay_that_the_rules_name_and_each_says_why() {
+    let stage = with_restore_points(40);
+    // Every 60 hours, the last one on Sunday, 22 November 2026, at 12:00.
+    let newest: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    for (age, manifest) in (0..).zip(stage.repository.manifests().unwrap().iter().rev()) {
+        began(&stage, manifest, newest - SignedDuration::from_hours(60 * age));
+    }
+    let rules = ["prune", "--keep-last=1", "--keep-daily=2", "--keep-weekly=5", "--keep-within=1w 3d"];
+    let foretold: Pruned = stage.json(&[&rules[..], &["--dry-run"]].concat());
+    assert_eq!(stage.sequences().len(), 40, "a dry run removes nothing");
+    let said = stage.run(&[&rules[..], &["--dry-run"]].concat()).expect(0).stdout;
+    let name = |sequence: usize| stage.repository.manifests().unwrap()[sequence - 1].name.clone();
+    for (sequence, why) in [
+        (40, "newest, last, daily, weekly, within, newest good"),
+        (39, "daily, within"),
+        // Sunday the 15th at 00:00.
+        (37, "weekly, within"),
+        (36, "within"),
+        (34, "weekly"),
+        (31, "weekly"),
+        (28, "weekly"),
+    ] {
+        assert!(said.contains(&format!("would keep {} ({why})\n", name(sequence))), "{sequence}: {said}");
+    }
+    assert!(said.ends_with("would remove 32 of 40\n"), "{said}");
+    assert_eq!(stage.json::<Pruned>(&rules), foretold);
+    assert_eq!(stage.sequences(), [28, 31, 34, 36, 37, 38, 39, 40]);
+    assert_eq!(stage.json::<Pruned>(&rules).removed, []);
+    stage.run(&["verify", "--all"]).expect(0);
+}
+
+#[test]
+fn a_schedule_that_stopped_expires_nothing() {
+    let stage = with_restore_points(2);
+    for manifest in stage.repository.manifests().unwrap() {
+        began(&stage, &manifest, "2001-01-01T00:00:00Z".parse().unwrap());
+    }
+    stage.run(&["prune", "--keep-within", "30m"]).expect(0);
+    assert_eq!(stage.sequences(), [1, 2]);
+    stage.run(&["take", "--keep-within", "30m"]).expect(0);
+    assert_eq!(stage.sequences(), [3], "they are 30 minutes older than the newest now");
 }

@@ -1,0 +1,244 @@
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NO_POLICY: Policy = Policy { last: 0, hourly: 0, daily: 0, weekly: 0, within: None };
+
+fn points(times: &[&str]) -> Vec<Point> {
+    let point = |(sequence, time): (u64, &&str)| Point { sequence, created_at: time.parse().unwrap(), suspect: false };
+    (1..).zip(times).map(point).collect()
+}
+
+/// Why each stays, given those that are damaged, by sequence.
+fn reasons(policy: Policy, points: &[Point], damaged: &[u64]) -> Vec<Vec<Reason>> {
+    let good = |index: usize| Ok::<_, Infallible>(!damaged.contains(&points[index].sequence));
+    decide(&policy, points, good).unwrap_or_else(|never| match never {})
+}
+
+fn kept(policy: Policy, points: &[Point], damaged: &[u64]) -> Vec<u64> {
+    let decided = reasons(policy, points, damaged).into_iter().zip(points);
+    decided.filter(|(reasons, _)| !reasons.is_empty()).map(|(_, point)| point.sequence).collect()
+}
+
+#[test]
+fn each_rule_keeps_what_restic_keeps() {
+    // 2026-11-22 is a Sunday.
+    let points = points(&[
+        "2026-11-08T12:00:00Z",
+        "2026-11-15T23:59:59Z",
+        "2026-11-16T00:00:00Z",
+        "2026-11-21T22:10:00Z",
+        "2026-11-21T23:59:59Z",
+        "2026-11-22T00:00:00Z",
+        "2026-11-22T09:05:00Z",
+        "2026-11-22T09:59:59Z",
+    ]);
+    let within = |seconds| Policy { within: Some(Duration::from_secs(seconds)), ..NO_POLICY };
+    for (policy, expected) in [
+        (Policy { last: 1, ..NO_POLICY }, vec![8]),
+        (Policy { last: 2, ..NO_POLICY }, vec![7, 8]),
+        (Policy { hourly: 2, ..NO_POLICY }, vec![6, 8]),
+        (Policy { hourly: 4, ..NO_POLICY }, vec![4, 5, 6, 8]),
+        (Policy { daily: 2, ..NO_POLICY }, vec![5, 8]),
+        (Policy { daily: 9, ..NO_POLICY }, vec![1, 2, 3, 5, 8]),
+        (Policy { weekly: 2, ..NO_POLICY }, vec![2, 8]),
+        (Policy { weekly: 9, ..NO_POLICY }, vec![1, 2, 8]),
+        (within(0), vec![8]),
+        (within(54 * 60 + 58), vec![8]),
+        (within(54 * 60 + 59), vec![7, 8]),
+        (within(10 * 3600), vec![5, 6, 7, 8]),
+        (Policy { last: 2, hourly: 2, daily: 2, weekly: 2, within: None }, vec![2, 5, 6, 7, 8]),
+    ] {
+        assert_eq!(kept(policy, &points, &[]), expected, "{policy:?}");
+    }
+}
+
+#[test]
+fn the_order_is_by_sequence_even_if_the_clock_went_back() {
+    let points = points(&["2026-11-22T09:00:00Z", "2026-11-22T12:00:00Z", "2020-01-01T00:00:00Z"]);
+    assert_eq!(kept(Policy { last: 1, ..NO_POLICY }, &points, &[]), [3]);
+}
+
+#[test]
+fn a_span_reaches_as_far_ahead_where_the_clock_went_back() {
+    let points =
+        points(&["2999-01-01T00:00:00Z", "2026-11-22T12:00:01Z", "2026-11-22T11:59:00Z", "2026-11-22T12:00:00Z"]);
+    let within = Policy { within: Some(Duration::from_secs(60)), ..NO_POLICY };
+    assert_eq!(kept(within, &points, &[]), [2, 3, 4]);
+}
+
+#[test]
+fn the_newest_good_one_stays_and_without_any_all_stay() {
+    let points = points(&["2026-11-22T09:00:00Z", "2026-11-22T10:00:00Z", "2026-11-22T11:00:00Z"]);
+    assert_eq!(kept(NO_POLICY, &points, &[]), [3]);
+    assert_eq!(kept(NO_POLICY, &points, &[3]), [2, 3]);
+    assert_eq!(reasons(NO_POLICY, &points, &[3])[1], [Reason::NewestGood]);
+    assert_eq!(kept(NO_POLICY, &points, &[1, 2, 3]), [1, 2, 3]);
+}
+
+#[test]
+fn what_a_suspect_one_may_be_repaired_from_stays_until_a_newer_one_is_suspect() {
+    let mut points = points(&["2026-11-22T09:00:00Z"; 6]);
+    points[2].suspect = true;
+    let (newest, good) = (Reason::Newest, Reason::NewestGood);
+    let expected = [vec![], vec![Reason::BeforeSuspect], vec![Reason::Suspect], vec![], vec![], vec![newest, good]];
+    assert_eq!(reasons(NO_POLICY, &points, &[]), expected);
+    assert_eq!(kept(NO_POLICY, &points, &[2]), [1, 3, 6]);
+    assert_eq!(kept(NO_POLICY, &points, &[1, 2]), [6], "a suspect one alone is worth nothing");
+    assert_eq!(kept(NO_POLICY, &points, &[3, 4, 5, 6]), [2, 3, 6]);
+    points[5].suspect = true;
+    assert_eq!(kept(NO_POLICY, &points, &[]), [5, 6]);
+    points[0].suspect = true;
+    points[1].suspect = true;
+    assert_eq!(kept(NO_POLICY, &points[..3], &[]), [3], "all are suspect, so none is better than the newest");
+}
+
+#[test]
+fn no_file_is_read_unless_something_goes() {
+    let points = points(&["2026-11-22T09:00:00Z", "2026-11-22T10:00:00Z"]);
+    let asked = |policy| decide(&policy, &points, Err::<bool, usize>);
+    assert_eq!(asked(Policy { last: 2, ..NO_POLICY }).unwrap().len(), 2);
+    assert_eq!(asked(Policy { last: 1, ..NO_POLICY }), Err(1), "the newest first");
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let within = prop::option::of((0..20 * DAY_SECONDS.unsigned_abs()).prop_map(Duration::from_secs));
+    (0u32..12, 0u32..12, 0u32..12, 0u32..6, within).prop_map(|(last, hourly, daily, weekly, within)| Policy {
+        last,
+        hourly,
+        daily,
+        weekly,
+        within,
+    })
+}
+
+/// What may happen to a lineage.
+#[derive(Clone, Debug)]
+enum Event {
+    /// One is taken, so many seconds after the one before; the clock may have gone back.
+    Take {
+        seconds: i64,
+        suspect: bool,
+    },
+    /// One of those there are is damaged.
+    Damage(prop::sample::Index),
+    Prune(Policy),
+}
+
+fn any_history() -> impl Strategy<Value = Vec<Event>> {
+    let seconds = prop_oneof![
+        6 => 0..2 * HOUR_SECONDS,
+        2 => 0..2 * DAY_SECONDS,
+        1 => 0..3 * WEEK_SECONDS,
+        1 => -WEEK_SECONDS..0,
+    ];
+    let event = prop_oneof![
+        12 => (seconds, prop::bool::weighted(0.1)).prop_map(|(seconds, suspect)| Event::Take { seconds, suspect }),
+        2 => any::<prop::sample::Index>().prop_map(Event::Damage),
+        1 => any_policy().prop_map(Event::Prune),
+    ];
+    prop::collection::vec(event, 0..80)
+}
+
+/// The bucket of a point, as a calendar names it.
+fn bucket(reason: Reason, point: &Point) -> String {
+    let format = match reason {
+        Reason::Hourly => "%F %H",
+        Reason::Daily => "%F",
+        _ => "%G %V",
+    };
+    point.created_at.strftime(format).to_string()
+}
+
+/// Whether `reason` is one to keep `point`, told in other words than the rules are.
+fn holds(reason: Reason, point: &Point, policy: Policy, points: &[Point], damaged: &[u64]) -> bool {
+    let newer: Vec<&Point> = points.iter().filter(|other| other.sequence > point.sequence).collect();
+    let is_good = |point: &Point| !damaged.contains(&point.sequence);
+    // The newest of its bucket, and of one of the newest buckets.
+    let leads = |limit: u32| {
+        let buckets: BTreeSet<String> = newer.iter().map(|point| bucket(reason, point)).collect();
+        !buckets.contains(&bucket(reason, point)) && buckets.len() < limit as usize
+    };
+    match reason {
+        Reason::Newest => newer.is_empty(),
+        Reason::Last => newer.len() < policy.last as usize,
+        Reason::Hourly => leads(policy.hourly),
+        Reason::Daily => leads(policy.daily),
+        Reason::Weekly => leads(policy.weekly),
+        Reason::Within => {
+            let newest = newer.iter().max_by_key(|point| point.sequence).map_or(point, |newest| newest);
+            let distance = (newest.created_at.as_second() - point.created_at.as_second()).unsigned_abs();
+            policy.within.is_some_and(|within| distance <= within.as_secs())
+        }
+        Reason::NewestGood => is_good(point) && !newer.iter().any(|point| is_good(point)),
+        Reason::Suspect => point.suspect && !newer.iter().any(|point| point.suspect),
+        Reason::BeforeSuspect => {
+            let suspect = newer.iter().rposition(|point| point.suspect).unwrap();
+            !point.suspect && is_good(point) && !newer[..suspect].iter().any(|point| is_good(point) && !point.suspect)
+        }
+        Reason::NoneGood => !points.iter().any(is_good),
+    }
+}
+
+/// What a prune owes to a lineage whatever the policy: the sequence numbers of those that must stay.
+fn owed(points: &[Point], damaged: &[u64]) -> Vec<u64> {
+    let good = |point: &&&Point| !damaged.contains(&point.sequence);
+    let newest_first: Vec<&Point> = points.iter().rev().collect();
+    let suspect = newest_first.iter().position(|point| point.suspect);
+    let before = suspect.map(|suspect| newest_first[suspect..].iter().find(|point| good(point) && !point.suspect));
+    let owed = [newest_first.first(), newest_first.iter().find(good), before.flatten()];
+    owed.into_iter().flatten().map(|point| point.sequence).collect()
+}
+
+fn prune(policy: Policy, points: &mut Vec<Point>, damaged: &[u64]) -> Result<(), TestCaseError> {
+    let decided = reasons(policy, points, damaged);
+    for (point, reasons) in points.iter().zip(&decided) {
+        for reason in reasons {
+            prop_assert!(holds(*reason, point, policy, points, damaged), "{:?} of {:?} is not true", reason, point);
+        }
+    }
+    let survivors = kept(policy, points, damaged);
+    for sequence in owed(points, damaged) {
+        prop_assert!(survivors.contains(&sequence), "{} went, {:?} stay", sequence, survivors);
+    }
+    let by = |reason: Reason| decided.iter().filter(|reasons| reasons.contains(&reason)).count();
+    let most = |buckets: usize, limit: u32| buckets.min(limit as usize);
+    prop_assert_eq!(by(Reason::Last), most(points.len(), policy.last));
+    for (reason, limit) in
+        [(Reason::Hourly, policy.hourly), (Reason::Daily, policy.daily), (Reason::Weekly, policy.weekly)]
+    {
+        let buckets: BTreeSet<String> = points.iter().map(|point| bucket(reason, point)).collect();
+        prop_assert_eq!(by(reason), most(buckets.len(), limit), "{}", reason);
+    }
+    let all_within = points.iter().filter(|point| holds(Reason::Within, point, policy, points, damaged)).count();
+    prop_assert_eq!(by(Reason::Within), all_within);
+    let protected = [Reason::Newest, Reason::NewestGood, Reason::Suspect, Reason::BeforeSuspect];
+    prop_assert!(protected.into_iter().all(|reason| by(reason) <= 1));
+    points.retain(|point| survivors.contains(&point.sequence));
+    prop_assert_eq!(kept(policy, points, damaged), survivors, "a second prune removes nothing more");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn whatever_happens_a_prune_keeps_what_it_must_and_no_more(history in any_history(), last in any_policy()) {
+        let (mut points, mut damaged, mut sequence, mut now) = (Vec::new(), Vec::new(), 0, 1_800_000_000);
+        for event in history.into_iter().chain([Event::Prune(last)]) {
+            match event {
+                Event::Take { seconds, suspect } => {
+                    now += seconds;
+                    sequence += 1;
+                    points.push(Point { sequence, created_at: Timestamp::from_second(now).unwrap(), suspect });
+                }
+                Event::Damage(_) if points.is_empty() => {}
+                Event::Damage(index) => damaged.push(index.get(&points).sequence),
+                Event::Prune(policy) => prune(policy, &mut points, &damaged)?,
+            }
+        }
+    }
+}
