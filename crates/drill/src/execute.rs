@@ -101,6 +101,7 @@ fn conclude<P: Platform>(scenario: Scenario, objectives: Objectives, run: &Run<P
         Report::new(Facts {
             scenario,
             platform: P::NAME,
+            access: run.platform.access(),
             run: &run.name,
             clock: run.clock(),
             objectives,

@@ -11,6 +11,7 @@ use anyhow::Result;
 use backup::Restored;
 use backup::lineage::Lineage;
 use reqwest::Url;
+use serde::{Deserialize, Serialize};
 
 pub use kubernetes::Kubernetes;
 pub use local::Local;
@@ -22,6 +23,29 @@ pub enum Fault {
     KillService,
     /// The volume with the database is destroyed while clients write.
     DestroyVolume,
+}
+
+/// How clients reach the service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// At the URL that was given, or that the platform has itself.
+    Url(String),
+    /// Through the port that each node of the cluster opens for the service.
+    NodePort(String),
+    /// Through a tunnel, which breaks with the pod that it leads to.
+    Tunnel,
+}
+
+impl Access {
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "url",
+            Self::NodePort(_) => "node-port",
+            Self::Tunnel => "tunnel",
+        }
+    }
 }
 
 /// What a scenario asks of the place where the system runs.
@@ -47,6 +71,9 @@ pub trait Platform {
 
     /// Makes sure that the service is up, and gives its public URL.
     async fn start(&mut self) -> Result<Url>;
+
+    /// How clients reach the service; known once it was started.
+    fn access(&self) -> Option<Access>;
 
     /// Remembers which database this is, for a clean-up that has to restore it.
     fn remember(&mut self, lineage: &Lineage) -> Result<()>;

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::event::{Event, Timeline};
 use crate::judge::{Actual, DETECTION_FAILURES, Judgement, Phases, RUN_LENGTH, Reconciliation, Verdict};
 use crate::objectives::Objectives;
+use crate::platform::Access;
 use crate::probe::ServiceStatus;
 use crate::record::Record;
 use crate::run::Settings;
@@ -109,6 +110,9 @@ pub struct Rejected {
 /// How the figures were measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Method {
+    /// How clients reached the service: `url`, `node-port` or `tunnel`.
+    #[serde(default)]
+    pub access: Option<String>,
     /// Operations a second of each stream.
     pub rate_per_second: u32,
     /// No moment of the outage is known better than this.
@@ -150,6 +154,8 @@ pub struct Facts<'a> {
     pub scenario: Scenario,
     /// The platform's name.
     pub platform: &'a str,
+    /// How clients reached the service, if they got that far.
+    pub access: Option<Access>,
     /// The run's name.
     pub run: &'a str,
     /// The drill's clock.
@@ -200,15 +206,17 @@ impl Report {
 
 fn warnings(facts: &Facts) -> Vec<String> {
     let (rpo, worst) = (facts.objectives.rpo.as_secs_f64(), facts.judgement.actual.worst_case_rpo_seconds);
-    worst
+    let worst = worst
         .filter(|worst| facts.scenario.may_lose() && *worst > rpo)
-        .map(|worst| format!("at the worst moment this fault would have cost {worst:.3} s, objective {rpo} s"))
-        .into_iter()
-        .collect()
+        .map(|worst| format!("at the worst moment this fault would have cost {worst:.3} s, objective {rpo} s"));
+    let tunnel = (facts.access == Some(Access::Tunnel))
+        .then(|| "measured through a tunnel, which breaks with its pod: --url is more exact".to_owned());
+    worst.into_iter().chain(tunnel).collect()
 }
 
 fn method(facts: &Facts) -> Method {
     Method {
+        access: facts.access.as_ref().map(|access| access.name().to_owned()),
         rate_per_second: facts.settings.rate,
         resolution_seconds: 0.5 / f64::from(facts.settings.rate),
         run_length: RUN_LENGTH,

@@ -1,6 +1,6 @@
 //! Puts the cluster right. A lost volume cannot be un-lost: cleaning up is finishing the recovery.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use backup::lineage::Lineage;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ impl Kubernetes {
     /// From whatever state the drill left: volume there and holding a database, service up, backups on, no Job of the
     /// drill, no lease. Each step looks before it acts, so that it can be run again.
     pub(super) async fn put_right(&mut self) -> Result<String> {
-        self.watcher.shutdown().await;
+        self.tasks.shutdown().await;
         let Some(saved) = self.saved.clone() else {
             return Ok("nothing was changed".to_owned());
         };
@@ -28,6 +28,7 @@ impl Kubernetes {
         self.scale_back(&saved).await?;
         if !untouched {
             self.serve_what_was_lost(&saved).await?;
+            self.tasks.shutdown().await;
         }
         self.set_suspended(saved.suspended).await?;
         self.delete_own_jobs().await?;
@@ -95,13 +96,12 @@ impl Kubernetes {
     }
 
     /// The lineage of the database that is served, once the service answers.
-    async fn served_lineage(&self, saved: &Saved) -> Result<Option<Lineage>> {
-        let url = saved.url.parse().with_context(|| format!("{} is no URL", saved.url))?;
-        let client = Client::new(url)?;
+    async fn served_lineage(&mut self, saved: &Saved) -> Result<Option<Lineage>> {
+        let client = Client::new(self.reach(&saved.access).await?)?;
         self.wait("an answer of the service", async || {
             Ok(match client.status().await {
                 Ok(status) => State::Reached(status.lineage),
-                Err(error) => State::NotYet(format!("GET {}status: {error:#}", saved.url)),
+                Err(error) => State::NotYet(format!("GET /status: {error:#}")),
             })
         })
         .await

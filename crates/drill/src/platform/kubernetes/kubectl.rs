@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::objects::List;
@@ -103,16 +103,8 @@ impl Kubectl {
     /// Reads something, with input where there is some.
     pub async fn call(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
         let shown = || format!("kubectl {}", self.arguments(arguments).join(" "));
-        let mut child = Command::new(&self.program)
-            .args(self.arguments(arguments))
-            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A Ctrl-C in the terminal is for the drill alone.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot run kubectl; `cargo xtask doctor` says how to get it")?;
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child = self.spawn(self.arguments(arguments), stdin, Stdio::piped())?;
         if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
             stdin.write_all(input.as_bytes()).await.with_context(shown)?;
         }
@@ -126,12 +118,38 @@ impl Kubectl {
         String::from_utf8(output.stdout).with_context(|| format!("`{}` did not print text", shown()))
     }
 
+    /// Runs what goes on for ever until it ends or says on stderr that something went wrong, and gives what it said.
+    pub async fn run_until_it_complains(&self, arguments: &[&str]) -> Result<String> {
+        // Without the time-out of a request, which would end it.
+        let all = self.pinned().into_iter().chain(arguments.iter().map(|argument| (*argument).to_owned())).collect();
+        let mut child = self.spawn(all, Stdio::null(), Stdio::null())?;
+        let stderr = child.stderr.take().context("kubectl has no stderr")?;
+        let mut line = String::new();
+        BufReader::new(stderr).read_line(&mut line).await.context("cannot read what kubectl says")?;
+        child.kill().await.context("cannot end kubectl")?;
+        Ok(line)
+    }
+
+    fn spawn(&self, arguments: Vec<String>, stdin: Stdio, stdout: Stdio) -> Result<Child> {
+        Command::new(&self.program)
+            .args(arguments)
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(Stdio::piped())
+            // A Ctrl-C in the terminal is for the drill alone.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot run kubectl; `cargo xtask doctor` says how to get it")
+    }
+
+    fn pinned(&self) -> Vec<String> {
+        vec![format!("--context={}", self.context), format!("--namespace={}", self.namespace)]
+    }
+
     fn arguments(&self, arguments: &[&str]) -> Vec<String> {
-        let mut all = vec![
-            format!("--context={}", self.context),
-            format!("--namespace={}", self.namespace),
-            "--request-timeout=20s".to_owned(),
-        ];
+        let mut all = self.pinned();
+        all.push("--request-timeout=20s".to_owned());
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         all
     }

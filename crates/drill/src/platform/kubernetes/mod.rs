@@ -8,6 +8,7 @@ mod kubectl;
 mod objects;
 mod preflight;
 mod saved;
+mod tunnel;
 mod volume;
 mod watch;
 
@@ -23,7 +24,7 @@ use reqwest::Url;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Fault, Platform};
+use super::{Access, Fault, Platform};
 use crate::progress::Progress;
 use crate::record::Recorder;
 use kubectl::{Kubectl, State, wait_for};
@@ -79,7 +80,8 @@ pub struct Kubernetes {
     /// Pods that the fault killed: none of them can be the one that is ready again.
     killed: BTreeSet<String>,
     jobs: u32,
-    watcher: JoinSet<()>,
+    /// What goes on beside: the watch over restore points, a tunnel.
+    tasks: JoinSet<()>,
 }
 
 impl Kubernetes {
@@ -105,7 +107,7 @@ impl Kubernetes {
             saved: None,
             killed: BTreeSet::new(),
             jobs: 0,
-            watcher: JoinSet::new(),
+            tasks: JoinSet::new(),
         }
     }
 
@@ -123,6 +125,14 @@ impl Kubernetes {
 
     fn saved(&self) -> Result<&Saved> {
         self.saved.as_ref().context("the state of the cluster was not saved")
+    }
+
+    /// The service's URL, through a tunnel that is opened for it if need be.
+    async fn reach(&mut self, access: &Access) -> Result<Url> {
+        match access {
+            Access::Url(url) | Access::NodePort(url) => url.parse().with_context(|| format!("{url} is no URL")),
+            Access::Tunnel => tunnel::open(&self.kubectl, self.patience, &mut self.tasks).await,
+        }
     }
 
     async fn deployment(&self) -> Result<Deployment> {
@@ -205,7 +215,8 @@ impl Platform for Kubernetes {
 
     async fn start(&mut self) -> Result<Url> {
         let checked = self.checked()?;
-        let (url, saved) = (checked.url.clone(), checked.saved(&self.kubectl, &self.run, self.patience));
+        let saved = checked.saved(&self.kubectl, &self.run, self.patience);
+        let access = saved.access.clone();
         saved.store(&self.folder)?;
         // From here on there may be something to clean up: a call that is cut short may have taken effect.
         self.saved = Some(saved);
@@ -215,8 +226,12 @@ impl Platform for Kubernetes {
             "spec": { "holderIdentity": self.run },
         });
         self.kubectl.create(&lease).await.context("the lease that keeps drills apart cannot be had")?;
-        self.watcher.spawn(watch::watch(self.kubectl.clone(), self.program()?, self.recorder.clone()));
-        Ok(url)
+        self.tasks.spawn(watch::watch(self.kubectl.clone(), self.program()?, self.recorder.clone()));
+        self.reach(&access).await
+    }
+
+    fn access(&self) -> Option<Access> {
+        self.saved.as_ref().map(|saved| saved.access.clone())
     }
 
     fn remember(&mut self, lineage: &Lineage) -> Result<()> {

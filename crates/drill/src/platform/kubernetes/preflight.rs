@@ -10,6 +10,8 @@ use super::kubectl::Kubectl;
 use super::objects::{Claim, CronJob, Deployment, Namespace, Node, Pod, Service};
 use super::saved::{Saved, fresh_claim};
 use super::{CRON_JOB, DATA, DEPLOYMENT, LEASE, REPOSITORY, SERVICE};
+use crate::platform::Access;
+use crate::probe::Client;
 
 /// Namespaces that carry this label may be drilled in.
 const LABEL: &str = "pra.dev/drill";
@@ -22,8 +24,8 @@ pub struct Checked {
     pub claim_uid: String,
     /// The volume behind it.
     pub volume: String,
-    /// The service's public URL.
-    pub url: Url,
+    /// How clients reach the service.
+    pub access: Access,
     /// The program `backup` in the image, as the CronJob calls it.
     pub program: String,
     claim: Value,
@@ -35,7 +37,7 @@ impl Checked {
     /// What has to be remembered to put the cluster right again.
     pub fn saved(&self, kubectl: &Kubectl, run: &str, patience: Duration) -> Saved {
         Saved {
-            url: self.url.to_string(),
+            access: self.access.clone(),
             patience,
             context: kubectl.context().to_owned(),
             namespace: kubectl.namespace().to_owned(),
@@ -68,7 +70,7 @@ pub async fn check(kubectl: &Kubectl, url: Option<&Url>) -> Result<Checked> {
         pods,
         claim_uid,
         volume,
-        url: public_url(kubectl, url).await?,
+        access: access(kubectl, url).await?,
         program: program.with_context(|| format!("cronjob {CRON_JOB} states no command"))?,
         claim: fresh_claim(&live),
         replicas: deployment.spec.replicas,
@@ -126,17 +128,21 @@ async fn bound(kubectl: &Kubectl, name: &str) -> Result<(String, String)> {
     Ok((claim.metadata.uid, volume))
 }
 
-/// The URL that was given, else the node port on a node.
-async fn public_url(kubectl: &Kubectl, given: Option<&Url>) -> Result<Url> {
+/// The URL that was given, else the node port of the first node where it answers, else a tunnel.
+async fn access(kubectl: &Kubectl, given: Option<&Url>) -> Result<Access> {
     if let Some(url) = given {
-        return Ok(url.clone());
+        return Ok(Access::Url(url.to_string()));
     }
     let service: Service = kubectl.must_get("service", SERVICE).await?;
-    let port = service.spec.ports.iter().find_map(|port| port.node_port);
-    let port = port.with_context(|| format!("service {SERVICE} has no node port; give the URL with --url"))?;
+    let Some(port) = service.spec.ports.iter().find_map(|port| port.node_port) else { return Ok(Access::Tunnel) };
     let nodes: Vec<Node> = kubectl.list("nodes", None).await?;
     let addresses = nodes.iter().flat_map(|node| &node.status.addresses);
-    let address = addresses.filter(|address| address.r#type == "InternalIP").map(|address| &address.address).next();
-    let address = address.context("no node states an address; give the URL with --url")?;
-    Ok(format!("http://{address}:{port}/").parse()?)
+    for address in addresses.filter(|address| address.r#type == "InternalIP") {
+        let url = format!("http://{}:{port}/", address.address);
+        match Client::new(url.parse()?)?.status().await {
+            Ok(_) => return Ok(Access::NodePort(url)),
+            Err(error) => kubectl.note(&format!("node port {url} does not answer: {error:#}")),
+        }
+    }
+    Ok(Access::Tunnel)
 }

@@ -9,6 +9,8 @@ use backup::lineage::Lineage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::platform::Access;
+
 /// The cluster as it was.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Saved {
@@ -16,8 +18,8 @@ pub struct Saved {
     pub context: String,
     /// The namespace.
     pub namespace: String,
-    /// The service's public URL.
-    pub url: String,
+    /// How clients reach the service.
+    pub access: Access,
     /// How long the cluster may take to reach a state.
     pub patience: Duration,
     /// The run's name; our objects carry it.
@@ -139,7 +141,7 @@ mod tests {
         let saved = Saved {
             context: "k3d-pra".into(),
             namespace: "pra".into(),
-            url: "http://localhost:8080/".into(),
+            access: Access::Tunnel,
             patience: Duration::from_secs(1),
             run: "r".into(),
             replicas: 1,

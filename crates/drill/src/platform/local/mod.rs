@@ -26,7 +26,7 @@ pub use programs::Programs;
 pub use schedule::Schedule;
 pub use supervisor::Supervisor;
 
-use super::{Fault, Platform};
+use super::{Access, Fault, Platform};
 use crate::progress::Progress;
 use crate::record::Recorder;
 
@@ -124,6 +124,10 @@ impl Platform for Local {
         self.address = Some(address);
         self.supervisor()?.keep_address(address);
         Ok(format!("http://{address}/").parse()?)
+    }
+
+    fn access(&self) -> Option<Access> {
+        self.address.map(|address| Access::Url(format!("http://{address}/")))
     }
 
     fn remember(&mut self, _: &Lineage) -> Result<()> {

@@ -61,7 +61,12 @@ impl Cluster {
     /// `drill run` here, as it is typed for a cluster.
     pub fn run(&self, arguments: &[&str]) -> Command {
         let url = format!("http://127.0.0.1:{}", self.port);
-        let here = ["--platform", "kubernetes", "--context", "stand-in", "--url", &url, "--backup-every", "1s"];
+        self.run_without_url(&[arguments, &["--url", &url]].concat())
+    }
+
+    /// The same where nothing tells how the service can be reached.
+    pub fn run_without_url(&self, arguments: &[&str]) -> Command {
+        let here = ["--platform", "kubernetes", "--context", "stand-in", "--backup-every", "1s"];
         self.with_kubectl(&[&["run"], arguments, &here].concat())
     }
 

@@ -462,6 +462,7 @@ def begin(programs, port):
     objects = {
         "namespace": {NAMESPACE: named(NAMESPACE, labels={"pra.dev/drill": "allowed"})},
         "deployment": {"app": {**named("app"), "spec": deployment}},
+        "service": {"app": {**named("app"), "spec": {"ports": [{"port": 80}]}}},
         "cronjob": {"sqlite-backup": {**named("sqlite-backup"), "spec": {"suspend": False, "jobTemplate": job}}},
         "persistentvolumeclaim": {name: claim(name) for name in ("pra-data", "pra-backup")},
     }
@@ -479,10 +480,37 @@ def end():
             cluster.end_pod(pod, force=True)
 
 
+def port_forward(ports):
+    """Passes bytes on until the service behind it cannot be reached, as a real tunnel ends with its pod."""
+    import socket
+    import threading
+
+    def pass_on(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # Either end has gone: so has the connection.
+
+    with socket.create_server(("127.0.0.1", int(ports.split(":")[0]))) as server:
+        while True:
+            client = server.accept()[0]
+            try:
+                service = socket.create_connection(("127.0.0.1", read_json("state.json")["port"]))
+            except ConnectionRefusedError:
+                print("error: lost connection to pod", file=sys.stderr)
+                return 1
+            for ends in ((client, service), (service, client)):
+                threading.Thread(target=pass_on, args=ends, daemon=True).start()
+
+
 def main(argv):
     """The call itself goes on if whoever made it is killed, as the API server would."""
     if argv[0] in ("begin", "end"):
         return {"begin": begin, "end": end}[argv[0]](*argv[1:])
+    if "port-forward" in argv:
+        return port_forward(argv[-1])
     client, server = os.getpid(), os.fork()
     if server == 0:
         code = 0

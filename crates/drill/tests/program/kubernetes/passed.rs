@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::cluster::Cluster;
+use crate::support::assert_exit;
 
 fn pass(arguments: &[&str]) -> (Cluster, Value) {
     let cluster = Cluster::new();
@@ -77,4 +78,17 @@ fn the_runbook_and_the_service_by_itself_are_compared_in_one_report() {
 #[test]
 fn a_volume_destroyed_under_its_users_is_restored_too() {
     pass(&["kill-pvc", "--brutal"]);
+}
+
+#[test]
+fn a_service_without_a_node_port_is_reached_through_a_tunnel_and_the_report_says_so() {
+    let cluster = Cluster::new();
+    assert_exit(&cluster.run_without_url(&["kill-pvc"]).output().unwrap(), 0);
+    cluster.assert_whole_with_sentinel();
+    let report = cluster.place.report();
+    assert_eq!(report["method"]["access"], "tunnel");
+    let warnings = report["warnings"].as_array().unwrap();
+    assert!(warnings.iter().any(|warning| warning.as_str().unwrap().contains("through a tunnel")), "{warnings:?}");
+    let (_, direct) = pass(&["kill-pod"]);
+    assert_eq!(direct["method"]["access"], "url");
 }
