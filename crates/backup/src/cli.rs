@@ -27,6 +27,8 @@ Exit codes:
   4  busy: another take or prune is at work, or the database is in use
   5  no restore point fits: none, none before that time, or several lineages
   6  refused: the destination exists and --force was not given
+  7  taken and published, but suspect beside its predecessor: of another
+     lineage, empty, shrunk or rolled back
 
 Results go to stdout, logs to stderr.";
 

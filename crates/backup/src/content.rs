@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::lineage::{self, Lineage};
 
@@ -42,6 +42,36 @@ fn high_water(connection: &Connection) -> rusqlite::Result<BTreeMap<String, i64>
     )?;
     let marks = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     marks.collect()
+}
+
+/// Whether there is a row in any table that collects data, see [`crate::Manifest::has_rows`]. Databases are often born
+/// with rows, such as a version or a counter, so where tables with AUTOINCREMENT tell them from the rest, only they count.
+pub(crate) fn has_rows(connection: &Connection) -> rusqlite::Result<bool> {
+    // Virtual tables have no root page; what they hold is in others.
+    let mut tables = connection.prepare(
+        "SELECT name, sql LIKE '%AUTOINCREMENT%' FROM sqlite_schema
+         WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'pra_lineage'",
+    )?;
+    let tables: Vec<(String, bool)> =
+        tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let any_collects = tables.iter().any(|(_, collects)| *collects);
+    for (table, _) in tables.iter().filter(|(_, collects)| *collects || !any_collects) {
+        let quoted = table.replace('"', "\"\"");
+        match connection
+            .query_row(&format!("SELECT EXISTS (SELECT 1 FROM \"{quoted}\" NOT INDEXED)"), [], |row| row.get(0))
+        {
+            Ok(false) => {}
+            Ok(true) => return Ok(true),
+            // Damaged, or in need of its owner's extension: not known to be empty. Checking the copy is not done here.
+            Err(error)
+                if matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown | ErrorCode::DatabaseCorrupt)) =>
+            {
+                return Ok(true);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// Opens a database file that nobody writes. It may carry a WAL header and lie on a read-only volume, so neither

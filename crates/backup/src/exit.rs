@@ -14,3 +14,6 @@ pub const BUSY: u8 = 4;
 pub const NO_RESTORE_POINT: u8 = 5;
 /// Refused: the destination exists and `--force` was not given.
 pub const REFUSED: u8 = 6;
+/// Done: the restore point is published, but it looks wrong beside its predecessor. It is of another lineage, empty,
+/// shrunk or rolled back, as after the loss of the database.
+pub const SUSPECT: u8 = 7;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
 use crate::lineage::Lineage;
+use crate::{Name, Suspicion};
 
 /// The schema this version writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -39,6 +39,13 @@ pub struct Manifest {
     pub lineage: Option<Lineage>,
     /// `sqlite_sequence` of the database: by table, the greatest AUTOINCREMENT key ever given out.
     pub high_water: BTreeMap<String, i64>,
+    /// Whether there was a row in a table that collects data: one with AUTOINCREMENT, or, in a database without such
+    /// tables, any but the lineage's and SQLite's own. `None` where an older version did not look.
+    #[serde(default)]
+    pub has_rows: Option<bool>,
+    /// What looked wrong about it beside its predecessor, when it was taken; empty for most.
+    #[serde(default)]
+    pub suspicions: Vec<Suspicion>,
     /// The SQLite library that made the copy.
     pub sqlite_version: String,
     /// The version of this program that made it.
@@ -65,6 +72,11 @@ impl Manifest {
     /// BLAKE3 of the stored file, in lower-case hexadecimal.
     pub fn stored_blake3(&self) -> &str {
         &self.blake3
+    }
+
+    /// Whether it looked, when it was taken, as if its database had been lost or exchanged.
+    pub fn is_suspect(&self) -> bool {
+        !self.suspicions.is_empty()
     }
 
     /// Reads the manifest of `name` from the bytes of its file; the error says what is wrong with them.
@@ -101,7 +113,8 @@ mod tests {
             "schema_version": 1, "sequence": 7, "name": "app-20261122T180935.449Z",
             "created_at": "2026-11-22T18:09:35.449812Z", "verified_at": "2026-11-22T18:09:36Z",
             "size_bytes": 8192, "page_size": 4096, "page_count": 2, "blake3": "00", "lineage": null,
-            "high_water": {"message": 3}, "sqlite_version": "3.51.0", "tool_version": "0.1.0",
+            "high_water": {"message": 3}, "has_rows": true,
+            "suspicions": [{"kind": "rolled-back", "reason": "expected, found"}], "sqlite_version": "3.51.0", "tool_version": "0.1.0",
             "durations": {"copy_seconds": 0.1, "verify_seconds": 0.2}
         })
     }
@@ -114,6 +127,16 @@ mod tests {
     fn schema_1_survives_a_round_trip() {
         let manifest = parse(&sample()).unwrap();
         assert_eq!(serde_json::to_value(&manifest).unwrap(), sample());
+    }
+
+    #[test]
+    fn a_manifest_without_the_fields_that_came_later_is_read() {
+        let mut older = sample();
+        for field in ["has_rows", "suspicions"] {
+            older.as_object_mut().unwrap().remove(field).unwrap();
+        }
+        let manifest = parse(&older).unwrap();
+        assert_eq!((manifest.has_rows, manifest.is_suspect()), (None, false));
     }
 
     #[test]

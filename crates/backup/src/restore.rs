@@ -112,6 +112,7 @@ pub fn run(repository: &Repository, request: &Request) -> Result<Restored, Error
     let held = hold(&database, request.force)?;
     let (restore_point, mut rejected) = fill(repository, request, candidates, &mut temporary)?;
     rejected.extend(passed_over(&entries, &restore_point));
+    warn_if_suspect(&entries, &restore_point);
     let safety_copy = replace::with(temporary, &database, held)?;
     let bytes = restore_point.size_bytes;
     Ok(Restored { restore_point, rejected, safety_copy, bytes, seconds: began.elapsed().as_secs_f64() })
@@ -144,6 +145,23 @@ fn passed_over<'a>(entries: &'a [Entry], restored: &'a Manifest) -> impl Iterato
         State::Incomplete { reason } => Some(Rejected { name: entry.name.clone(), reason: reason.clone() }),
         State::Complete { .. } => None,
     })
+}
+
+/// Says so where what is restored looked wrong when it was taken, and what to take instead.
+fn warn_if_suspect(entries: &[Entry], chosen: &Manifest) {
+    if !chosen.is_suspect() {
+        return;
+    }
+    let trusted = || entries.iter().rev().filter_map(Entry::manifest).filter(|manifest| !manifest.is_suspect());
+    // Of the same database if there is one, else of the one that was there before.
+    let instead = trusted().find(|manifest| manifest.lineage == chosen.lineage).or_else(|| trusted().next());
+    let instead = instead.map_or("there is none that is not".to_owned(), |manifest| {
+        let Manifest { name, created_at, .. } = manifest;
+        format!("the newest that is not is {name} of {created_at:.3}, for which run: backup restore {name} --force")
+    });
+    for suspicion in &chosen.suspicions {
+        tracing::warn!(name = %chosen.name, "restoring one that is suspect, {suspicion}; {instead}");
+    }
 }
 
 /// The destination's real path: through a symbolic link, the file it names is what gets replaced, or created.

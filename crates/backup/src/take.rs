@@ -14,7 +14,7 @@ use crate::prune::Pruned;
 use crate::repository::partial;
 use crate::source::{self, Snapshot};
 use crate::verify::{self, Check};
-use crate::{Durations, Error, Manifest, Name, SCHEMA_VERSION, Writer, digest, durable};
+use crate::{Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, digest, durable, suspicion};
 
 /// What to take and how.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ fn copy_and_publish(
 ) -> Result<Manifest, Error> {
     let target = partial(&writer.repository().database(name));
     create_like(&request.database, &target)?;
-    let Snapshot { connection, created_at, content } = snapshot;
+    let Snapshot { connection, created_at, content, has_rows } = snapshot;
     let deadline = Deadline { began, limit: request.deadline };
     copy::pages((&connection, &request.database), &target, deadline, report)?;
     // The source's transaction ends here: verifying must not let its WAL grow.
@@ -86,6 +86,8 @@ fn copy_and_publish(
         blake3: String::new(),
         lineage: content.lineage,
         high_water: content.high_water,
+        has_rows: Some(has_rows),
+        suspicions: Vec::new(),
         sqlite_version: rusqlite::version().to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         durations: Durations { copy_seconds: (copied - began).as_secs_f64(), verify_seconds: 0.0 },
@@ -94,10 +96,24 @@ fn copy_and_publish(
         verify::structure(&target, &manifest, request.check).map_err(|error| blame(&request.database, error))?;
         digest::of_file(&target)
     })?;
+    manifest.suspicions = suspicions(writer, &manifest)?;
     manifest.verified_at = source::now();
     manifest.durations.verify_seconds = copied.elapsed().as_secs_f64();
     writer.publish(&manifest)?;
     Ok(manifest)
+}
+
+/// What is suspect about the restore point to publish, which is logged too.
+fn suspicions(writer: &Writer, manifest: &Manifest) -> Result<Vec<Suspicion>, Error> {
+    let earlier = writer.repository().manifests()?;
+    if earlier.is_empty() && manifest.has_rows == Some(false) {
+        tracing::info!("the first restore point of this repository holds no rows");
+    }
+    let suspicions = suspicion::of(manifest, &earlier);
+    for suspicion in &suspicions {
+        tracing::warn!(name = %manifest.name, "suspect, {suspicion}");
+    }
+    Ok(suspicions)
 }
 
 /// Creates the copy's file with the permissions of the source: a backup is no way around them.

@@ -1,11 +1,14 @@
 use backup::lineage::Lineage;
-use backup::{Entry, Manifest, State, exit};
+use backup::{Entry, Manifest, State, Suspicion, exit};
 use clap::Args;
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use jiff::Timestamp;
 
 use super::{RepositoryArg, output};
+
+/// Columns of a terminal that everybody has.
+const WIDTH: u16 = 80;
 
 /// List the restore points, oldest first; reads their manifests only
 #[derive(Debug, Args)]
@@ -35,7 +38,25 @@ fn print(entries: &[Entry]) -> anyhow::Result<()> {
             output::line(&format!("{}: {reason}", entry.name))?;
         }
     }
-    Ok(())
+    let suspicions = suspicions(entries);
+    if suspicions.is_empty() { Ok(()) } else { output::line(&suspicions.trim_fmt()) }
+}
+
+/// Why the suspect ones are.
+fn suspicions(entries: &[Entry]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    for manifest in entries.iter().filter_map(Entry::manifest) {
+        let row = |suspicion: &Suspicion| [format!("{}:", manifest.name), suspicion.to_string()];
+        table.add_rows(manifest.suspicions.iter().map(row));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, u16::from(index == 0)));
+        if index == 0 {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    table
 }
 
 /// At most 80 columns wide, so the creation time leaves the year to the name.
@@ -66,6 +87,6 @@ fn complete(manifest: &Manifest, now: Timestamp) -> [String; 7] {
         output::age(manifest.created_at, now),
         output::size(manifest.size_bytes),
         manifest.lineage.as_ref().map_or("none", Lineage::short).to_owned(),
-        "complete".to_owned(),
+        if manifest.is_suspect() { "suspect" } else { "complete" }.to_owned(),
     ]
 }

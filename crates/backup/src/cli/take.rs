@@ -47,8 +47,9 @@ impl Take {
         let pruned = pruned.with_context(|| format!("{name} was taken and published, but pruning failed"))?;
         // Old damage must not make a good take look failed: it is a warning here, and an exit code of `prune`.
         pruned.iter().flat_map(|pruned| &pruned.unprotected).for_each(super::prune::warn);
+        let code = if restore_point.is_suspect() { exit::SUSPECT } else { exit::OK };
         print(&Taken { restore_point, pruned }, json)?;
-        Ok(exit::OK)
+        Ok(code)
     }
 }
 
@@ -59,6 +60,7 @@ fn print(taken: &Taken, json: bool) -> anyhow::Result<()> {
     let Manifest { name, sequence, size_bytes, durations, .. } = &taken.restore_point;
     let seconds = durations.copy_seconds + durations.verify_seconds;
     output::line(&format!("took {name} (sequence {sequence}, {}) in {seconds:.2} s", output::size(*size_bytes)))?;
+    taken.restore_point.suspicions.iter().try_for_each(|suspicion| output::line(&format!("suspect, {suspicion}")))?;
     taken.pruned.iter().flat_map(|pruned| &pruned.removed).try_for_each(|name| output::line(&format!("removed {name}")))
 }
 

@@ -68,7 +68,7 @@ fn nothing_is_guessed_where_several_lineages_are() {
     drop(connection);
     stage.lose_database();
     drop(create(&stage.database));
-    stage.take();
+    stage.take_suspect();
     assert_eq!(ensure(&stage), Ensured::Present);
     stage.lose_database();
     stage.run(&["restore", "--if-missing"]).expect(5).says("2 lineages");

@@ -13,7 +13,7 @@ fn disaster() -> (Stage, Lineage, Lineage) {
     drop(connection);
     stage.lose_database();
     drop(create(&stage.database));
-    let new = stage.take().lineage.unwrap();
+    let new = stage.take_suspect().lineage.unwrap();
     stage.take();
     stage.lose_database();
     (stage, old, new)
@@ -74,7 +74,7 @@ fn databases_without_a_lineage_count_as_one() {
     crate::stage::create_table(&plain);
     insert(&plain, 2);
     drop(plain);
-    stage.take();
+    stage.take_suspect();
     stage.lose_database();
     stage.restore(&["--lineage", "none"]);
     assert_eq!(ids(&stage.database), up_to(2));

@@ -12,4 +12,5 @@ mod prune;
 mod restore;
 mod sources;
 mod stage;
+mod suspicion;
 mod take;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use assert_cmd::Command;
+use backup::take::Taken;
 use backup::{Manifest, Repository, Restored, lineage};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -63,8 +64,18 @@ impl Stage {
     }
 
     pub fn take(&self) -> Manifest {
-        let taken: serde_json::Value = self.json(&["take"]);
-        serde_json::from_value(taken["restore_point"].clone()).unwrap()
+        let taken: Taken = self.json(&["take"]);
+        taken.restore_point
+    }
+
+    /// A take that has to be suspicious.
+    pub fn take_suspect(&self) -> Manifest {
+        let ended = self.run(&["take", "--json"]).expect(7);
+        let taken: Taken = serde_json::from_str(&ended.stdout).unwrap();
+        for suspicion in &taken.restore_point.suspicions {
+            assert!(ended.stderr.contains(&suspicion.to_string()), "{}", ended.stderr);
+        }
+        taken.restore_point
     }
 
     pub fn restore(&self, arguments: &[&str]) -> Restored {

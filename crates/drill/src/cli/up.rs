@@ -67,13 +67,16 @@ async fn serve(local: &mut Local, recorder: &Recorder, progress: &Progress) -> R
     let (mut points, mut failures) = (0, 0);
     loop {
         let news = recorder.wait_for(Duration::MAX, |record| {
-            let point = record.restore_points.get(points).map(|point| Ok(point.manifest.name.to_string()));
+            let point = record.restore_points.get(points).map(|point| Ok(point.manifest.clone()));
             point.or_else(|| record.failed_backups.get(failures).map(|(_, why)| Err(why.clone())))
         });
         match news.await {
-            Some(Ok(name)) => {
+            Some(Ok(manifest)) => {
                 points += 1;
-                progress.line(&format!("restore point {name}"));
+                progress.line(&format!("restore point {}", manifest.name));
+                for suspicion in &manifest.suspicions {
+                    progress.line(&format!("it is suspect, {suspicion}"));
+                }
             }
             Some(Err(why)) => {
                 failures += 1;

@@ -19,6 +19,21 @@ fn what_is_stored_is_there_the_next_time() {
 }
 
 #[test]
+fn a_lost_database_makes_a_restore_point_suspect_and_not_a_backup_that_failed() {
+    let place = Place::new();
+    let arguments = ["up", "--listen", "127.0.0.1:0", "--backup-every", "1s"];
+    for (volume_is_lost, expected) in [(false, "restore point app-"), (true, "it is suspect, other-lineage: ")] {
+        if volume_is_lost {
+            std::fs::remove_dir_all(place.path().join("local/pra-data")).unwrap();
+        }
+        let mut up = Running::start(place.drill(&arguments));
+        up.wait_for(expected);
+        kill(Pid::from_raw(up.pid()), Signal::SIGINT).unwrap();
+        assert_eq!(up.end(), Some(0));
+    }
+}
+
+#[test]
 fn orphans_of_a_killed_run_are_ended_by_the_next() {
     let place = Place::new();
     let arguments = ["up", "--listen", "127.0.0.1:0", "--backup-every", "1s"];
