@@ -24,9 +24,9 @@ Exit codes:
   1  failed: an I/O error, or the database to copy is missing or none
   2  usage error
   3  a restore point is damaged, or no good one is left
-  4  busy: another take or prune is at work, or the database is in use
+  4  busy: another take or prune is at work, or the database is in use or being written
   5  no restore point fits: none, none before that time, or several lineages
-  6  refused: the destination exists and --force was not given
+  6  refused without --force: the destination exists, or the live one is of another lineage
   7  taken and published, but suspect beside its predecessor: of another
      lineage, empty, shrunk or rolled back
 

@@ -43,12 +43,24 @@ pub(crate) fn pages(
     let fails = || Error::sqlite("copy the database to", target);
     let mut destination = open(target).map_err(Error::sqlite("open", target))?;
     let backup = Backup::new(source, &mut destination).map_err(fails())?;
+    steps(&backup, (path, target), deadline, report)?;
+    drop(backup);
+    destination.close().map_err(|(_, error)| fails()(error))
+}
+
+/// Goes to the end of a copy from one database, whose transaction is held, to another.
+pub(crate) fn steps(
+    backup: &Backup<'_, '_>,
+    (path, target): (&Path, &Path),
+    deadline: Deadline,
+    report: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
     loop {
-        let step = backup.step(STEP_PAGES).map_err(fails())?;
-        let progress = progress(&backup);
+        let step = backup.step(STEP_PAGES).map_err(Error::sqlite("copy the database to", target))?;
+        let progress = progress(backup);
         report(progress);
         if matches!(step, StepResult::Done) {
-            break;
+            return Ok(());
         }
         if deadline.began.elapsed() >= deadline.limit {
             let Progress { copied, total } = progress;
@@ -58,8 +70,6 @@ pub(crate) fn pages(
             thread::sleep(BUSY_PAUSE);
         }
     }
-    drop(backup);
-    destination.close().map_err(|(_, error)| fails()(error))
 }
 
 fn open(target: &Path) -> rusqlite::Result<Connection> {

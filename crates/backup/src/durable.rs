@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -45,6 +46,15 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         file.sync_all()
     });
     written.map_err(Error::io("write", path))
+}
+
+/// Creates the file of a copy with the permissions of what is copied: a copy is no way around them.
+pub(crate) fn create_like(source: &Path, target: &Path) -> Result<(), Error> {
+    let mut permissions = fs::metadata(source).map_err(Error::io("look at", source))?.permissions();
+    // The owner has to write it even where the source is read-only.
+    permissions.set_mode(permissions.mode() | 0o600);
+    let file = File::create_new(target).map_err(Error::io("create", target))?;
+    file.set_permissions(permissions).map_err(Error::io("set the permissions of", target))
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {

@@ -95,6 +95,35 @@ pub enum Error {
         /// The process that holds a lock on it, where the kernel knows.
         pid: Option<u32>,
     },
+    /// A database cannot be restored into while it is in use.
+    #[error("cannot restore into {} while it is in use: {reason}", path.display())]
+    IntoLive {
+        /// The database.
+        path: PathBuf,
+        /// Why, and what to do next.
+        reason: String,
+    },
+    /// A database in use is of another lineage than what would be restored into it.
+    #[error(
+        "{} is of lineage {}, the restore point of {}; choose one with --lineage, or pass --force to put it there all the \
+         same (a safety copy is kept)", path.display(), id(found.as_ref()), id(restored.as_ref())
+    )]
+    OtherLineage {
+        /// The database.
+        path: PathBuf,
+        /// Its lineage.
+        found: Option<Lineage>,
+        /// The lineage of the restore point.
+        restored: Option<Lineage>,
+    },
+    /// Others wrote a database that is to be restored into, all the time that was waited.
+    #[error("others were writing {} for {waited:?}, nothing was restored; try again or raise --wait", path.display())]
+    LiveBusy {
+        /// The database.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// No restore point fits what was asked for.
     #[error("no restore point fits: {reason}")]
     NoRestorePoint {
@@ -120,11 +149,14 @@ impl Error {
             | Self::Sqlite { .. }
             | Self::NoRepository { .. }
             | Self::Source { .. }
+            | Self::IntoLive { .. }
             | Self::Deadline { .. } => exit::FAILED,
             Self::Damaged { .. } | Self::NothingGood { .. } => exit::DAMAGED,
-            Self::RepositoryBusy { .. } | Self::RestoreBusy { .. } | Self::InUse { .. } => exit::BUSY,
+            Self::RepositoryBusy { .. } | Self::RestoreBusy { .. } | Self::LiveBusy { .. } | Self::InUse { .. } => {
+                exit::BUSY
+            }
             Self::NoRestorePoint { .. } | Self::SeveralLineages(_) => exit::NO_RESTORE_POINT,
-            Self::DestinationExists { .. } => exit::REFUSED,
+            Self::DestinationExists { .. } | Self::OtherLineage { .. } => exit::REFUSED,
         }
     }
 
@@ -169,9 +201,13 @@ pub struct LineageSummary {
 
 impl fmt::Display for LineageSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.lineage.as_ref().map_or("none", Lineage::as_str);
+        let id = id(self.lineage.as_ref());
         write!(f, "{id} ({} restore points, newest {:.3})", self.restore_points, self.newest)
     }
+}
+
+fn id(lineage: Option<&Lineage>) -> &str {
+    lineage.map_or("none", Lineage::as_str)
 }
 
 fn list(items: &[impl fmt::Display]) -> String {

@@ -8,11 +8,11 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// A restore point is damaged, or no good one is left.
 pub const DAMAGED: u8 = 3;
-/// Another `take` or `prune` is at work, or the database to replace is in use.
+/// Another `take` or `prune` is at work, the database to replace is in use, or the one to restore into is being written.
 pub const BUSY: u8 = 4;
 /// No restore point fits: none at all, none before that time, or several lineages and none named.
 pub const NO_RESTORE_POINT: u8 = 5;
-/// Refused: the destination exists and `--force` was not given.
+/// Refused without `--force`: the destination exists, or the one in use is of another lineage.
 pub const REFUSED: u8 = 6;
 /// Done: the restore point is published, but it looks wrong beside its predecessor. It is of another lineage, empty,
 /// shrunk or rolled back, as after the loss of the database.

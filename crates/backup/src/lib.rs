@@ -19,6 +19,7 @@ pub mod restore;
 pub mod retention;
 mod source;
 mod suspicion;
+mod tables;
 pub mod take;
 pub mod verify;
 mod writer;

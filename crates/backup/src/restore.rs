@@ -1,6 +1,7 @@
 //! Restores a database: the newest good restore point that fits, verified before it replaces anything.
 
 mod choose;
+mod live;
 mod replace;
 mod temporary;
 
@@ -11,6 +12,7 @@ use std::{fs, io};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use choose::{Choice, LineageChoice};
+pub use live::{IntoLive, Limits, Proof, into_live};
 
 use crate::in_use::{self, Held};
 use crate::verify::Check;
@@ -46,6 +48,9 @@ pub struct Restored {
     pub bytes: u64,
     /// How long it all took.
     pub seconds: f64,
+    /// How it went, if the database was restored into while in use; `None` if its file was replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<IntoLive>,
 }
 
 /// JSON is Unicode, paths need not be. By now the restore is done: a path spelled wrong must not make it look failed.
@@ -115,7 +120,7 @@ pub fn run(repository: &Repository, request: &Request) -> Result<Restored, Error
     warn_if_suspect(&entries, &restore_point);
     let safety_copy = replace::with(temporary, &database, held)?;
     let bytes = restore_point.size_bytes;
-    Ok(Restored { restore_point, rejected, safety_copy, bytes, seconds: began.elapsed().as_secs_f64() })
+    Ok(Restored { restore_point, rejected, safety_copy, bytes, seconds: began.elapsed().as_secs_f64(), live: None })
 }
 
 /// Fills the temporary file with the first good candidate.

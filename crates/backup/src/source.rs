@@ -13,7 +13,7 @@ use crate::Error;
 use crate::content::{self, Content};
 
 /// The longest wait SQLite can be asked for: some 24 days, in milliseconds.
-const BUSY_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+pub(crate) const BUSY_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// A read transaction on the source. Dropping it ends the transaction.
 pub(crate) struct Snapshot {
@@ -58,7 +58,7 @@ fn check_file(database: &Path) -> Result<(), Error> {
     }
 }
 
-fn open(database: &Path, patience: Duration) -> rusqlite::Result<Connection> {
+pub(crate) fn open(database: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     // For writing if permitted, because a hot journal or a WAL left by a crash has to be recovered first; but
     // never to create the file.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -1,7 +1,6 @@
 //! Takes a restore point: one held read transaction, a verified copy, an atomic publication.
 
-use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -67,7 +66,7 @@ fn copy_and_publish(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
     let target = partial(&writer.repository().database(name));
-    create_like(&request.database, &target)?;
+    durable::create_like(&request.database, &target)?;
     let Snapshot { connection, created_at, content, has_rows } = snapshot;
     let deadline = Deadline { began, limit: request.deadline };
     copy::pages((&connection, &request.database), &target, deadline, report)?;
@@ -114,15 +113,6 @@ fn suspicions(writer: &Writer, manifest: &Manifest) -> Result<Vec<Suspicion>, Er
         tracing::warn!(name = %manifest.name, "suspect, {suspicion}");
     }
     Ok(suspicions)
-}
-
-/// Creates the copy's file with the permissions of the source: a backup is no way around them.
-fn create_like(source: &Path, target: &Path) -> Result<(), Error> {
-    let mut permissions = fs::metadata(source).map_err(Error::io("look at", source))?.permissions();
-    // The owner has to write it even where the source is read-only.
-    permissions.set_mode(permissions.mode() | 0o600);
-    let file = File::create_new(target).map_err(Error::io("create", target))?;
-    file.set_permissions(permissions).map_err(Error::io("set the permissions of", target))
 }
 
 /// A fresh copy that fails its check was copied from a damaged source.

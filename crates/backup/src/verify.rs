@@ -72,7 +72,7 @@ pub(crate) fn structure(path: &Path, manifest: &Manifest, check: Check) -> Resul
 }
 
 /// The first fault that SQLite finds.
-fn integrity(connection: &Connection, check: Check) -> rusqlite::Result<Option<String>> {
+pub(crate) fn integrity(connection: &Connection, check: Check) -> rusqlite::Result<Option<String>> {
     let pragma = match check {
         Check::None => return Ok(None),
         Check::Quick => "PRAGMA quick_check(1)",

@@ -5,6 +5,7 @@
 mod contract;
 mod disk_full;
 mod harness;
+mod into_live;
 mod lost_database;
 mod sharing;
 mod starting;

@@ -1,10 +1,12 @@
-use backup::restore::{self, Choice, Ensured, LineageChoice, Request};
+use std::time::Duration;
+
+use backup::restore::{self, Choice, Ensured, IntoLive, Limits, LineageChoice, Proof, Request};
 use backup::verify::Check;
 use backup::{Name, Restored, exit};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{DatabaseArg, RepositoryArg, output};
+use super::{DatabaseArg, RepositoryArg, duration, output};
 
 /// Restore the database from the newest good restore point that fits
 #[derive(Debug, Args)]
@@ -31,6 +33,16 @@ pub struct Restore {
     /// Do nothing, and succeed, if the database exists or the repository is empty: for what runs before a service
     #[arg(long, conflicts_with_all = ["force", "name"])]
     if_missing: bool,
+    /// Overwrite the content of a database that is in use, in one transaction, instead of replacing its file; what it
+    /// held is kept as a safety copy, and its AUTOINCREMENT keys go on from where they are
+    #[arg(long, conflicts_with = "if_missing")]
+    into_live: bool,
+    /// With --into-live: how long to wait for others that write
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s", requires = "into_live")]
+    wait: Duration,
+    /// With --into-live: how long others may be kept from writing; after that nothing is changed
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m", requires = "into_live")]
+    deadline: Duration,
     /// How thoroughly SQLite checks the copy before it is put in place
     #[arg(long, value_enum, default_value_t)]
     check: Check,
@@ -41,7 +53,13 @@ impl Restore {
         if self.if_missing {
             return self.ensure(json);
         }
-        let restored = restore::run(&self.repository.open(), &self.request())?;
+        let (repository, request) = (self.repository.open(), self.request());
+        let restored = if self.into_live {
+            let limits = Limits { wait: self.wait, hold: self.deadline };
+            restore::into_live(&repository, &request, limits, &mut |_| {})?
+        } else {
+            restore::run(&repository, &request)?
+        };
         if json {
             output::json(&restored)?;
         } else {
@@ -82,7 +100,7 @@ impl Restore {
 }
 
 fn print(restored: &Restored, database: &DatabaseArg) -> anyhow::Result<()> {
-    let Restored { restore_point, rejected, safety_copy, bytes, seconds } = restored;
+    let Restored { restore_point, rejected, safety_copy, bytes, seconds, live } = restored;
     let (name, created_at) = (&restore_point.name, restore_point.created_at);
     for rejected in rejected {
         output::line(&format!("passed over {rejected}"))?;
@@ -92,5 +110,16 @@ fn print(restored: &Restored, database: &DatabaseArg) -> anyhow::Result<()> {
     if let Some(safety_copy) = safety_copy {
         output::line(&format!("what it replaced is kept as {}", safety_copy.display()))?;
     }
-    Ok(())
+    live.as_ref().map_or(Ok(()), print_live)
+}
+
+fn print_live(live: &IntoLive) -> anyhow::Result<()> {
+    output::line(&format!("writers had to wait for {:.2} s", live.locked_seconds))?;
+    for (table, mark) in &live.kept_high_water {
+        output::line(&format!("keys of {table} go on after {mark}, those in between were given out already"))?;
+    }
+    match live.proof {
+        Proof::Equal => output::line("every row was compared with the restore point"),
+        Proof::WrittenSince => output::line("others wrote at once: the database is sound, rows were not compared"),
+    }
 }

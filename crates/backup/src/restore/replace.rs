@@ -78,7 +78,7 @@ fn clear_side_files(database: &Path, safety: &Path, kept: bool) -> Result<(), Er
 }
 
 /// `<database>.replaced-<UTC>`, free under all its suffixes.
-fn safety_name(database: &Path) -> Result<PathBuf, Error> {
+pub(super) fn safety_name(database: &Path) -> Result<PathBuf, Error> {
     let mut instant = Timestamp::now();
     loop {
         let name = durable::with_suffix(database, &instant.strftime(".replaced-%Y%m%dT%H%M%S%.3fZ").to_string());

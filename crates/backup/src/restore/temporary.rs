@@ -2,11 +2,18 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
 
 use crate::verify::{self, Check};
 use crate::{Error, Manifest, digest, durable};
+
+/// Where the header has the versions of the file format for writing and for reading, and what they are without WAL.
+/// See <https://www.sqlite.org/fileformat.html#the_database_header>.
+const VERSIONS_AT: u64 = 18;
+const LEGACY: u8 = 1;
 
 /// `<database>.restoring`. Beside a missing database, it tells that a restore was interrupted.
 pub(super) fn path(database: &Path) -> PathBuf {
@@ -71,6 +78,21 @@ impl Temporary {
             Error::Damaged { reason, .. } => Error::damaged(source, reason),
             other => other,
         })
+    }
+
+    /// Opens it, once it is filled, to be copied into a database. It is changed so that no side file appears beside it.
+    pub fn open_for_copy(&self) -> Result<Connection, Error> {
+        // SQLite would take for its own what somebody left there.
+        ["-wal", "-journal"]
+            .iter()
+            .try_for_each(|suffix| durable::remove(&durable::with_suffix(&self.path, suffix)))?;
+        self.file.write_all_at(&[LEGACY; 2], VERSIONS_AT).map_err(Error::io("write", &self.path))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
+            connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")?;
+            Ok(connection)
+        });
+        opened.map_err(Error::sqlite("open", &self.path))
     }
 
     /// From here on it stays whatever happens: without a database beside, it is what tells of the interruption.

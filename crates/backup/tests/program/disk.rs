@@ -40,3 +40,17 @@ fn a_full_disk_fails_a_restore_and_leaves_the_database_as_it_was() {
     stage.restore(&[]);
     assert_eq!(ids(&stage.database), up_to(3000));
 }
+
+#[test]
+fn a_full_disk_fails_a_restore_into_a_live_database_and_leaves_it_as_it_was() {
+    let (stage, connection) = Stage::with_rows(5);
+    stage.take();
+    insert(&connection, 3000);
+    // The restore point is small enough for its temporary file; the safety copy is not.
+    run_limited(&stage, &["restore", "--into-live"]).expect(1).says(".saving");
+    assert_eq!(ids(&stage.database), up_to(3005));
+    insert(&connection, 1);
+    stage.restore(&["--into-live"]);
+    assert_eq!(ids(&stage.database), up_to(5));
+    assert_eq!(std::fs::read_dir(stage.directory.path()).unwrap().count(), 5, "database, -wal, -shm, safety copy");
+}

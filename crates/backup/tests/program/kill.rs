@@ -2,6 +2,7 @@
 //! states too short to hit are made by hand.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,6 +28,15 @@ fn kill_after(stage: &Stage, arguments: &[&str], delay: Duration) -> bool {
     thread::sleep(delay);
     child.kill().unwrap();
     child.wait().unwrap().success()
+}
+
+fn safety_copies(stage: &Stage) -> Vec<PathBuf> {
+    let files = fs::read_dir(stage.directory.path()).unwrap().map(|file| file.unwrap().path());
+    let is_copy = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.contains(".replaced-") && !name.ends_with("-wal") && !name.ends_with("-shm")
+    };
+    files.filter(is_copy).collect()
 }
 
 #[test]
@@ -78,6 +88,36 @@ fn a_killed_restore_leaves_the_old_database_or_the_new_one_or_can_be_run_again()
         assert!(!beside(&stage.database, ".restoring").exists());
     }
     assert_eq!(ids(&stage.database), up_to(rows));
+}
+
+#[test]
+fn a_killed_restore_into_a_live_database_leaves_the_old_content_or_the_new() {
+    let (stage, connection) = Stage::with_rows(ROWS / 3);
+    let point = stage.take();
+    insert(&connection, 1);
+    let newer = stage.take();
+    let (rows, more) = (i64::from(ROWS / 3), i64::from(ROWS / 3) + 1);
+    let into_live = ["restore", "--into-live", "--check", "none", point.name.as_str()];
+    let whole = duration_of(|| drop(stage.run(&into_live).expect(0)));
+    let (mut old, mut new) = (0, 0);
+    for kill in 0..KILLS {
+        // By another way than the one that is tested.
+        connection.execute("INSERT INTO message VALUES (?1, 'more')", [more]).unwrap();
+        let ended = kill_after(&stage, &into_live, whole * kill / (KILLS - 1));
+        let found = ids(&stage.database).len() as i64;
+        assert!(found == rows || (found == more && !ended), "{found} rows");
+        *(if found == rows { &mut new } else { &mut old }) += 1;
+        connection.execute("DELETE FROM message WHERE id = ?1", [more]).unwrap();
+        for safety_copy in safety_copies(&stage) {
+            assert_eq!(ids(&safety_copy).len() as i64, more, "a safety copy has its name once it is whole");
+            fs::remove_file(safety_copy).unwrap();
+        }
+    }
+    assert!(old > 0 && new > 0, "{old} old, {new} new: no kill came at a moment that matters");
+    // Whatever the kills left is in nobody's way.
+    stage.restore(&["--into-live", newer.name.as_str()]);
+    assert_eq!(ids(&stage.database), up_to(more));
+    assert!(![".restoring", ".saving"].iter().any(|suffix| beside(&stage.database, suffix).exists()));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod disk;
 mod if_missing;
 mod kill;
 mod lineages;
+mod live;
 mod prune;
 mod restore;
 mod sources;

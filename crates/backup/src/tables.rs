@@ -1,0 +1,99 @@
+//! The content of a database as an application sees it: every row of every table, read once.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+/// What a table holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rows {
+    /// How many.
+    pub count: u64,
+    /// The BLAKE3 of all their values in the order of the table, in hexadecimal.
+    pub blake3: String,
+}
+
+/// Reads every row of every table, and of the schema. A virtual table is read in the tables that hold its content: the
+/// program that reads it may not be this one.
+pub(crate) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Rows>> {
+    let mut statement = connection.prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
+         UNION ALL SELECT 'sqlite_schema'",
+    )?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    names.into_iter().map(|name| rows(connection, &name).map(|rows| (name, rows))).collect()
+}
+
+fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Rows> {
+    // An index that covers all columns would be read in the place of the table.
+    let mut statement =
+        connection.prepare(&format!("SELECT * FROM main.\"{}\" NOT INDEXED", table.replace('"', "\"\"")))?;
+    let columns = statement.column_count();
+    let mut rows = statement.query([])?;
+    let mut hasher = blake3::Hasher::new();
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        for column in 0..columns {
+            hash(&mut hasher, row.get_ref(column)?);
+        }
+        count += 1;
+    }
+    Ok(Rows { count, blake3: hasher.finalize().to_hex().to_string() })
+}
+
+/// Hashes the type and the length with the value, so that no two lists of values look the same.
+fn hash(hasher: &mut blake3::Hasher, value: ValueRef<'_>) {
+    let (kind, bytes): (u8, &[u8]) = match value {
+        ValueRef::Null => (0, &[]),
+        ValueRef::Integer(number) => (1, &number.to_le_bytes()),
+        ValueRef::Real(number) => (2, &number.to_bits().to_le_bytes()),
+        ValueRef::Text(text) => (3, text),
+        ValueRef::Blob(blob) => (4, blob),
+    };
+    hasher.update(&[kind]).update(&bytes.len().to_le_bytes()).update(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLES: &str = "
+        CREATE TABLE plain (a, b); CREATE INDEX covering ON plain (b, a); INSERT INTO plain VALUES (1, 'x'), (NULL, 2.5);
+        CREATE TABLE \"a \"\"b\" (k TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO \"a \"\"b\" VALUES ('k'), ('l'), ('m');
+        CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO counted DEFAULT VALUES;
+        CREATE VIRTUAL TABLE words USING fts5(word); INSERT INTO words VALUES ('found');";
+
+    fn changed_by(statement: &str) -> Vec<String> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        let before = read(&connection).unwrap();
+        connection.execute_batch(statement).unwrap();
+        let after = read(&connection).unwrap();
+        after.into_iter().filter(|(name, rows)| before.get(name) != Some(rows)).map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn every_row_of_every_table_counts() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        let counts: BTreeMap<_, _> =
+            read(&connection).unwrap().into_iter().map(|(name, rows)| (name, rows.count)).collect();
+        let expected = [("plain", 2), ("a \"b", 3), ("counted", 1), ("sqlite_sequence", 1), ("words_content", 1)];
+        for (name, count) in expected {
+            assert_eq!(counts[name], count, "{name}");
+        }
+        assert!(!counts.contains_key("words"));
+    }
+
+    #[test]
+    fn whatever_changes_shows_in_its_table() {
+        assert_eq!(changed_by(""), [""; 0]);
+        assert_eq!(changed_by("UPDATE plain SET a = '1' WHERE a = 1"), ["plain"]);
+        assert_eq!(changed_by("UPDATE plain SET a = 1.0 WHERE a = 1"), ["plain"]);
+        assert_eq!(changed_by("UPDATE plain SET a = x'', b = NULL WHERE b = 2.5"), ["plain"]);
+        assert_eq!(changed_by("UPDATE \"a \"\"b\" SET k = 'z' WHERE k = 'm'"), ["a \"b"]);
+        assert_eq!(changed_by("UPDATE sqlite_sequence SET seq = 9"), ["sqlite_sequence"]);
+        assert_eq!(changed_by("CREATE VIEW v AS SELECT 1"), ["sqlite_schema"]);
+    }
+}
