@@ -5,6 +5,8 @@
 pub mod config;
 pub mod error;
 pub mod logging;
+pub mod metrics;
+pub mod protection;
 pub mod query;
 pub mod router;
 pub mod routes;

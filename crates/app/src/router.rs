@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{any, get};
 
 use crate::error::ApiError;
-use crate::routes::{add, consultation, count, health, live, root, status};
+use crate::metrics::Metrics;
+use crate::routes::{add, consultation, count, health, live, metrics, root, status};
 use crate::store::Store;
 
 /// What the routes share.
@@ -24,6 +25,8 @@ pub struct Service {
     pub store: Arc<Store>,
     /// The repository of restore points, if the service was told of one.
     pub backup_dir: Option<Arc<PathBuf>>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// When the service started.
     pub started: Instant,
 }
@@ -31,7 +34,8 @@ pub struct Service {
 impl Service {
     /// A service that starts now.
     pub fn new(store: Arc<Store>, backup_dir: Option<PathBuf>) -> Self {
-        Self { store, backup_dir: backup_dir.map(Arc::new), started: Instant::now() }
+        let metrics = Arc::new(Metrics::new(&store));
+        Self { store, backup_dir: backup_dir.map(Arc::new), metrics, started: Instant::now() }
     }
 }
 
@@ -46,9 +50,11 @@ pub fn router(service: Service) -> Router {
         .route("/count", get(count::count))
         .route("/consultation", get(consultation::consultation))
         .route("/status", get(status::status))
+        .route("/metrics", get(metrics::metrics))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed { allow: "GET, HEAD" })
         .layer(map_response(forbid_caching))
+        .layer(from_fn_with_state(service.metrics.clone(), crate::metrics::observe))
         .with_state(service)
 }
 

@@ -5,5 +5,6 @@ pub mod consultation;
 pub mod count;
 pub mod health;
 pub mod live;
+pub mod metrics;
 pub mod root;
 pub mod status;

@@ -77,6 +77,11 @@ impl Identity {
         &self.files[0].0
     }
 
+    /// Size of the `-wal` file; `None` if it is gone.
+    pub fn wal_bytes(&self) -> Option<u64> {
+        fs::metadata(&self.files[1].0).ok().map(|found| found.len())
+    }
+
     /// Decides that the database is lost, unless that was decided before; gives what was decided.
     pub fn lose(&self, reason: String) -> Failure {
         let lost = self.lost.get_or_init(|| {

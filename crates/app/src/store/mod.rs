@@ -3,6 +3,7 @@
 //! A write is acknowledged after its fsync, and only while the database is still the file that was opened: a WAL
 //! connection goes on writing into a file that was deleted, and would acknowledge what nobody can ever read.
 
+mod commits;
 mod contents;
 mod failure;
 mod identity;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use backup::lineage::Lineage;
+use prometheus_client::registry::Registry;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
@@ -65,6 +67,15 @@ pub struct Summary {
     pub lineage: Option<Lineage>,
     /// The size without the `-wal` file.
     pub size_bytes: i64,
+}
+
+/// The messages that are newer than an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newer {
+    /// How many. Deleted ones between the first and the last count as well: to leave them out would take a scan.
+    pub messages: i64,
+    /// The timestamp of the first, as it is stored.
+    pub since: String,
 }
 
 /// The open database.
@@ -125,6 +136,26 @@ impl Store {
     /// The database as a whole.
     pub async fn summary(&self) -> Result<Summary, Failure> {
         self.readers.read(readers::summary).await
+    }
+
+    /// The messages that are newer than an id; `None` if there are none.
+    pub async fn newer(&self, id: i64) -> Result<Option<Newer>, Failure> {
+        self.readers.read(|connection| readers::newer(connection, id)).await
+    }
+
+    /// How many writes wait for the disk, and how many may.
+    pub fn queue(&self) -> (usize, usize) {
+        self.writer.queue()
+    }
+
+    /// Size of the `-wal` file; `None` if it is gone.
+    pub fn wal_bytes(&self) -> Option<u64> {
+        self.identity.wal_bytes()
+    }
+
+    /// Puts what is counted of commits into a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        self.writer.commits().register(registry);
     }
 
     /// Writes what is still queued, moves the WAL into the database and ends the writer. Fails if the database was lost

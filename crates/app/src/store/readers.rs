@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{CachedStatement, Connection, OpenFlags, Row};
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row};
 use tokio::time::sleep;
 
-use super::{Failure, Identity, Message, Page, Position, Summary, connect, schema};
+use super::{Failure, Identity, Message, Newer, Page, Position, Summary, connect, schema};
 
 /// How often a read that met a lock is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(10);
@@ -88,6 +88,13 @@ pub fn page(connection: &Connection, page: Page) -> rusqlite::Result<Vec<Message
             messages
         }),
     }
+}
+
+/// The messages newer than an id: two look-ups in the key, however many there are.
+pub fn newer(connection: &Connection, id: i64) -> rusqlite::Result<Option<Newer>> {
+    let sql = "SELECT (SELECT max(id) FROM message) - id + 1, timestamp FROM message WHERE id > ?1 ORDER BY id LIMIT 1";
+    let newer = |row: &Row<'_>| Ok(Newer { messages: row.get(0)?, since: text(row, 1)? });
+    connection.prepare_cached(sql)?.query_row([id], newer).optional()
 }
 
 /// The database as a whole, at one instant.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::commits::Commits;
 use super::contents::Contents;
 use super::rescue::{self, Loss};
 use super::{Failure, Identity, Message, WriteFailure, schema};
@@ -36,6 +37,7 @@ enum Job {
 pub struct Writer {
     queue: Sender<Job>,
     depth: usize,
+    commits: Commits,
 }
 
 impl Writer {
@@ -43,12 +45,14 @@ impl Writer {
     pub fn start(path: PathBuf, connection: Connection, identity: Arc<Identity>, depth: usize) -> anyhow::Result<Self> {
         let (queue, jobs) = mpsc::channel(depth);
         let contents = identity.contents()?;
-        let thread = WriterThread { path, connection, identity, contents, jobs, rescued: None };
+        let commits = Commits::default();
+        let thread =
+            WriterThread { path, connection, identity, contents, jobs, commits: commits.clone(), rescued: None };
         std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || thread.run())
             .context("cannot start the writing thread")?;
-        Ok(Self { queue, depth })
+        Ok(Self { queue, depth, commits })
     }
 
     /// Stores a message. Does not wait for a place in the queue: clients hear of an overload at once.
@@ -77,6 +81,16 @@ impl Writer {
         timeout(PROBE_WAIT, proof).await.map_err(|_| Failure::TooSlow { seconds: PROBE_WAIT.as_secs() })?
     }
 
+    /// How many writes wait, and how many may.
+    pub fn queue(&self) -> (usize, usize) {
+        (self.queue.max_capacity() - self.queue.capacity(), self.queue.max_capacity())
+    }
+
+    /// What is counted of commits.
+    pub fn commits(&self) -> &Commits {
+        &self.commits
+    }
+
     /// Fails if the thread has ended.
     pub fn check_running(&self) -> Result<(), Failure> {
         if self.queue.is_closed() { Err(Failure::Stopped) } else { Ok(()) }
@@ -96,6 +110,7 @@ struct WriterThread {
     identity: Arc<Identity>,
     contents: Contents,
     jobs: Receiver<Job>,
+    commits: Commits,
     /// Once the database is lost: whether what was acknowledged was saved.
     rescued: Option<bool>,
 }
@@ -125,6 +140,7 @@ impl WriterThread {
 
     /// Writes a job and those that wait behind it. Gives the request to close, if there is one among them.
     fn serve(&mut self, first: Job) -> Option<oneshot::Sender<Result<(), Loss>>> {
+        let began = Instant::now();
         let Self { path, connection, identity, contents, jobs, .. } = self;
         let failed = |error| Failure::from_sqlite("write", path, &error);
         let begun = check(identity, contents)
@@ -138,6 +154,7 @@ impl WriterThread {
             check(identity, contents).map_err(WriteFailure::indeterminate)?;
             Ok(messages)
         });
+        self.commits.ended(batch.adds.len() + batch.probes.len(), began.elapsed(), result.is_ok());
         let is_lost = matches!(&result, Err(WriteFailure { failure: Failure::Lost(_), .. }));
         if let Err(WriteFailure { failure, outcome }) = &result
             && !is_lost

@@ -7,6 +7,7 @@ mod disk_full;
 mod harness;
 mod into_live;
 mod lost_database;
+mod metrics;
 mod sharing;
 mod starting;
 mod status;

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::harness::{App, Place};
 
 /// Starts the service beside a repository in `backup/`.
-fn start(place: &Place) -> App {
+pub fn start(place: &Place) -> App {
     let mut command = place.command();
     command.arg("--backup-dir").arg(place.path().join("backup"));
     App::start(command)
 }
 
 /// Takes a restore point of a database into the repository of a place.
-fn take(database: &Place, repository: &Place) -> String {
+pub fn take(database: &Place, repository: &Place) -> String {
     let directory = repository.path().join("backup");
     fs::create_dir_all(&directory).unwrap();
     let writer = Repository::at(directory).writer(Duration::ZERO).unwrap();

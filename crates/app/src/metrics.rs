@@ -1,0 +1,85 @@
+//! What the service counts, for Prometheus. What it *is* at an instant is looked up when somebody asks:
+//! [`crate::routes::metrics`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::store::Store;
+
+/// What every name begins with.
+pub const PREFIX: &str = "pra";
+
+/// Upper bounds of the classes of durations, in seconds: from a read that is in memory to the longest wait for a write.
+pub const SECONDS: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// All that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    answers: Family<Answer, Counter>,
+    durations: Family<Route, Histogram, fn() -> Histogram>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+impl Metrics {
+    /// Nothing counted yet but what the store counts.
+    pub fn new(store: &Store) -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let answers = Family::default();
+        registry.register("http_requests", "Requests answered, by route and status", answers.clone());
+        let durations = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
+        let help = "From a request's head to its answer's";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program", build);
+        store.register(&mut registry);
+        Self { registry, answers, durations }
+    }
+
+    /// Writes what was counted, in the text format of OpenMetrics and without its end.
+    pub fn encode(&self, text: &mut String) -> fmt::Result {
+        text::encode_registry(text, &self.registry)
+    }
+
+    fn answered(&self, route: &str, status: StatusCode, took: Duration) {
+        let route = route.to_owned();
+        self.durations.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
+        self.answers.get_or_create(&Answer { route, status: status.as_u16() }).inc();
+    }
+}
+
+/// Counts every answer. Whatever is no route counts as one, so that no client can make up names.
+pub async fn observe(
+    State(metrics): State<Arc<Metrics>>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let began = Instant::now();
+    let response = next.run(request).await;
+    metrics.answered(route.as_ref().map_or("none", MatchedPath::as_str), response.status(), began.elapsed());
+    response
+}

@@ -1,0 +1,94 @@
+//! What a loss of the database would cost now.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use backup::lineage::Lineage;
+use backup::{Manifest, Repository};
+use jiff::Timestamp;
+
+use crate::router::Service;
+use crate::store::{Failure, Newer, Summary};
+
+/// The table whose rows are counted, as manifests name it.
+const TABLE: &str = "message";
+
+/// The database, what protects it, and what does not.
+#[derive(Debug)]
+pub struct Protection {
+    /// The database as a whole.
+    pub summary: Summary,
+    /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
+    pub newest: Option<Manifest>,
+    /// Why the repository cannot be read.
+    pub repository_error: Option<String>,
+    /// `None` if the repository cannot be read: nobody knows then.
+    pub exposure: Option<Exposure>,
+}
+
+/// What is in no restore point.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Exposure {
+    /// How many messages; at most, since those deleted meanwhile are not told apart.
+    pub messages: i64,
+    /// Since the first of them was stored; zero if there is none, `None` if its timestamp is no time.
+    pub seconds: Option<f64>,
+}
+
+/// Looks at the database and its repository. The repository first: a message that comes meanwhile counts as exposed.
+pub async fn look(service: &Service) -> Result<Protection, Failure> {
+    let summary = service.store.summary().await?;
+    let (newest, repository_error) = match newest(service, summary.lineage.as_ref()).await {
+        Ok(newest) => (newest, None),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "cannot read the repository of restore points");
+            (None, Some(format!("{error:#}")))
+        }
+    };
+    let protected = newest.as_ref().and_then(|newest| newest.high_water.get(TABLE)).copied().unwrap_or(0);
+    let newer = service.store.newer(protected).await?;
+    let exposure = repository_error.is_none().then(|| exposure(newer.as_ref(), Timestamp::now()));
+    Ok(Protection { summary, newest, repository_error, exposure })
+}
+
+/// Since the instant its snapshot began. Never negative: a clock that was set back makes a restore point new, not one
+/// of the future.
+pub fn age(newest: &Manifest) -> Duration {
+    since(newest.created_at, Timestamp::now())
+}
+
+async fn newest(service: &Service, lineage: Option<&Lineage>) -> anyhow::Result<Option<Manifest>> {
+    let (Some(directory), Some(lineage)) = (&service.backup_dir, lineage) else { return Ok(None) };
+    let (directory, lineage) = (PathBuf::clone(directory), lineage.clone());
+    // A repository may be large, or on a slow disk.
+    Ok(tokio::task::spawn_blocking(move || Repository::at(directory).newest(Some(&lineage))).await??)
+}
+
+fn exposure(newer: Option<&Newer>, now: Timestamp) -> Exposure {
+    let Some(Newer { messages, since: stored }) = newer else { return Exposure { messages: 0, seconds: Some(0.0) } };
+    let stored = stored.parse().ok();
+    Exposure { messages: *messages, seconds: stored.map(|stored| since(stored, now).as_secs_f64()) }
+}
+
+fn since(then: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(then).try_into().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_message_outside_decides_on_the_seconds() {
+        let now: Timestamp = "2026-11-22T18:10:00Z".parse().unwrap();
+        let newer = |since: &str| Newer { messages: 3, since: since.to_owned() };
+        for (newer, messages, seconds) in [
+            (None, 0, Some(0.0)),
+            (Some(newer("2026-11-22T18:09:58.500000Z")), 3, Some(1.5)),
+            (Some(newer("2026-11-22T18:10:01.000000Z")), 3, Some(0.0)),
+            (Some(newer("yesterday")), 3, None),
+        ] {
+            assert_eq!(exposure(newer.as_ref(), now), Exposure { messages, seconds }, "{newer:?}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What is counted of commits.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::metrics::SECONDS;
+
+/// Counts of commits; clones count together.
+#[derive(Clone, Debug)]
+pub struct Commits {
+    writes: Histogram,
+    seconds: Histogram,
+    failures: Counter,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self {
+            writes: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            seconds: Histogram::new(SECONDS),
+            failures: Counter::default(),
+        }
+    }
+}
+
+impl Commits {
+    /// Counts a commit that ended, with the number of writes that shared it.
+    pub fn ended(&self, writes: usize, took: Duration, is_on_disk: bool) {
+        if !is_on_disk {
+            self.failures.inc();
+            return;
+        }
+        // A batch has 512 writes at most.
+        self.writes.observe(writes as f64);
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Puts the counts into a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "commit_writes",
+            "Writes, health checks among them, that shared a commit",
+            self.writes.clone(),
+        );
+        let help = "From wanting to write to being on disk, waiting for the lock of another process included";
+        registry.register_with_unit("commit_duration", help, Unit::Seconds, self.seconds.clone());
+        registry.register("commit_failures", "Commits that did not reach the disk for certain", self.failures.clone());
+    }
+}
