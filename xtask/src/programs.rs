@@ -32,9 +32,24 @@ impl Programs {
         let program = self.directory.join(name);
         let shown = program.strip_prefix(&here).unwrap_or(&program);
         say(&format!("$ {}", cmd!(sh, "{shown} {arguments...}")));
-        let error = Command::new(&program).args(arguments).env("PATH", sh.var("PATH")?).current_dir(here).exec();
+        let mut command = Command::new(&program);
+        command.args(arguments).env("PATH", sh.var("PATH")?).current_dir(here);
+        if sh.var_os(COMMIT).is_none()
+            && let Some(commit) = commit(sh)
+        {
+            command.env(COMMIT, commit);
+        }
+        let error = command.exec();
         Err(error).with_context(|| format!("cannot run {}", program.display()))
     }
+}
+
+/// By this the drill learns which commit it drills.
+const COMMIT: &str = "DRILL_COMMIT";
+
+/// The commit that was built, marked if there are changes beside it; `None` outside of a git repository.
+fn commit(sh: &Shell) -> Option<String> {
+    cmd!(sh, "git describe --always --dirty --abbrev=40 --exclude=*").quiet().ignore_stderr().read().ok()
 }
 
 /// Tells the person who waits; they may have closed the terminal.

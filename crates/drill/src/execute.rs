@@ -1,6 +1,6 @@
 //! Runs one scenario from preflight to report, and cleans up whatever happens.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
@@ -9,7 +9,7 @@ use crate::interrupt::Interrupt;
 use crate::judge::{Evidence, Verdict, judge};
 use crate::objectives::Objectives;
 use crate::platform::Platform;
-use crate::report::{self, Facts, Report};
+use crate::report::{Archive, Facts, Report};
 use crate::run::Run;
 use crate::scenario::Scenario;
 use crate::stop::Stop;
@@ -33,10 +33,10 @@ pub async fn execute<P: Platform>(
     objectives: Objectives,
     mut run: Run<P>,
     interrupt: &mut Interrupt,
-    reports: &Path,
+    archive: &Archive,
 ) -> Result<Outcome> {
     // First of all: a drill whose result cannot be kept must not break anything.
-    let folder = report::create_folder(reports, &run.name, scenario.name(), P::NAME);
+    let folder = archive.create_folder(&run.name, scenario.name(), P::NAME);
     let stop = match &folder {
         Err(error) => Some(Stop::Preflight(anyhow!("{error:#}"))),
         Ok(_) => tokio::select! {
@@ -55,7 +55,7 @@ pub async fn execute<P: Platform>(
     if let Ok(folder) = &folder
         && refused
     {
-        report::remove_empty_folder(folder)?;
+        archive.remove_empty_folder(folder)?;
     }
     let folder = folder.ok().filter(|_| !refused);
 
@@ -73,7 +73,7 @@ pub async fn execute<P: Platform>(
         code = exit::CLEANUP_FAILED;
     }
     let Some(folder) = folder else { return Ok(Outcome { code, report: None, errors }) };
-    let report = conclude(scenario, objectives, &run, stop.as_ref());
+    let report = conclude(scenario, objectives, &run, stop.as_ref(), archive);
     if code == exit::PASS {
         code = match report.verdict {
             Verdict::Pass => exit::PASS,
@@ -81,11 +81,17 @@ pub async fn execute<P: Platform>(
             Verdict::Inconclusive => exit::INCONCLUSIVE,
         };
     }
-    run.recorder.look(|record| report::write(&folder, &report, record, run.clock()))?;
+    run.recorder.look(|record| archive.keep(&folder, &report, record, run.clock()))?;
     Ok(Outcome { code, report: Some((report, folder)), errors })
 }
 
-fn conclude<P: Platform>(scenario: Scenario, objectives: Objectives, run: &Run<P>, stop: Option<&Stop>) -> Report {
+fn conclude<P: Platform>(
+    scenario: Scenario,
+    objectives: Objectives,
+    run: &Run<P>,
+    stop: Option<&Stop>,
+    archive: &Archive,
+) -> Report {
     run.recorder.look(|record| {
         let judgement = judge(&Evidence {
             clock: run.clock(),
@@ -106,6 +112,7 @@ fn conclude<P: Platform>(scenario: Scenario, objectives: Objectives, run: &Run<P
             clock: run.clock(),
             objectives,
             settings: run.settings(),
+            commit: archive.commit.as_deref(),
             judgement,
             record,
             timeline: &run.timeline,

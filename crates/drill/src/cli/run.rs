@@ -1,3 +1,4 @@
+use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +16,11 @@ use drill::platform::local::{Folder, Programs, StateDir};
 use drill::platform::{Local, Platform};
 use drill::progress::Progress;
 use drill::record::Recorder;
-use drill::report::{Report, comparison, side_by_side, tables};
+use drill::report::{self, Report, Summary, tables};
 use drill::run::Settings;
 use drill::scenario::{Recovery, Scenario};
 
+use super::archive::Archive;
 use super::place::{Name, Place};
 use super::{State, print};
 
@@ -48,9 +50,11 @@ pub struct Run {
     /// How long the service may take to be correct again before the drill gives up
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = positive_duration)]
     give_up: Duration,
-    /// Directory that receives a folder for each report
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    reports: PathBuf,
+    /// How often to run each scenario; several drills are summed up
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = runs)]
+    runs: usize,
+    #[command(flatten)]
+    archive: Archive,
     /// Print the plan with the real objects, and break nothing
     #[arg(long)]
     dry_run: bool,
@@ -79,14 +83,16 @@ impl Run {
             }
             progress.line(&abandoned.clean_up(&progress).await?);
         }
+        let archive = self.archive.open();
         let mut codes = Vec::new();
         let mut reports = Vec::new();
         let drills = |scenario: &Scenario| {
-            let scenario = *scenario;
-            self.place.recoveries(scenario).into_iter().map(move |recovery| (scenario, recovery))
+            let (scenario, runs) = (*scenario, self.runs);
+            let recoveries = self.place.recoveries(scenario).into_iter();
+            recoveries.flat_map(move |recovery| iter::repeat_n((scenario, recovery), runs))
         };
         for (scenario, recovery) in self.scenarios.iter().flat_map(drills) {
-            let outcome = self.drill(scenario, recovery, &state, &progress, &mut interrupt).await?;
+            let outcome = self.drill(scenario, recovery, &state, &progress, &mut interrupt, &archive).await?;
             codes.push(outcome.code);
             self.show(&progress, outcome, &mut reports)?;
             // The others would meet the same obstacle, or were not wanted any more.
@@ -95,20 +101,20 @@ impl Run {
             }
         }
         progress.finish();
-        self.conclude(&reports)?;
+        self.conclude(&archive, &reports)?;
         Ok(exit::worst(codes))
     }
 
-    /// Compares the drills, if there were several.
-    fn conclude(&self, done: &[(Report, PathBuf)]) -> Result<()> {
-        let comparison = (done.len() > 1).then(|| comparison::write(&self.reports, done)).transpose()?;
+    /// Sums up the drills, if there were several.
+    fn conclude(&self, archive: &report::Archive, done: &[(Report, PathBuf)]) -> Result<()> {
+        let summary = Summary::of(done);
+        let folder = summary.as_ref().map(|summary| archive.keep_summary(summary)).transpose()?;
         if self.json {
             let reports: Vec<&Report> = done.iter().map(|(report, _)| report).collect();
             return print(&serde_json::to_string_pretty(&reports)?);
         }
-        let Some(folder) = comparison else { return Ok(()) };
-        let file = folder.join("comparison.md");
-        print(&format!("\n{}\ncomparison: {}", side_by_side(done.iter().map(|(report, _)| report)), file.display()))
+        let Some((summary, folder)) = summary.zip(folder) else { return Ok(()) };
+        print(&format!("\n{}summary: {}", summary.tables(), folder.join("summary.md").display()))
     }
 
     async fn drill(
@@ -118,6 +124,7 @@ impl Run {
         state: &StateDir,
         progress: &Progress,
         interrupt: &mut Interrupt,
+        archive: &report::Archive,
     ) -> Result<Outcome> {
         let name = run_name();
         progress.line(&format!("\n{}\n{}", scenario.name(), scenario.summary().join("\n")));
@@ -129,12 +136,12 @@ impl Run {
             Name::Local => {
                 let local = self.local(root, &recorder, progress)?;
                 let run = drill::run::Run::new(local, name, settings, recorder, journal, progress.clone());
-                execute(scenario, objectives, run, interrupt, &self.reports).await
+                execute(scenario, objectives, run, interrupt, archive).await
             }
             Name::Kubernetes => {
                 let kubernetes = self.place.kubernetes(name.clone(), root, &recorder, progress)?;
                 let run = drill::run::Run::new(kubernetes, name, settings, recorder, journal, progress.clone());
-                execute(scenario, objectives, run, interrupt, &self.reports).await
+                execute(scenario, objectives, run, interrupt, archive).await
             }
         }
     }
@@ -197,6 +204,12 @@ impl Run {
         progress.finish();
         Ok(exit::PASS)
     }
+}
+
+/// How often a scenario may be run.
+fn runs(text: &str) -> Result<usize, String> {
+    let runs = text.parse().ok().filter(|runs| (1..=1000).contains(runs));
+    runs.ok_or_else(|| "not a number from 1 to 1000".to_owned())
 }
 
 /// What a scenario would hit; zero targets is an error.

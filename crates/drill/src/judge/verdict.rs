@@ -14,16 +14,16 @@ use crate::probe::Message;
 use crate::record::Record;
 use crate::stop::Stop;
 
-/// What a drill comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a drill comes to, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Both objectives met, and no write lost that should be there.
     Pass,
-    /// An objective missed, or data lost, invented or doubled.
-    Fail,
     /// Nothing can be said: no steady state, the fault did not take, no final read, or the drill was stopped.
     Inconclusive,
+    /// An objective missed, or data lost, invented or doubled.
+    Fail,
 }
 
 impl fmt::Display for Verdict {

@@ -1,7 +1,8 @@
 //! `report.md`: the report for reading.
 
+use super::figures::{interval, margin, met, seconds};
+use super::lines;
 use super::schema::{Counts, Report};
-use super::{interval, lines, margin, met, seconds};
 
 /// Renders a report.
 pub fn render(report: &Report) -> String {

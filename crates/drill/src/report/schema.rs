@@ -113,6 +113,8 @@ pub struct Method {
     /// How clients reached the service: `url`, `node-port` or `tunnel`.
     #[serde(default)]
     pub access: Option<String>,
+    /// Who was to bring the service back.
+    pub recovery: Recovery,
     /// Operations a second of each stream.
     pub rate_per_second: u32,
     /// No moment of the outage is known better than this.
@@ -131,6 +133,9 @@ pub struct Method {
     pub drill_version: String,
     /// Version that the service stated.
     pub service_version: Option<String>,
+    /// The commit that was drilled, if it was stated.
+    #[serde(default)]
+    pub commit: Option<String>,
 }
 
 /// An event.
@@ -164,6 +169,8 @@ pub struct Facts<'a> {
     pub objectives: Objectives,
     /// How the drill was set.
     pub settings: Settings,
+    /// The commit that is drilled, if it was stated.
+    pub commit: Option<&'a str>,
     /// What the judge found.
     pub judgement: Judgement,
     /// What was seen.
@@ -217,6 +224,7 @@ fn warnings(facts: &Facts) -> Vec<String> {
 fn method(facts: &Facts) -> Method {
     Method {
         access: facts.access.as_ref().map(|access| access.name().to_owned()),
+        recovery: facts.settings.recovery,
         rate_per_second: facts.settings.rate,
         resolution_seconds: 0.5 / f64::from(facts.settings.rate),
         run_length: RUN_LENGTH,
@@ -226,6 +234,7 @@ fn method(facts: &Facts) -> Method {
         failed_backups: facts.record.failed_backups.len(),
         drill_version: env!("CARGO_PKG_VERSION").to_owned(),
         service_version: facts.service.map(|service| service.version.clone()),
+        commit: facts.commit.map(str::to_owned),
     }
 }
 

@@ -3,8 +3,9 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
+use super::figures::{interval, margin, met, seconds};
+use super::lines;
 use super::schema::{Counts, Report};
-use super::{interval, lines, margin, met, seconds};
 
 /// The whole report as text.
 pub fn tables(report: &Report) -> String {
@@ -22,24 +23,6 @@ pub fn tables(report: &Report) -> String {
         parts.push(format!("restored {}, {} bytes", point.name, point.size_bytes));
     }
     lines(parts)
-}
-
-/// Several reports beside each other, a line each.
-pub fn side_by_side<'a>(reports: impl IntoIterator<Item = &'a Report>) -> String {
-    let mut table = table(["scenario", "recovery", "RTA", "RPA", "lost", "verdict"]);
-    for report in reports {
-        let actual = &report.actual;
-        table.add_row([
-            report.scenario.clone(),
-            report.recovery.to_string(),
-            seconds(actual.rta_seconds),
-            interval(actual.rpa_seconds_min, actual.rpa_seconds_max),
-            report.ledger.as_ref().map_or("–".to_owned(), |ledger| ledger.lost.to_string()),
-            report.verdict.to_string(),
-        ]);
-    }
-    align_right(&mut table, 2..5);
-    table.to_string()
 }
 
 fn objectives(report: &Report) -> Table {
@@ -97,13 +80,15 @@ fn phases(report: &Report) -> Table {
     table
 }
 
-fn table<const N: usize>(header: [&str; N]) -> Table {
+/// A table with this header.
+pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED).set_header(header);
     table
 }
 
-fn align_right(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
+/// Aligns columns of figures.
+pub(super) fn align_right(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
     for column in columns {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);

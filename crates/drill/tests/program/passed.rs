@@ -70,11 +70,40 @@ fn a_report_comes_with_prose_ledger_and_logs() {
 }
 
 #[test]
+fn several_runs_are_kept_each_and_summed_up() {
+    let place = Place::new();
+    let output = place.drill(&["run", "kill-pod", "--runs", "3", "--backup-every", "1s"]).output().unwrap();
+    assert_exit(&output, 0);
+    let folder = place.list("reports").into_iter().find(|path| path.to_str().unwrap().ends_with("-summary-local"));
+    let folder = folder.unwrap();
+    let summary: Value = serde_json::from_slice(&std::fs::read(folder.join("summary.json")).unwrap()).unwrap();
+    let mut measured: Vec<f64> = Vec::new();
+    for drill in summary["drills"].as_array().unwrap() {
+        let own = folder.join(drill["report"].as_str().unwrap()).with_extension("json");
+        let own: Value = serde_json::from_slice(&std::fs::read(own).unwrap()).unwrap();
+        assert_eq!((&own["run"], &own["actual"]), (&drill["run"], &drill["actual"]));
+        measured.push(number(&own, "/actual/rta_seconds"));
+    }
+    measured.sort_by(f64::total_cmp);
+    let series = &summary["series"][0];
+    assert_eq!((&series["runs"], &series["passed"], &series["verdict"]), (&3.into(), &3.into(), &"pass".into()));
+    for (part, expected) in ["min", "median", "max"].into_iter().zip(measured) {
+        assert_eq!(number(series, &format!("/figures/rta_seconds/{part}")), expected);
+    }
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("kill-pod on local, automatic recovery: pass, 3 of 3 runs passed"), "{text}");
+    assert_fits(&text);
+}
+
+#[test]
 fn the_terminal_report_fits_80_columns() {
     let place = Place::new();
     let output = place.drill(&["run", "kill-pod", "--backup-every", "1s"]).output().unwrap();
     assert_exit(&output, 0);
-    let text = String::from_utf8(output.stdout).unwrap();
+    assert_fits(&String::from_utf8(output.stdout).unwrap());
+}
+
+fn assert_fits(text: &str) {
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }

@@ -46,6 +46,7 @@ fn bad_usage_exits_2() {
         &["run", "kill-everything"],
         &["run", "kill-pod", "--rto", "60"],
         &["run", "kill-pod", "--rate", "0"],
+        &["run", "kill-pod", "--runs", "0"],
         &["run", "kill-pod", "--backup-every", "0s"],
     ] {
         assert_exit(&place.drill(arguments).output().unwrap(), 2);

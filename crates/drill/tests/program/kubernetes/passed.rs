@@ -60,8 +60,9 @@ fn the_runbook_and_the_service_by_itself_are_compared_in_one_report() {
     cluster.assert_whole();
     let folders = cluster.place.list("reports");
     assert_eq!(folders.len(), 3, "{folders:?}");
-    let folder = folders.iter().find(|folder| folder.to_str().unwrap().ends_with("-comparison-kubernetes")).unwrap();
-    let compared: Value = serde_json::from_slice(&fs::read(folder.join("comparison.json")).unwrap()).unwrap();
+    let folder = folders.iter().find(|folder| folder.to_str().unwrap().ends_with("-summary-kubernetes")).unwrap();
+    let summary: Value = serde_json::from_slice(&fs::read(folder.join("summary.json")).unwrap()).unwrap();
+    let compared = &summary["drills"];
     for (index, recovery) in ["runbook", "automatic"].into_iter().enumerate() {
         assert_eq!(compared[index]["recovery"], recovery);
         let own = folder.join(compared[index]["report"].as_str().unwrap()).with_extension("json");
@@ -71,8 +72,10 @@ fn the_runbook_and_the_service_by_itself_are_compared_in_one_report() {
     }
     let restores = cluster.changes().iter().filter(|change| **change == "create Job drill-restore").count();
     assert_eq!(restores, 1, "{:?}", cluster.changes());
-    let shown = fs::read_to_string(folder.join("comparison.md")).unwrap();
-    assert!(shown.contains("| Recovery | runbook | automatic |"), "{shown}");
+    let shown = fs::read_to_string(folder.join("summary.md")).unwrap();
+    for series in ["runbook", "automatic"] {
+        assert!(shown.contains(&format!("## kill-pvc on kubernetes, {series} recovery: pass, 1 of 1")), "{shown}");
+    }
 }
 
 #[test]

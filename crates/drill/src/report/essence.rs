@@ -1,0 +1,87 @@
+//! What a run came to, in the few lines that are compared, kept and signed.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Report;
+use super::schema::Targets;
+use crate::judge::{Actual, Phases, Verdict};
+use crate::scenario::Recovery;
+
+/// A run in short. Seconds are numbers; `null` was not measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Essence {
+    /// The run's name.
+    pub run: String,
+    /// When the drill began.
+    pub started_at: Timestamp,
+    /// What it is one of.
+    #[serde(flatten)]
+    pub series: Series,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why it is not a pass.
+    pub reasons: Vec<String>,
+    /// The targets.
+    pub objectives: Targets,
+    /// The figures held against them.
+    pub actual: Actual,
+    /// Where the time went.
+    pub phases: Phases,
+    /// Writes that the service acknowledged; `null` without a final read.
+    pub acknowledged: Option<usize>,
+    /// Those of them that are gone.
+    pub lost: Option<usize>,
+    /// No moment of the outage is known better than this.
+    pub resolution_seconds: f64,
+    /// Version of the drill.
+    pub drill_version: String,
+    /// The commit that was drilled, if it was stated.
+    #[serde(default)]
+    pub commit: Option<String>,
+}
+
+/// Runs that can be compared: of one scenario, on one platform, brought back in one way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Series {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The platform's name.
+    pub platform: String,
+    /// Who was to bring the service back.
+    pub recovery: Recovery,
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scenario, platform, recovery } = self;
+        write!(f, "{scenario} on {platform}, {recovery} recovery")
+    }
+}
+
+impl Report {
+    /// The report in short.
+    pub fn essence(&self) -> Essence {
+        Essence {
+            run: self.run.clone(),
+            started_at: self.started_at,
+            series: Series {
+                scenario: self.scenario.clone(),
+                platform: self.platform.clone(),
+                recovery: self.method.recovery,
+            },
+            verdict: self.verdict,
+            reasons: self.reasons.clone(),
+            objectives: self.objectives,
+            actual: self.actual.clone(),
+            phases: self.phases.clone(),
+            acknowledged: self.ledger.as_ref().map(|ledger| ledger.acknowledged),
+            lost: self.ledger.as_ref().map(|ledger| ledger.lost),
+            resolution_seconds: self.method.resolution_seconds,
+            drill_version: self.method.drill_version.clone(),
+            commit: self.method.commit.clone(),
+        }
+    }
+}
