@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::lineage::Lineage;
-use backup::{Manifest, Repository};
+use backup::{Manifest, Rehearsal, Repository};
 use jiff::Timestamp;
 
 use crate::router::Service;
@@ -20,6 +20,8 @@ pub struct Protection {
     pub summary: Summary,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     pub newest: Option<Manifest>,
+    /// The last restore of this database that was rehearsed and found good.
+    pub rehearsed: Option<Rehearsal>,
     /// Why the repository cannot be read.
     pub repository_error: Option<String>,
     /// `None` if the repository cannot be read: nobody knows then.
@@ -38,30 +40,40 @@ pub struct Exposure {
 /// Looks at the database and its repository. The repository first: a message that comes meanwhile counts as exposed.
 pub async fn look(service: &Service) -> Result<Protection, Failure> {
     let summary = service.store.summary().await?;
-    let (newest, repository_error) = match newest(service, summary.lineage.as_ref()).await {
-        Ok(newest) => (newest, None),
+    let (found, repository_error) = match newest(service, summary.lineage.as_ref()).await {
+        Ok(found) => (found, None),
         Err(error) => {
             tracing::warn!(error = format!("{error:#}"), "cannot read the repository of restore points");
             (None, Some(format!("{error:#}")))
         }
     };
+    let (newest, rehearsed) = found.unwrap_or_default();
     let protected = newest.as_ref().and_then(|newest| newest.high_water.get(TABLE)).copied().unwrap_or(0);
     let newer = service.store.newer(protected).await?;
     let exposure = repository_error.is_none().then(|| exposure(newer.as_ref(), Timestamp::now()));
-    Ok(Protection { summary, newest, repository_error, exposure })
+    Ok(Protection { summary, newest, rehearsed, repository_error, exposure })
 }
 
-/// Since the instant its snapshot began. Never negative: a clock that was set back makes a restore point new, not one
-/// of the future.
-pub fn age(newest: &Manifest) -> Duration {
-    since(newest.created_at, Timestamp::now())
+/// The time since then. Never negative: a clock that was set back makes a restore point new, not one of the future.
+pub fn age(then: Timestamp) -> Duration {
+    since(then, Timestamp::now())
 }
 
-async fn newest(service: &Service, lineage: Option<&Lineage>) -> anyhow::Result<Option<Manifest>> {
+/// The newest restore point of a lineage, and its newest rehearsal.
+async fn newest(
+    service: &Service,
+    lineage: Option<&Lineage>,
+) -> anyhow::Result<Option<(Option<Manifest>, Option<Rehearsal>)>> {
     let (Some(directory), Some(lineage)) = (&service.backup_dir, lineage) else { return Ok(None) };
     let (directory, lineage) = (PathBuf::clone(directory), lineage.clone());
     // A repository may be large, or on a slow disk.
-    Ok(tokio::task::spawn_blocking(move || Repository::at(directory).newest(Some(&lineage))).await??)
+    let found = tokio::task::spawn_blocking(move || {
+        let repository = Repository::at(directory);
+        let rehearsed = |rehearsal: &Rehearsal| rehearsal.lineage.as_ref() == Some(&lineage);
+        let rehearsed = repository.rehearsals()?.into_iter().find(rehearsed);
+        Ok::<_, backup::Error>((repository.newest(Some(&lineage))?, rehearsed))
+    });
+    Ok(Some(found.await??))
 }
 
 fn exposure(newer: Option<&Newer>, now: Timestamp) -> Exposure {

@@ -25,11 +25,21 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// When a copy that began at `began` has to be done.
+/// When what began at `began` has to be done.
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline {
     pub began: Instant,
     pub limit: Duration,
+}
+
+impl Deadline {
+    /// Fails once it has passed.
+    pub fn check(self, path: &Path, Progress { copied, total }: Progress) -> Result<(), Error> {
+        if self.began.elapsed() < self.limit {
+            return Ok(());
+        }
+        Err(Error::Deadline { path: path.to_owned(), limit: self.limit, copied, total })
+    }
 }
 
 /// Copies the snapshot that `source` holds into the file `target`, which must be new or empty. The file is complete
@@ -62,10 +72,7 @@ pub(crate) fn steps(
         if matches!(step, StepResult::Done) {
             return Ok(());
         }
-        if deadline.began.elapsed() >= deadline.limit {
-            let Progress { copied, total } = progress;
-            return Err(Error::Deadline { path: path.to_owned(), limit: deadline.limit, copied, total });
-        }
+        deadline.check(path, progress)?;
         if matches!(step, StepResult::Busy | StepResult::Locked) {
             thread::sleep(BUSY_PAUSE);
         }

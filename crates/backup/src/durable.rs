@@ -48,6 +48,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     written.map_err(Error::io("write", path))
 }
 
+/// Puts a small file in the place of the one there is, if there is one: readers see either.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let new = with_suffix(path, ".partial");
+    write(&new, bytes)?;
+    rename(&new, path)?;
+    sync_directory(directory_of(path))
+}
+
 /// Creates the file of a copy with the permissions of what is copied: a copy is no way around them.
 pub(crate) fn create_like(source: &Path, target: &Path) -> Result<(), Error> {
     let mut permissions = fs::metadata(source).map_err(Error::io("look at", source))?.permissions();

@@ -49,14 +49,14 @@ pub enum Error {
         /// Why, and what to do next.
         reason: String,
     },
-    /// The copy took longer than it may.
-    #[error("the copy of {} was given up after {limit:?}, with {copied} of {total} pages copied; raise --deadline", path.display())]
+    /// Reading or copying took longer than it may.
+    #[error("reading {} was given up after {limit:?}, with {copied} of {total} pages done; raise --deadline", path.display())]
     Deadline {
         /// The database.
         path: PathBuf,
         /// The limit.
         limit: Duration,
-        /// Pages copied until then.
+        /// Pages done until then.
         copied: u64,
         /// Pages of the database.
         total: u64,

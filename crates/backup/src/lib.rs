@@ -3,6 +3,7 @@
 //! A [`Repository`] is a directory of restore points: copies of a database, each beside its [`Manifest`]. Readers
 //! take no lock; only a [`Writer`] may add or remove restore points, and there is one at a time.
 
+mod confirm;
 mod content;
 mod copy;
 mod digest;
@@ -14,10 +15,13 @@ pub mod lineage;
 mod manifest;
 mod name;
 pub mod prune;
+mod rehearsal;
 mod repository;
 pub mod restore;
 pub mod retention;
 mod source;
+pub mod space;
+mod stored;
 mod suspicion;
 mod tables;
 pub mod take;
@@ -25,8 +29,9 @@ pub mod verify;
 mod writer;
 
 pub use error::{Error, LineageSummary, Rejected};
-pub use manifest::{Durations, Manifest, SCHEMA_VERSION};
+pub use manifest::{Compressed, Durations, Manifest, SCHEMA_VERSION};
 pub use name::Name;
+pub use rehearsal::{Rehearsal, rehearse};
 pub use repository::{Entry, Repository, State};
 pub use restore::Restored;
 pub use suspicion::{Kind, Suspicion};

@@ -14,6 +14,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// The greatest sequence number: what every reader of JSON can tell from its neighbours, and far more than are taken.
 pub(crate) const SEQUENCE_MAX: u64 = (1 << 53) - 1;
 
+/// What follows `.db` in the name of a compressed file.
+pub(crate) const COMPRESSED: &str = ".zst";
+
 /// All that is known of a restore point without opening its database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -27,6 +30,10 @@ pub struct Manifest {
     pub created_at: Timestamp,
     /// The instant the copy had passed its checks, just before it was published.
     pub verified_at: Timestamp,
+    /// The last instant at which the database was seen to hold the same as this restore point, if it was taken again
+    /// without having changed; see [`Manifest::current_at`].
+    #[serde(default)]
+    pub confirmed_at: Option<Timestamp>,
     /// Size of the database file.
     pub size_bytes: u64,
     /// SQLite's page size in bytes.
@@ -35,6 +42,13 @@ pub struct Manifest {
     pub page_count: u32,
     /// BLAKE3 of the database file, in lower-case hexadecimal.
     pub blake3: String,
+    /// BLAKE3 of the database file without what tells a copy from its source, by which an unchanged source is known. `None`
+    /// where an older version did not look.
+    #[serde(default)]
+    pub content_blake3: Option<String>,
+    /// How the database file is stored, if not as it is.
+    #[serde(default)]
+    pub compressed: Option<Compressed>,
     /// The lineage of the database; `None` where it has none.
     pub lineage: Option<Lineage>,
     /// `sqlite_sequence` of the database: by table, the greatest AUTOINCREMENT key ever given out.
@@ -63,15 +77,35 @@ pub struct Durations {
     pub verify_seconds: f64,
 }
 
+/// The file that a database file was compressed to, with zstd.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compressed {
+    /// Its size.
+    pub bytes: u64,
+    /// Its BLAKE3, in lower-case hexadecimal.
+    pub blake3: String,
+}
+
 impl Manifest {
+    /// Name of the stored file.
+    pub fn stored_file(&self) -> String {
+        let compressed = if self.compressed.is_some() { COMPRESSED } else { "" };
+        format!("{}{compressed}", self.name.database_file())
+    }
+
     /// Size of the stored file.
     pub fn stored_bytes(&self) -> u64 {
-        self.size_bytes
+        self.compressed.as_ref().map_or(self.size_bytes, |compressed| compressed.bytes)
     }
 
     /// BLAKE3 of the stored file, in lower-case hexadecimal.
     pub fn stored_blake3(&self) -> &str {
-        &self.blake3
+        self.compressed.as_ref().map_or(&self.blake3, |compressed| &compressed.blake3)
+    }
+
+    /// The last instant whose state of the database is known to be in it: all that was committed before is there.
+    pub fn current_at(&self) -> Timestamp {
+        self.confirmed_at.unwrap_or(self.created_at)
     }
 
     /// Whether it looked, when it was taken, as if its database had been lost or exchanged.
@@ -112,7 +146,8 @@ mod tests {
         serde_json::json!({
             "schema_version": 1, "sequence": 7, "name": "app-20261122T180935.449Z",
             "created_at": "2026-11-22T18:09:35.449812Z", "verified_at": "2026-11-22T18:09:36Z",
-            "size_bytes": 8192, "page_size": 4096, "page_count": 2, "blake3": "00", "lineage": null,
+            "confirmed_at": "2026-11-22T18:10:35Z", "size_bytes": 8192, "page_size": 4096, "page_count": 2,
+            "blake3": "00", "content_blake3": "01", "compressed": {"bytes": 100, "blake3": "02"}, "lineage": null,
             "high_water": {"message": 3}, "has_rows": true,
             "suspicions": [{"kind": "rolled-back", "reason": "expected, found"}], "sqlite_version": "3.51.0", "tool_version": "0.1.0",
             "durations": {"copy_seconds": 0.1, "verify_seconds": 0.2}
@@ -132,11 +167,13 @@ mod tests {
     #[test]
     fn a_manifest_without_the_fields_that_came_later_is_read() {
         let mut older = sample();
-        for field in ["has_rows", "suspicions"] {
+        for field in ["has_rows", "suspicions", "confirmed_at", "content_blake3", "compressed"] {
             older.as_object_mut().unwrap().remove(field).unwrap();
         }
         let manifest = parse(&older).unwrap();
         assert_eq!((manifest.has_rows, manifest.is_suspect()), (None, false));
+        assert_eq!((manifest.stored_bytes(), manifest.stored_blake3()), (8192, "00"));
+        assert_eq!(manifest.current_at(), manifest.created_at);
     }
 
     #[test]

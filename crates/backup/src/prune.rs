@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::lineage::Lineage;
 use crate::retention::{self, Point, Policy, Reason};
 use crate::verify::{self, Check};
-use crate::{Error, Manifest, Name, Rejected, Repository, Writer};
+use crate::{Error, Manifest, Name, Rejected, Repository, Writer, space};
 
 /// What a prune did, or with a dry run would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,12 @@ pub struct Pruned {
     pub removed: Vec<Name>,
     /// What stays.
     pub kept: Vec<Kept>,
+    /// Those of what goes that a rule would have kept, had there been space.
+    #[serde(default)]
+    pub for_space: Vec<Name>,
+    /// What is still missing of the room for the next restore points, although nothing more may go.
+    #[serde(default)]
+    pub missing_bytes: u64,
     /// The lineages of which nothing was removed because no good restore point was found in them.
     pub unprotected: Vec<Unprotected>,
 }
@@ -51,60 +57,96 @@ pub enum Mode {
 /// is looked for and kept; `verified` is one known to be good, such as one just taken. Incomplete entries neither
 /// count nor go.
 ///
+/// With `space`, in bytes, the oldest that only rules keep go too, of whatever lineage, until the rest and the
+/// [room](space::wanted) for the next ones fit in it and in what the volume has.
+///
 /// # Errors
 /// [`Error::Io`]; what was removed until then stays removed.
-pub fn run(writer: &Writer, policy: Policy, verified: Option<&Name>, mode: Mode) -> Result<Pruned, Error> {
-    let mut by_lineage: BTreeMap<Option<Lineage>, Vec<Manifest>> = BTreeMap::new();
-    for manifest in writer.repository().manifests()? {
-        by_lineage.entry(manifest.lineage.clone()).or_default().push(manifest);
-    }
-    let mut pruned = Pruned::default();
-    for (lineage, manifests) in by_lineage {
-        plan(writer.repository(), policy, verified, lineage, &manifests, &mut pruned)?;
+pub fn run(
+    writer: &Writer,
+    policy: Policy,
+    space: Option<u64>,
+    verified: Option<&Name>,
+    mode: Mode,
+) -> Result<Pruned, Error> {
+    let repository = writer.repository();
+    let manifests = repository.manifests()?;
+    let mut verdicts = Verdicts { repository, known: verified.map(|name| (name.clone(), None)).into_iter().collect() };
+    let mut pruned = plan(policy, &manifests, &mut verdicts)?;
+    if let Some(limit) = space {
+        let available = space::available(repository, &manifests, limit)?;
+        let by_rules = pruned.removed.clone();
+        let mut later = manifests.iter().map(|manifest| manifest.sequence + 1);
+        while stored_bytes(&manifests, &pruned.removed) > available
+            && let Some(since_sequence) = later.next()
+        {
+            pruned = plan(Policy { since_sequence, ..policy }, &manifests, &mut verdicts)?;
+        }
+        pruned.for_space = pruned.removed.iter().filter(|name| !by_rules.contains(name)).cloned().collect();
+        pruned.missing_bytes = stored_bytes(&manifests, &pruned.removed).saturating_sub(available);
     }
     if mode == Mode::Remove {
-        for name in &pruned.removed {
-            writer.remove(name)?;
+        for manifest in manifests.iter().filter(|manifest| pruned.removed.contains(&manifest.name)) {
+            writer.remove(manifest)?;
         }
     }
     Ok(pruned)
 }
 
-fn plan(
-    repository: &Repository,
-    policy: Policy,
-    verified: Option<&Name>,
-    lineage: Option<Lineage>,
-    manifests: &[Manifest],
-    pruned: &mut Pruned,
-) -> Result<(), Error> {
-    let points: Vec<Point> = manifests.iter().map(point).collect();
-    let mut rejected = Vec::new();
-    let reasons = retention::decide(&policy, &points, |index| {
-        let manifest = &manifests[index];
-        if verified == Some(&manifest.name) {
-            return Ok(true);
-        }
-        match verify::restore_point(repository, manifest, Check::None) {
-            Ok(()) => Ok(true),
-            Err(Error::Damaged { reason, .. }) => {
-                rejected.push(Rejected { name: manifest.name.clone(), reason });
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    })?;
-    if reasons.iter().flatten().any(|reason| *reason == Reason::NoneGood) {
-        pruned.unprotected.push(Unprotected { lineage, rejected });
+/// The bytes of what stays.
+fn stored_bytes(manifests: &[Manifest], removed: &[Name]) -> u64 {
+    manifests.iter().filter(|manifest| !removed.contains(&manifest.name)).map(Manifest::stored_bytes).sum()
+}
+
+fn plan(policy: Policy, manifests: &[Manifest], verdicts: &mut Verdicts) -> Result<Pruned, Error> {
+    let mut by_lineage: BTreeMap<Option<&Lineage>, Vec<&Manifest>> = BTreeMap::new();
+    for manifest in manifests {
+        by_lineage.entry(manifest.lineage.as_ref()).or_default().push(manifest);
     }
-    for (manifest, reasons) in manifests.iter().zip(reasons) {
-        let name = manifest.name.clone();
-        if reasons.is_empty() { pruned.removed.push(name) } else { pruned.kept.push(Kept { name, reasons }) }
+    let mut pruned = Pruned::default();
+    for (lineage, manifests) in by_lineage {
+        let points: Vec<Point> = manifests.iter().map(|manifest| point(manifest)).collect();
+        let reasons = retention::decide(&policy, &points, |index| verdicts.is_good(manifests[index]))?;
+        if reasons.iter().flatten().any(|reason| *reason == Reason::NoneGood) {
+            let rejected = manifests.iter().filter_map(|manifest| verdicts.rejected(manifest)).rev().collect();
+            pruned.unprotected.push(Unprotected { lineage: lineage.cloned(), rejected });
+        }
+        for (manifest, reasons) in manifests.into_iter().zip(reasons) {
+            let name = manifest.name.clone();
+            if reasons.is_empty() { pruned.removed.push(name) } else { pruned.kept.push(Kept { name, reasons }) }
+        }
     }
-    Ok(())
+    Ok(pruned)
+}
+
+/// What is wrong with the restore points that were looked at. Each is read once.
+struct Verdicts<'a> {
+    repository: &'a Repository,
+    known: BTreeMap<Name, Option<String>>,
+}
+
+impl Verdicts<'_> {
+    fn is_good(&mut self, manifest: &Manifest) -> Result<bool, Error> {
+        if let Some(known) = self.known.get(&manifest.name) {
+            return Ok(known.is_none());
+        }
+        let reason = match verify::restore_point(self.repository, manifest, Check::None) {
+            Ok(()) => None,
+            Err(Error::Damaged { reason, .. }) => Some(reason),
+            Err(error) => return Err(error),
+        };
+        let is_good = reason.is_none();
+        self.known.insert(manifest.name.clone(), reason);
+        Ok(is_good)
+    }
+
+    fn rejected(&self, manifest: &Manifest) -> Option<Rejected> {
+        let reason = self.known.get(&manifest.name)?.clone()?;
+        Some(Rejected { name: manifest.name.clone(), reason })
+    }
 }
 
 fn point(manifest: &Manifest) -> Point {
-    // No manifest says so yet.
-    Point { sequence: manifest.sequence, created_at: manifest.created_at, suspect: false }
+    let suspect = manifest.is_suspect();
+    Point { sequence: manifest.sequence, created_at: manifest.created_at, suspect }
 }

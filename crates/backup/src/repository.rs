@@ -1,7 +1,8 @@
 //! The directory of restore points, as its readers see it. Readers take no lock.
 //!
-//! The rule: a restore point exists if and only if `NAME.db` exists. `NAME.db.partial` marks a publication or a
-//! removal that is under way or was killed; with it beside, `NAME.json` counts for nothing.
+//! The rule: a restore point exists if and only if its stored file exists, `NAME.db` or, compressed, `NAME.db.zst`. That
+//! file with `.partial` behind it marks a publication or a removal that is under way or was killed; with it beside,
+//! `NAME.json` counts for nothing.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,6 +15,7 @@ use nix::libc::O_NONBLOCK;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
+use crate::manifest::COMPRESSED;
 use crate::{Error, Manifest, Name};
 
 pub(crate) const PARTIAL: &str = ".partial";
@@ -79,7 +81,14 @@ impl Repository {
     /// The file in which a restore point is stored: what is copied when it is copied as it is, and what
     /// [`Manifest::stored_bytes`] and [`Manifest::stored_blake3`] describe.
     pub fn stored_file(&self, manifest: &Manifest) -> PathBuf {
-        self.database(&manifest.name)
+        self.directory.join(manifest.stored_file())
+    }
+
+    /// The files of which one is the stored file of a restore point.
+    pub(crate) fn stored_files(&self, name: &Name) -> [PathBuf; 2] {
+        let database = self.database(name);
+        let compressed = crate::durable::with_suffix(&database, COMPRESSED);
+        [database, compressed]
     }
 
     /// The manifest file of a restore point.
@@ -147,21 +156,25 @@ impl Repository {
     /// The state of one name, `None` if there is no restore point. A restore point may come or go meanwhile: each
     /// answer is right for some instant, because the manifest is there before its database and goes after it.
     pub(crate) fn state(&self, name: &Name) -> Option<State> {
-        let database = self.database(name);
-        if !may_exist(&database) {
-            let unfinished = may_exist(&partial(&database)) || self.read(name).is_none();
+        let files = self.stored_files(name);
+        let is_stored = || files.iter().any(|file| may_exist(file));
+        let missing = || State::Incomplete { reason: "its database file is missing".into() };
+        if !is_stored() {
+            let unfinished = files.iter().any(|file| may_exist(&partial(file))) || self.read(name).is_none();
             // Looked at again, since a publication may have ended between the questions.
-            if !may_exist(&database) {
-                let reason = "its database file is missing".into();
-                return (!unfinished).then_some(State::Incomplete { reason });
+            if !is_stored() {
+                return (!unfinished).then(missing);
             }
         }
         match self.read(name) {
-            Some(Ok(manifest)) => Some(State::Complete { manifest: Box::new(manifest) }),
+            Some(Ok(manifest)) if may_exist(&self.stored_file(&manifest)) => {
+                Some(State::Complete { manifest: Box::new(manifest) })
+            }
+            Some(Ok(_)) => is_stored().then(missing),
             Some(Err(reason)) => Some(State::Incomplete { reason }),
             None => {
                 let reason = "no manifest: its digest and its lineage are unknown".into();
-                may_exist(&database).then_some(State::Incomplete { reason })
+                is_stored().then_some(State::Incomplete { reason })
             }
         }
     }
@@ -187,7 +200,7 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The path of a file while it is written or removed.
+/// The path of a file while it is written or removed; [`crate::durable::replace`] uses the same.
 pub(crate) fn partial(path: &Path) -> PathBuf {
     crate::durable::with_suffix(path, PARTIAL)
 }
@@ -204,6 +217,7 @@ fn may_exist(path: &Path) -> bool {
 fn name_of(file: &OsStr) -> Option<Name> {
     let file = file.to_str()?;
     let file = file.strip_suffix(PARTIAL).unwrap_or(file);
+    let file = file.strip_suffix(COMPRESSED).unwrap_or(file);
     let stem = file.strip_suffix(".db").or_else(|| file.strip_suffix(".json"))?;
     stem.parse().ok()
 }

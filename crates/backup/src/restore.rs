@@ -2,6 +2,7 @@
 
 mod choose;
 mod live;
+mod plan;
 mod replace;
 mod temporary;
 
@@ -13,7 +14,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use choose::{Choice, LineageChoice};
 pub use live::{IntoLive, Limits, Proof, into_live};
+pub use plan::{Plan, plan};
 
+pub use crate::copy::Progress;
 use crate::in_use::{self, Held};
 use crate::verify::Check;
 use crate::{Entry, Error, Manifest, Rejected, Repository, State};
@@ -75,14 +78,18 @@ pub enum Ensured {
 ///
 /// # Errors
 /// Those of [`run`]. An incomplete restore point counts as one: what it held is missed by somebody.
-pub fn if_missing(repository: &Repository, request: &Request) -> Result<Ensured, Error> {
+pub fn if_missing(
+    repository: &Repository,
+    request: &Request,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Ensured, Error> {
     if crate::repository::exists(&resolve(&request.database)?)? {
         return Ok(Ensured::Present);
     }
     if repository.entries()?.is_empty() {
         return Ok(Ensured::NothingToRestore);
     }
-    match run(repository, request) {
+    match run(repository, request, report) {
         Ok(restored) => Ok(Ensured::Restored(Box::new(restored))),
         // Another restore was faster.
         Err(Error::DestinationExists { .. }) => Ok(Ensured::Present),
@@ -106,7 +113,7 @@ pub fn interrupted(database: &Path) -> Option<PathBuf> {
 /// [`Error::InUse`] and [`Error::DestinationExists`] before anything is copied; [`Error::NoRestorePoint`] and
 /// [`Error::SeveralLineages`] if it is not clear what to restore; [`Error::NothingGood`] if all that fits is damaged,
 /// [`Error::Damaged`] if the one named is.
-pub fn run(repository: &Repository, request: &Request) -> Result<Restored, Error> {
+pub fn run(repository: &Repository, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Restored, Error> {
     let began = Instant::now();
     let database = resolve(&request.database)?;
     let entries = repository.entries()?;
@@ -115,7 +122,7 @@ pub fn run(repository: &Repository, request: &Request) -> Result<Restored, Error
     drop(hold(&database, request.force)?);
     let mut temporary = Temporary::create(&database)?;
     let held = hold(&database, request.force)?;
-    let (restore_point, mut rejected) = fill(repository, request, candidates, &mut temporary)?;
+    let (restore_point, mut rejected) = fill(repository, request, candidates, &mut temporary, report)?;
     rejected.extend(passed_over(&entries, &restore_point));
     warn_if_suspect(&entries, &restore_point);
     let safety_copy = replace::with(temporary, &database, held)?;
@@ -129,10 +136,22 @@ fn fill(
     request: &Request,
     candidates: Vec<Manifest>,
     temporary: &mut Temporary,
+    report: &mut dyn FnMut(Progress),
+) -> Result<(Manifest, Vec<Rejected>), Error> {
+    first_good(request, candidates, |manifest| {
+        temporary.fill(&repository.stored_file(manifest), manifest, request.check, report)
+    })
+}
+
+/// The first candidate that proves to be good, and those before it.
+fn first_good(
+    request: &Request,
+    candidates: Vec<Manifest>,
+    mut prove: impl FnMut(&Manifest) -> Result<(), Error>,
 ) -> Result<(Manifest, Vec<Rejected>), Error> {
     let mut rejected = Vec::new();
     for manifest in candidates {
-        match temporary.fill(&repository.stored_file(&manifest), &manifest, request.check) {
+        match prove(&manifest) {
             Ok(()) => return Ok((manifest, rejected)),
             Err(Error::Damaged { reason, .. }) if !matches!(request.choice, Choice::Name(_)) => {
                 tracing::warn!(name = %manifest.name, "passed over, damaged: {reason}");

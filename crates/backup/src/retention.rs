@@ -29,6 +29,8 @@ pub struct Policy {
     /// Those that began at most this long before the newest of the lineage, not before now: a schedule that stopped
     /// expires nothing. As long after it, too, where the clock went back.
     pub within: Option<Duration>,
+    /// No rule keeps what has a lower sequence number: what is older has to go for lack of space.
+    pub since_sequence: u64,
 }
 
 /// What a policy looks at.
@@ -170,7 +172,7 @@ fn apply(policy: &Policy, points: &[Point], order: &[usize]) -> Vec<Vec<Reason>>
             (Reason::Weekly, first_of_bucket(&mut weeks, week, policy.weekly)),
             (Reason::Within, policy.within.is_some_and(|within| distance <= within)),
         ] {
-            if holds {
+            if holds && points[index].sequence >= policy.since_sequence {
                 reasons[index].push(reason);
             }
         }

@@ -13,7 +13,9 @@ use crate::prune::Pruned;
 use crate::repository::partial;
 use crate::source::{self, Snapshot};
 use crate::verify::{self, Check};
-use crate::{Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, digest, durable, suspicion};
+use crate::{
+    Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, confirm, digest, durable, stored, suspicion,
+};
 
 /// What to take and how.
 #[derive(Clone, Debug)]
@@ -22,39 +24,59 @@ pub struct Request {
     pub database: PathBuf,
     /// How thoroughly SQLite checks the copy.
     pub check: Check,
+    /// Whether a database that has not changed since its newest restore point confirms that one, instead of being copied.
+    pub confirm: bool,
+    /// The level of zstd to compress with, if at all.
+    pub compress: Option<i32>,
     /// How long beginning and copying may take together. The source's WAL cannot be reset meanwhile (and without
     /// WAL, nobody can write meanwhile).
     pub deadline: Duration,
 }
 
+impl Request {
+    /// To confirm or copy a database and check it quickly, within ten minutes.
+    pub fn new(database: impl Into<PathBuf>) -> Self {
+        let deadline = Duration::from_secs(600);
+        Self { database: database.into(), check: Check::default(), confirm: true, compress: None, deadline }
+    }
+}
+
 /// What `backup take --json` prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Taken {
-    /// What was published.
+    /// What was published or confirmed.
     pub restore_point: Manifest,
+    /// Whether it was there before, and holds what the database holds.
+    #[serde(default)]
+    pub confirmed: bool,
     /// What was pruned after that, if asked for.
     pub pruned: Option<Pruned>,
 }
 
-/// Takes a restore point and publishes it. The source is not changed, and on an error neither are the repository's
-/// restore points.
+/// Takes a restore point and publishes it, or confirms the newest one. The source is not changed, and on an error neither
+/// are the repository's restore points.
 ///
 /// # Errors
 /// [`Error::Source`] if there is nothing to copy or the copy fails its check, [`Error::Deadline`],
 /// [`Error::Damaged`] if a manifest leaves no sequence number to follow, [`Error::Io`] and [`Error::Sqlite`] for the
 /// rest (a full disk, for one).
-pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Manifest, Error> {
-    let began = Instant::now();
+pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
+    let deadline = Deadline { began: Instant::now(), limit: request.deadline };
     let snapshot = source::begin(&request.database, request.deadline)?;
+    if request.confirm
+        && let Some(restore_point) = confirm::newest(writer, &snapshot, &request.database, request.check, deadline)?
+    {
+        return Ok(Taken { restore_point, confirmed: true, pruned: None });
+    }
     let name = writer.free_name(snapshot.created_at)?;
-    let published = copy_and_publish(writer, request, snapshot, &name, began, report);
+    let published = copy_and_publish(writer, request, snapshot, &name, deadline, report);
     if published.is_err()
         && let Err(error) = writer.discard(&name)
     {
         // The next take sweeps it; what failed first matters more.
         tracing::warn!(%name, "cannot clean up: {error}");
     }
-    published
+    published.map(|restore_point| Taken { restore_point, confirmed: false, pruned: None })
 }
 
 fn copy_and_publish(
@@ -62,13 +84,12 @@ fn copy_and_publish(
     request: &Request,
     snapshot: Snapshot,
     name: &Name,
-    began: Instant,
+    deadline: Deadline,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
     let target = partial(&writer.repository().database(name));
     durable::create_like(&request.database, &target)?;
     let Snapshot { connection, created_at, content, has_rows } = snapshot;
-    let deadline = Deadline { began, limit: request.deadline };
     copy::pages((&connection, &request.database), &target, deadline, report)?;
     // The source's transaction ends here: verifying must not let its WAL grow.
     drop(connection);
@@ -79,22 +100,31 @@ fn copy_and_publish(
         name: name.clone(),
         created_at,
         verified_at: created_at,
+        confirmed_at: None,
         size_bytes: fs::metadata(&target).map_err(Error::io("look at", &target))?.len(),
         page_size: content.page_size,
         page_count: content.page_count,
         blake3: String::new(),
+        content_blake3: None,
+        compressed: None,
         lineage: content.lineage,
         high_water: content.high_water,
         has_rows: Some(has_rows),
         suspicions: Vec::new(),
         sqlite_version: rusqlite::version().to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        durations: Durations { copy_seconds: (copied - began).as_secs_f64(), verify_seconds: 0.0 },
+        durations: Durations { copy_seconds: (copied - deadline.began).as_secs_f64(), verify_seconds: 0.0 },
     };
-    manifest.blake3 = durable::sync_while(&target, || {
+    let (blake3, content_blake3) = durable::sync_while(&target, || {
         verify::structure(&target, &manifest, request.check).map_err(|error| blame(&request.database, error))?;
-        digest::of_file(&target)
+        digest::of_database(&target)
     })?;
+    (manifest.blake3, manifest.content_blake3) = (blake3, Some(content_blake3));
+    if let Some(level) = request.compress {
+        let [_, compressed] = writer.repository().stored_files(name).map(|file| partial(&file));
+        manifest.compressed = Some(stored::compress(&target, &compressed, &manifest, level)?);
+        durable::remove(&target)?;
+    }
     manifest.suspicions = suspicions(writer, &manifest)?;
     manifest.verified_at = source::now();
     manifest.durations.verify_seconds = copied.elapsed().as_secs_f64();

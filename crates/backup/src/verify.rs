@@ -1,13 +1,13 @@
 //! Whether a restore point is what its manifest says.
 
-use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
 use crate::content::{self, Content};
-use crate::{Error, Manifest, Repository, State, digest};
+use crate::{Error, Manifest, Repository, State, stored};
 
 /// How thoroughly SQLite looks at a copy, beyond the digest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -28,10 +28,27 @@ pub enum Check {
 /// [`Error::Damaged`] with what was expected and found; [`Error::Io`] if the file cannot be read.
 pub fn restore_point(repository: &Repository, manifest: &Manifest, check: Check) -> Result<(), Error> {
     let path = repository.stored_file(manifest);
-    let size = fs::metadata(&path).map_err(Error::io("look at", &path))?.len();
-    file_size(&path, manifest, size)?;
-    file_digest(&path, manifest, &digest::of_file(&path)?)?;
-    structure(&path, manifest, check)
+    if manifest.compressed.is_none() {
+        stored::read(&path, manifest, |_| Ok(()))?;
+        return structure(&path, manifest, check);
+    }
+    // Every bit of the database is compared with its digest; only SQLite needs it as a file.
+    if check == Check::None {
+        return stored::read(&path, manifest, |_| Ok(()));
+    }
+    let directory = std::env::temp_dir();
+    let fails = |error| Error::io("unpack a restore point in", &directory)(error);
+    let mut unpacked = tempfile::NamedTempFile::new_in(&directory).map_err(fails)?;
+    stored::read(&path, manifest, |chunk| unpacked.write_all(chunk).map_err(fails))?;
+    structure(unpacked.path(), manifest, check).map_err(|error| blame(&path, error))
+}
+
+/// The same bytes, but the file people can look at is the restore point.
+pub(crate) fn blame(restore_point: &Path, error: Error) -> Error {
+    match error {
+        Error::Damaged { reason, .. } => Error::damaged(restore_point, reason),
+        other => other,
+    }
 }
 
 /// What to verify for an entry that is no restore point: there is nothing good about it.
@@ -55,10 +72,7 @@ pub(crate) fn file_digest(path: &Path, manifest: &Manifest, found: &str) -> Resu
 
 /// Opens a file that nobody writes and compares its content with the manifest.
 pub(crate) fn structure(path: &Path, manifest: &Manifest, check: Check) -> Result<(), Error> {
-    let damage = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::damaged(path, error.to_string()),
-        _ => Error::sqlite("read", path)(error),
-    };
+    let damage = |error| damage(path, error);
     let connection = content::open_immutable(path).map_err(damage)?;
     let found = Content::read(&connection).map_err(damage)?;
     expect(path, "page size", &manifest.page_size, &found.page_size)?;
@@ -68,6 +82,14 @@ pub(crate) fn structure(path: &Path, manifest: &Manifest, check: Check) -> Resul
     match integrity(&connection, check).map_err(damage)? {
         None => Ok(()),
         Some(fault) => Err(Error::damaged(path, format!("SQLite's check expected ok, found {fault:?}"))),
+    }
+}
+
+/// What SQLite says of a file that nobody writes.
+pub(crate) fn damage(path: &Path, error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::damaged(path, error.to_string()),
+        _ => Error::sqlite("read", path)(error),
     }
 }
 
@@ -82,7 +104,12 @@ pub(crate) fn integrity(connection: &Connection, check: Check) -> rusqlite::Resu
     Ok((answer != "ok").then_some(answer))
 }
 
-fn expect<T: PartialEq + std::fmt::Debug>(path: &Path, what: &str, expected: &T, found: &T) -> Result<(), Error> {
+pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(
+    path: &Path,
+    what: &str,
+    expected: &T,
+    found: &T,
+) -> Result<(), Error> {
     if expected == found {
         return Ok(());
     }

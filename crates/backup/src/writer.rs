@@ -1,6 +1,7 @@
 //! The right to change a repository, held by one process at a time.
 
 use std::fs::{File, TryLockError};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -91,49 +92,63 @@ impl Writer {
         Ok(next)
     }
 
-    /// Makes `NAME.db.partial`, complete and on disk, a restore point.
+    /// Makes the stored file's `.partial`, complete and on disk, a restore point.
     pub(crate) fn publish(&self, manifest: &Manifest) -> Result<(), Error> {
-        let database = self.repository.database(&manifest.name);
+        let stored = self.repository.stored_file(manifest);
+        // Before the stored file, so that no reader and no power cut sees one without its manifest.
+        self.describe(manifest)?;
+        durable::rename(&partial(&stored), &stored)?;
+        durable::sync_directory(self.repository.path())
+    }
+
+    /// Writes a manifest, in the place of the one there is if there is one: readers see either.
+    pub(crate) fn describe(&self, manifest: &Manifest) -> Result<(), Error> {
         let description = self.repository.manifest(&manifest.name);
         let mut bytes = serde_json::to_vec_pretty(manifest)
             .map_err(|error| Error::io("write", &description)(std::io::Error::other(error)))?;
         bytes.push(b'\n');
-        durable::write(&partial(&description), &bytes)?;
-        durable::rename(&partial(&description), &description)?;
-        // Before the database, so that no reader and no power cut sees a database without its manifest.
-        durable::sync_directory(self.repository.path())?;
-        durable::rename(&partial(&database), &database)?;
-        durable::sync_directory(self.repository.path())
+        durable::replace(&description, &bytes)
     }
 
     /// Removes a restore point. It is gone with the first rename; the rest can be swept later.
-    pub(crate) fn remove(&self, name: &Name) -> Result<(), Error> {
-        let database = self.repository.database(name);
-        durable::rename(&database, &partial(&database))?;
+    pub(crate) fn remove(&self, manifest: &Manifest) -> Result<(), Error> {
+        let stored = self.repository.stored_file(manifest);
+        durable::rename(&stored, &partial(&stored))?;
         durable::sync_directory(self.repository.path())?;
-        self.discard(name)
+        self.discard(&manifest.name)
     }
 
     /// Removes what an unfinished publication or removal of `name` left.
     pub(crate) fn discard(&self, name: &Name) -> Result<(), Error> {
-        let database = self.repository.database(name);
         let description = self.repository.manifest(name);
         durable::remove(&partial(&description))?;
-        if exists(&partial(&database))? {
+        let unfinished = self.unfinished(name)?;
+        if !unfinished.is_empty() {
             durable::remove(&description)?;
-            // Last, because it is what tells that the manifest beside it counts for nothing.
-            durable::remove(&partial(&database))?;
         }
-        Ok(())
+        // Last, because they are what tells that the manifest beside them counts for nothing.
+        unfinished.iter().try_for_each(|file| durable::remove(file))
+    }
+
+    /// The parts of a stored file that there are.
+    fn unfinished(&self, name: &Name) -> Result<Vec<PathBuf>, Error> {
+        let mut found = Vec::new();
+        for part in self.repository.stored_files(name).map(|file| partial(&file)) {
+            if exists(&part)? {
+                found.push(part);
+            }
+        }
+        Ok(found)
     }
 
     fn sweep(&self) -> Result<(), Error> {
         for name in self.repository.names()? {
-            let database = self.repository.database(&name);
-            if exists(&database)? {
-                continue;
-            }
-            if exists(&partial(&database))? || exists(&partial(&self.repository.manifest(&name)))? {
+            let part_of_manifest = partial(&self.repository.manifest(&name));
+            let [plain, compressed] = self.repository.stored_files(&name);
+            if exists(&plain)? || exists(&compressed)? {
+                // Of a confirmation that was killed: the manifest is the one from before.
+                durable::remove(&part_of_manifest)?;
+            } else if !self.unfinished(&name)?.is_empty() || exists(&part_of_manifest)? {
                 tracing::warn!(%name, "sweeping what a killed take or prune left");
                 self.discard(&name)?;
             }

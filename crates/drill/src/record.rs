@@ -82,7 +82,7 @@ pub struct Read {
 pub struct Protected {
     /// Its manifest.
     pub manifest: Manifest,
-    /// When its snapshot began.
+    /// When its snapshot began, or the last one that found nothing changed.
     pub began: Moment,
     /// When it was verified and published.
     pub published: Moment,

@@ -58,9 +58,9 @@ fn restore_points(now: &mut Registry, protection: &Protection) {
     let readable = u32::from(protection.repository_error.is_none());
     gauge(now, "repository_readable", "Whether the repository of restore points can be read", readable);
     if let Some(newest) = &protection.newest {
-        let age = protection::age(newest).as_secs_f64();
-        gauge(now, "restore_point_age_seconds", "Since the snapshot of the newest restore point began", age);
-        gauge(now, "restore_point_size_bytes", "Size of the newest restore point", newest.size_bytes);
+        let age = protection::age(newest.current_at()).as_secs_f64();
+        gauge(now, "restore_point_age_seconds", "Since the newest restore point was taken or confirmed", age);
+        gauge(now, "restore_point_size_bytes", "Size of the newest restore point", newest.stored_bytes());
         gauge(now, "restore_point_sequence", "Number of the newest restore point", newest.sequence);
         let suspect = u32::from(newest.is_suspect());
         gauge(
@@ -69,6 +69,10 @@ fn restore_points(now: &mut Registry, protection: &Protection) {
             "Whether the newest restore point looks like one of a lost database",
             suspect,
         );
+    }
+    if let Some(rehearsed) = &protection.rehearsed {
+        let age = protection::age(rehearsed.at).as_secs_f64();
+        gauge(now, "last_verified_restore_seconds", "Since a restore was last rehearsed and found good", age);
     }
     if let Some(exposure) = protection.exposure {
         gauge(now, "exposed_messages", "Messages in no restore point", exposure.messages);

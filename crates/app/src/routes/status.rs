@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use backup::Manifest;
 use backup::lineage::Lineage;
 use serde::Serialize;
 
@@ -15,10 +16,12 @@ pub struct Status {
     count: i64,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     last_backup_file: Option<String>,
-    /// Since the instant its snapshot began.
+    /// Since its snapshot began, or since the database was last seen to hold the same.
     backup_age_seconds: Option<u64>,
     backup_sequence: Option<u64>,
     backup_size_bytes: Option<u64>,
+    /// Since a restore of this database was last rehearsed and found good.
+    last_verified_restore_seconds: Option<u64>,
     backup_dir: Option<String>,
     /// Why the repository cannot be read.
     backup_error: Option<String>,
@@ -34,13 +37,14 @@ pub struct Status {
 
 /// Answers the state of the database, and of its restore points as far as the repository can be read.
 pub async fn status(State(service): State<Service>) -> Result<Json<Status>, ApiError> {
-    let Protection { summary, newest, repository_error, exposure } = protection::look(&service).await?;
+    let Protection { summary, newest, rehearsed, repository_error, exposure } = protection::look(&service).await?;
     Ok(Json(Status {
         count: summary.count,
-        last_backup_file: newest.as_ref().map(|newest| newest.name.database_file()),
-        backup_age_seconds: newest.as_ref().map(|newest| protection::age(newest).as_secs()),
+        last_backup_file: newest.as_ref().map(Manifest::stored_file),
+        backup_age_seconds: newest.as_ref().map(|newest| protection::age(newest.current_at()).as_secs()),
         backup_sequence: newest.as_ref().map(|newest| newest.sequence),
         backup_size_bytes: newest.as_ref().map(|newest| newest.size_bytes),
+        last_verified_restore_seconds: rehearsed.map(|rehearsed| protection::age(rehearsed.at).as_secs()),
         backup_dir: service.backup_dir.as_ref().map(|directory| directory.display().to_string()),
         backup_error: repository_error,
         exposed_messages: exposure.map(|exposure| exposure.messages),

@@ -21,8 +21,7 @@ fn repository(place: &Place) -> Repository {
 
 fn take(place: &Place) -> Manifest {
     let writer = repository(place).writer(Duration::ZERO).unwrap();
-    let request = take::Request { database: place.database(), check: Check::Quick, deadline: BOUND };
-    take::run(&writer, &request, &mut |_| {}).unwrap()
+    take::run(&writer, &take::Request::new(place.database()), &mut |_| {}).unwrap().restore_point
 }
 
 async fn restore(place: &Place, point: &Manifest) -> Restored {

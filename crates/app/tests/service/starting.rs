@@ -135,11 +135,7 @@ async fn where_a_restore_comes_first_no_empty_database_takes_its_place() {
     fs::create_dir(&repository).unwrap();
     let app = App::start(careful());
     app.add("x").await.id();
-    let request = backup::take::Request {
-        database: place.database(),
-        check: backup::verify::Check::default(),
-        deadline: std::time::Duration::from_secs(10),
-    };
+    let request = backup::take::Request::new(place.database());
     let writer = backup::Repository::at(&repository).writer(std::time::Duration::ZERO).unwrap();
     backup::take::run(&writer, &request, &mut |_| {}).unwrap();
     app.stop();

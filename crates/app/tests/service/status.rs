@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use backup::Repository;
 use backup::take::{self, Request};
-use backup::verify::Check;
 use serde_json::{Value, json};
 
 use crate::harness::{App, Place};
@@ -22,8 +21,8 @@ pub fn take(database: &Place, repository: &Place) -> String {
     let directory = repository.path().join("backup");
     fs::create_dir_all(&directory).unwrap();
     let writer = Repository::at(directory).writer(Duration::ZERO).unwrap();
-    let request = Request { database: database.database(), check: Check::Quick, deadline: Duration::from_secs(10) };
-    take::run(&writer, &request, &mut |_| {}).unwrap().name.database_file()
+    let request = Request::new(database.database());
+    take::run(&writer, &request, &mut |_| {}).unwrap().restore_point.stored_file()
 }
 
 async fn backup_fields(app: &App) -> (Value, Value, Value) {
@@ -62,6 +61,7 @@ async fn the_newest_restore_point_of_this_lineage_is_shown_with_its_age() {
     let place = Place::new();
     let app = start(&place);
     take(&place, &place);
+    app.add("x").await.id();
     let newest = take(&place, &place);
     // A database that took its place before, or one that shares the repository, does not protect this one.
     let other = Place::new();
@@ -73,4 +73,32 @@ async fn the_newest_restore_point_of_this_lineage_is_shown_with_its_age() {
     assert_eq!((file, error), (json!(newest), Value::Null));
     assert!((0..30).contains(&age.as_i64().unwrap()), "{age}");
     assert_eq!(app.get("/status").await.json()["backup_sequence"], 2);
+}
+
+#[tokio::test]
+async fn an_idle_service_stays_as_its_restore_point_holds_it() {
+    let place = Place::new();
+    let app = start(&place);
+    app.add("x").await.id();
+    let newest = take(&place, &place);
+    for _ in 0..3 {
+        assert_eq!(app.get("/health").await.status, 200);
+    }
+    // Health checks commit; nothing has changed all the same, and the newest restore point is confirmed.
+    assert_eq!(take(&place, &place), newest);
+    assert_eq!(fs::read_dir(place.path().join("backup")).unwrap().count(), 3, "database, manifest, lock");
+}
+
+#[tokio::test]
+async fn the_last_restore_that_was_proven_shows_with_its_age() {
+    let place = Place::new();
+    let app = start(&place);
+    take(&place, &place);
+    assert_eq!(app.get("/status").await.json()["last_verified_restore_seconds"], Value::Null);
+    let repository = Repository::at(place.path().join("backup"));
+    let newest = repository.newest(None).unwrap().unwrap();
+    let rehearsal = backup::rehearse(&repository, &newest, place.path()).unwrap();
+    repository.writer(Duration::ZERO).unwrap().remember(&rehearsal).unwrap();
+    let age = app.get("/status").await.json()["last_verified_restore_seconds"].clone();
+    assert!((0..30).contains(&age.as_i64().unwrap()), "{age}");
 }

@@ -84,8 +84,8 @@ fn complete(manifest: &Manifest, now: Timestamp) -> [String; 7] {
         manifest.sequence.to_string(),
         manifest.name.to_string(),
         manifest.created_at.strftime("%m-%d %H:%M:%S").to_string(),
-        output::age(manifest.created_at, now),
-        output::size(manifest.size_bytes),
+        output::age(manifest.current_at(), now),
+        output::size(manifest.stored_bytes()),
         manifest.lineage.as_ref().map_or("none", Lineage::short).to_owned(),
         if manifest.is_suspect() { "suspect" } else { "complete" }.to_owned(),
     ]

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use indicatif::DecimalBytes;
+use backup::take::Progress;
+use indicatif::{DecimalBytes, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -24,6 +25,27 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
 /// A size for people, `104.86 MB`.
 pub fn size(bytes: u64) -> String {
     DecimalBytes(bytes).to_string()
+}
+
+/// A bar on stderr, and only if that is a terminal; gone when it is dropped.
+pub struct ProgressBar(indicatif::ProgressBar);
+
+impl ProgressBar {
+    pub fn new() -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pages  {eta}");
+        Self(indicatif::ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    pub fn show(&self, progress: Progress) {
+        self.0.set_length(progress.total);
+        self.0.set_position(progress.copied);
+    }
+}
+
+impl Drop for ProgressBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// The time since `then` for people, in one unit; a clock that went back shows as `0s`.

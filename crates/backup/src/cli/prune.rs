@@ -4,6 +4,7 @@ use backup::exit;
 use backup::lineage::Lineage;
 use backup::prune::{self, Mode, Pruned, Unprotected};
 use backup::retention::Policy;
+use bytesize::ByteSize;
 use clap::Args;
 use jiff::{Span, SpanRelativeTo};
 
@@ -45,6 +46,10 @@ pub struct PolicyArgs {
     /// Keep all that began within this span, such as 36h or 7d, before the newest of their lineage
     #[arg(long, value_name = "DURATION", value_parser = days)]
     keep_within: Option<Duration>,
+    /// Let restore points, and room for two more, take up no more than this, such as 200MiB, nor than the volume has: the
+    /// oldest that only a rule keeps go first
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_space: Option<u64>,
 }
 
 impl PolicyArgs {
@@ -62,6 +67,7 @@ impl PolicyArgs {
             daily: self.keep_daily.unwrap_or(0),
             weekly: self.keep_weekly.unwrap_or(0),
             within: self.keep_within,
+            since_sequence: 0,
         }
     }
 }
@@ -77,8 +83,8 @@ impl Prune {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
         let writer = self.repository.open().writer(self.wait)?;
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Remove };
-        let pruned = prune::run(&writer, self.policy.policy(), None, mode)?;
-        pruned.unprotected.iter().for_each(warn);
+        let pruned = prune::run(&writer, self.policy.policy(), self.policy.max_space, None, mode)?;
+        warn(&pruned);
         if json {
             output::json(&pruned)?;
         } else {
@@ -100,8 +106,28 @@ impl Prune {
     }
 }
 
+/// Reads a size in bytes, `200MiB` or `1.5 GB`.
+fn size(text: &str) -> Result<u64, String> {
+    text.parse().map(|ByteSize(bytes)| bytes)
+}
+
+/// Says what people should do something about, long before backups fail.
+pub fn warn(pruned: &Pruned) {
+    pruned.unprotected.iter().for_each(nothing_good);
+    if !pruned.for_space.is_empty() {
+        let gone = pruned.for_space.len();
+        tracing::warn!(
+            "space is short: {gone} restore points that a rule keeps went; enlarge the volume or keep fewer"
+        );
+    }
+    if pruned.missing_bytes > 0 {
+        let missing = output::size(pruned.missing_bytes);
+        tracing::warn!("{missing} are missing of the room for the next restore points; enlarge the volume");
+    }
+}
+
 /// Says that a lineage has nothing good left.
-pub fn warn(unprotected: &Unprotected) {
+fn nothing_good(unprotected: &Unprotected) {
     let lineage = unprotected.lineage.as_ref().map_or("none", Lineage::as_str);
     let faults: Vec<String> = unprotected.rejected.iter().map(ToString::to_string).collect();
     tracing::warn!(lineage, "no good restore point, none of its lineage was removed: {}", faults.join("; "));

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use backup::restore::{self, Choice, Ensured, IntoLive, Limits, LineageChoice, Proof, Request};
+use backup::restore::{self, Choice, Ensured, IntoLive, Limits, LineageChoice, Plan, Proof, Request};
 use backup::verify::Check;
 use backup::{Name, Restored, exit};
 use clap::Args;
@@ -33,6 +33,9 @@ pub struct Restore {
     /// Do nothing, and succeed, if the database exists or the repository is empty: for what runs before a service
     #[arg(long, conflicts_with_all = ["force", "name"])]
     if_missing: bool,
+    /// Do nothing but verify what would be restored, and say what would be done
+    #[arg(long, conflicts_with = "if_missing")]
+    dry_run: bool,
     /// Overwrite the content of a database that is in use, in one transaction, instead of replacing its file; what it
     /// held is kept as a safety copy, and its AUTOINCREMENT keys go on from where they are
     #[arg(long, conflicts_with = "if_missing")]
@@ -53,13 +56,18 @@ impl Restore {
         if self.if_missing {
             return self.ensure(json);
         }
+        if self.dry_run {
+            return self.plan(json);
+        }
         let (repository, request) = (self.repository.open(), self.request());
-        let restored = if self.into_live {
-            let limits = Limits { wait: self.wait, hold: self.deadline };
-            restore::into_live(&repository, &request, limits, &mut |_| {})?
+        let bar = output::ProgressBar::new();
+        let restored = if let Some(limits) = self.limits() {
+            restore::into_live(&repository, &request, limits, &mut |progress| bar.show(progress))
         } else {
-            restore::run(&repository, &request)?
+            restore::run(&repository, &request, &mut |progress| bar.show(progress))
         };
+        drop(bar);
+        let restored = restored?;
         if json {
             output::json(&restored)?;
         } else {
@@ -68,9 +76,26 @@ impl Restore {
         Ok(exit::OK)
     }
 
+    fn limits(&self) -> Option<Limits> {
+        self.into_live.then_some(Limits { wait: self.wait, hold: self.deadline })
+    }
+
+    fn plan(&self, json: bool) -> anyhow::Result<u8> {
+        let plan = restore::plan(&self.repository.open(), &self.request(), self.limits())?;
+        if json {
+            output::json(&plan)?;
+        } else {
+            print_plan(&plan, self.into_live)?;
+        }
+        Ok(exit::OK)
+    }
+
     fn ensure(&self, json: bool) -> anyhow::Result<u8> {
         let repository = self.repository.open();
-        let ensured = restore::if_missing(&repository, &self.request())?;
+        let bar = output::ProgressBar::new();
+        let ensured = restore::if_missing(&repository, &self.request(), &mut |progress| bar.show(progress));
+        drop(bar);
+        let ensured = ensured?;
         let (database, directory) = (self.database.database.display(), repository.path().display());
         match &ensured {
             _ if json => output::json(&ensured)?,
@@ -111,6 +136,29 @@ fn print(restored: &Restored, database: &DatabaseArg) -> anyhow::Result<()> {
         output::line(&format!("what it replaced is kept as {}", safety_copy.display()))?;
     }
     live.as_ref().map_or(Ok(()), print_live)
+}
+
+fn print_plan(
+    Plan { restore_point, rejected, database, replaces, free_bytes }: &Plan,
+    live: bool,
+) -> anyhow::Result<()> {
+    for rejected in rejected {
+        output::line(&format!("would pass over {rejected}"))?;
+    }
+    let (path, name, created_at) = (database.display(), &restore_point.name, restore_point.created_at);
+    let size = output::size(restore_point.size_bytes);
+    output::line(&format!("would restore {path} from {name} (of {created_at:.3}, {size}), which is good"))?;
+    if *replaces {
+        let how = if live { "while it is in use, in one transaction" } else { "by a new file" };
+        output::line(&format!("would replace what is there {how}, and keep it as {path}.replaced-…"))?;
+    }
+    // The temporary file; into a live one, also the safety copy and the -wal file.
+    let needed = restore_point.size_bytes.saturating_mul(if live { 3 } else { 1 });
+    let (needed_shown, free) = (output::size(needed), output::size(*free_bytes));
+    if needed > *free_bytes {
+        tracing::warn!("it would fail: the volume of {path} has {free} free, expected {needed_shown}");
+    }
+    output::line(&format!("would need {needed_shown} of the {free} that are free"))
 }
 
 fn print_live(live: &IntoLive) -> anyhow::Result<()> {

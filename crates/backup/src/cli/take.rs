@@ -2,11 +2,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup::prune::{self, Mode};
-use backup::take::{self, Progress, Taken};
+use backup::take::{self, Taken};
 use backup::verify::Check;
-use backup::{Manifest, exit};
+use backup::{Manifest, Repository, exit, space};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::prune::PolicyArgs;
 use super::{DatabaseArg, RepositoryArg, duration, output};
@@ -27,6 +26,14 @@ pub struct Take {
     /// How long the copy may take; the WAL of the database grows meanwhile
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     deadline: Duration,
+    /// Copy the database even if it holds just what its newest restore point holds; otherwise that one is confirmed, and as
+    /// good as taken now
+    #[arg(long)]
+    copy_unchanged: bool,
+    /// Compress with zstd, at this level if one is given
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "1",
+          value_parser = clap::value_parser!(i32).range(1..=19))]
+    compress: Option<i32>,
     /// Prunes after the restore point is published, if given
     #[command(flatten)]
     policy: PolicyArgs,
@@ -35,42 +42,54 @@ pub struct Take {
 impl Take {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
         let writer = self.repository.open().writer(self.wait)?;
-        let request =
-            take::Request { database: self.database.database.clone(), check: self.check, deadline: self.deadline };
-        let bar = progress_bar();
-        let taken = take::run(&writer, &request, &mut |progress| show(&bar, progress));
-        bar.finish_and_clear();
-        let restore_point = taken?;
-        let name = &restore_point.name;
-        let prune = || prune::run(&writer, self.policy.policy(), Some(name), Mode::Remove);
+        let request = take::Request {
+            database: self.database.database.clone(),
+            check: self.check,
+            confirm: !self.copy_unchanged,
+            compress: self.compress,
+            deadline: self.deadline,
+        };
+        let bar = output::ProgressBar::new();
+        let taken = take::run(&writer, &request, &mut |progress| bar.show(progress));
+        drop(bar);
+        let taken = taken?;
+        let name = &taken.restore_point.name;
+        let prune = || prune::run(&writer, self.policy.policy(), self.policy.max_space, Some(name), Mode::Remove);
         let pruned = self.policy.is_given().then(prune).transpose();
         let pruned = pruned.with_context(|| format!("{name} was taken and published, but pruning failed"))?;
         // Old damage must not make a good take look failed: it is a warning here, and an exit code of `prune`.
-        pruned.iter().flat_map(|pruned| &pruned.unprotected).for_each(super::prune::warn);
-        let code = if restore_point.is_suspect() { exit::SUSPECT } else { exit::OK };
-        print(&Taken { restore_point, pruned }, json)?;
-        Ok(code)
+        match &pruned {
+            Some(pruned) => super::prune::warn(pruned),
+            None => warn_of_little_space(writer.repository(), &taken.restore_point)?,
+        }
+        print(&Taken { pruned, ..taken }, json)
     }
 }
 
-fn print(taken: &Taken, json: bool) -> anyhow::Result<()> {
+/// Nothing is removed to make room, so people have to.
+fn warn_of_little_space(repository: &Repository, newest: &Manifest) -> anyhow::Result<()> {
+    let (free, wanted) = (space::free(repository.path())?, space::wanted(newest));
+    if free < wanted {
+        let (path, free, wanted) = (repository.path().display(), output::size(free), output::size(wanted));
+        tracing::warn!("{path} has {free} left, the next restore points want {wanted}; prune it or enlarge the volume");
+    }
+    Ok(())
+}
+
+fn print(taken: &Taken, json: bool) -> anyhow::Result<u8> {
+    let code = if taken.restore_point.is_suspect() { exit::SUSPECT } else { exit::OK };
     if json {
-        return output::json(taken);
+        return output::json(taken).map(|()| code);
     }
-    let Manifest { name, sequence, size_bytes, durations, .. } = &taken.restore_point;
+    let Manifest { name, sequence, durations, .. } = &taken.restore_point;
     let seconds = durations.copy_seconds + durations.verify_seconds;
-    output::line(&format!("took {name} (sequence {sequence}, {}) in {seconds:.2} s", output::size(*size_bytes)))?;
+    let size = output::size(taken.restore_point.stored_bytes());
+    output::line(&match taken.confirmed {
+        true => format!("confirmed {name} (sequence {sequence}): nothing has changed since"),
+        false => format!("took {name} (sequence {sequence}, {size}) in {seconds:.2} s"),
+    })?;
     taken.restore_point.suspicions.iter().try_for_each(|suspicion| output::line(&format!("suspect, {suspicion}")))?;
-    taken.pruned.iter().flat_map(|pruned| &pruned.removed).try_for_each(|name| output::line(&format!("removed {name}")))
-}
-
-/// On stderr, and only if that is a terminal.
-fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pages  {eta}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.total);
-    bar.set_position(progress.copied);
+    let removed = taken.pruned.iter().flat_map(|pruned| &pruned.removed);
+    removed.into_iter().try_for_each(|name| output::line(&format!("removed {name}")))?;
+    Ok(code)
 }

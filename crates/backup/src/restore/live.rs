@@ -85,7 +85,7 @@ pub fn into_live(
     let lineage = candidates.first().and_then(|candidate| candidate.lineage.clone());
     live.check_lineage(&live.look(&connection)?, lineage.as_ref())?;
     let mut temporary = Temporary::create(&database)?;
-    let (restore_point, mut rejected) = fill(repository, request, candidates, &mut temporary)?;
+    let (restore_point, mut rejected) = fill(repository, request, candidates, &mut temporary, report)?;
     rejected.extend(passed_over(&entries, &restore_point));
     live.check_page_size(&connection, &restore_point)?;
     let source = temporary.open_for_copy()?;
@@ -101,6 +101,14 @@ pub fn into_live(
         seconds: began.elapsed().as_secs_f64(),
         live: Some(IntoLive { locked_seconds, kept_high_water, proof }),
     })
+}
+
+/// Fails if a restore point cannot be restored into this database, and changes nothing.
+pub(super) fn check(path: &Path, limits: Limits, force: bool, restore_point: &Manifest) -> Result<(), Error> {
+    let live = Live { path, limits, force };
+    let connection = live.open()?;
+    live.check_lineage(&live.look(&connection)?, restore_point.lineage.as_ref())?;
+    live.check_page_size(&connection, restore_point)
 }
 
 /// The live database.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::copy::Progress;
 use crate::verify::{self, Check};
-use crate::{Error, Manifest, digest, durable};
+use crate::{Error, Manifest, durable, stored};
 
 /// Where the header has the versions of the file format for writing and for reading, and what they are without WAL.
 /// See <https://www.sqlite.org/fileformat.html#the_database_header>.
@@ -54,30 +55,29 @@ impl Temporary {
     ///
     /// # Errors
     /// [`Error::Damaged`] if the restore point is damaged or cannot be read; others if the destination fails.
-    pub fn fill(&mut self, source: &Path, manifest: &Manifest, check: Check) -> Result<(), Error> {
-        let unreadable = |error: std::io::Error| Error::damaged(source, format!("it cannot be read: {error}"));
-        let metadata = fs::metadata(source).map_err(unreadable)?;
-        verify::file_size(source, manifest, metadata.len())?;
-        let mut reader = File::open(source).map_err(unreadable)?;
+    pub fn fill(
+        &mut self,
+        source: &Path,
+        manifest: &Manifest,
+        check: Check,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
+        let metadata = fs::metadata(source);
+        let metadata = metadata.map_err(|error| Error::damaged(source, format!("it cannot be read: {error}")))?;
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(Error::io("empty", &self.path))?;
         self.file.set_permissions(metadata.permissions()).map_err(Error::io("set the permissions of", &self.path))?;
-        let mut hasher = blake3::Hasher::new();
-        let mut failed_write = None;
-        let copied = digest::each_chunk(&mut reader, |chunk| {
-            hasher.update(chunk);
-            self.file.write_all(chunk).inspect_err(|error| failed_write = Some(error.kind()))
-        });
-        copied.map_err(|error| match failed_write {
-            Some(_) => Error::io("write", &self.path)(error),
-            None => unreadable(error),
+        let mut written = 0;
+        stored::read(source, manifest, |chunk| {
+            self.file.write_all(chunk).map_err(Error::io("write", &self.path))?;
+            written += chunk.len() as u64;
+            report(Progress {
+                copied: written / u64::from(manifest.page_size).max(1),
+                total: manifest.page_count.into(),
+            });
+            Ok(())
         })?;
-        verify::file_digest(source, manifest, hasher.finalize().to_hex().as_str())?;
         let verified = durable::sync_while(&self.path, || verify::structure(&self.path, manifest, check));
-        verified.map_err(|error| match error {
-            // The same bytes, but the file people can look at is the restore point.
-            Error::Damaged { reason, .. } => Error::damaged(source, reason),
-            other => other,
-        })
+        verified.map_err(|error| verify::blame(source, error))
     }
 
     /// Opens it, once it is filled, to be copied into a database. It is changed so that no side file appears beside it.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NO_POLICY: Policy = Policy { last: 0, hourly: 0, daily: 0, weekly: 0, within: None };
+const NO_POLICY: Policy = Policy { last: 0, hourly: 0, daily: 0, weekly: 0, within: None, since_sequence: 0 };
 
 fn points(times: &[&str]) -> Vec<Point> {
     let point = |(sequence, time): (u64, &&str)| Point { sequence, created_at: time.parse().unwrap(), suspect: false };
@@ -50,7 +50,9 @@ fn each_rule_keeps_what_restic_keeps() {
         (within(54 * 60 + 58), vec![8]),
         (within(54 * 60 + 59), vec![7, 8]),
         (within(10 * 3600), vec![5, 6, 7, 8]),
-        (Policy { last: 2, hourly: 2, daily: 2, weekly: 2, within: None }, vec![2, 5, 6, 7, 8]),
+        (Policy { last: 2, hourly: 2, daily: 2, weekly: 2, ..NO_POLICY }, vec![2, 5, 6, 7, 8]),
+        (Policy { last: 2, hourly: 2, daily: 2, weekly: 2, since_sequence: 6, ..NO_POLICY }, vec![6, 7, 8]),
+        (Policy { last: 9, since_sequence: 9, ..NO_POLICY }, vec![8]),
     ] {
         assert_eq!(kept(policy, &points, &[]), expected, "{policy:?}");
     }
@@ -107,6 +109,7 @@ fn no_file_is_read_unless_something_goes() {
 fn any_policy() -> impl Strategy<Value = Policy> {
     let within = prop::option::of((0..20 * DAY_SECONDS.unsigned_abs()).prop_map(Duration::from_secs));
     (0u32..12, 0u32..12, 0u32..12, 0u32..6, within).prop_map(|(last, hourly, daily, weekly, within)| Policy {
+        since_sequence: 0,
         last,
         hourly,
         daily,

@@ -3,15 +3,20 @@
 // Clippy knows the functions with #[test] for tests, but not what they call.
 #![allow(clippy::unwrap_used)]
 
+mod compressed;
 mod damage;
 mod disk;
 mod if_missing;
 mod kill;
 mod lineages;
 mod live;
+mod plan;
 mod prune;
+mod rehearsal;
 mod restore;
 mod sources;
+mod space;
 mod stage;
 mod suspicion;
 mod take;
+mod unchanged;

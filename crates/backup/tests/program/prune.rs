@@ -7,7 +7,7 @@ use backup::prune::Pruned;
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::stat::Mode;
 
-use crate::stage::{Stage, ended};
+use crate::stage::{Stage, ended, insert};
 
 fn flip_the_last_byte(stage: &Stage, sequence: usize) {
     let manifests = stage.repository.manifests().unwrap();
@@ -37,9 +37,9 @@ fn a_prune_keeps_what_it_is_told_to_keep() {
 #[test]
 fn a_take_can_prune_after_it() {
     let stage = with_restore_points(3);
-    stage.run(&["take", "--keep-last", "2"]).expect(0);
+    stage.run(&["take", "--copy-unchanged", "--keep-last", "2"]).expect(0);
     assert_eq!(stage.sequences(), [3, 4]);
-    stage.run(&["take", "--keep-last", "0"]).expect(0);
+    stage.run(&["take", "--copy-unchanged", "--keep-last", "0"]).expect(0);
     assert_eq!(stage.sequences(), [5], "the newest is always kept");
 }
 
@@ -141,6 +141,18 @@ fn a_schedule_that_stopped_expires_nothing() {
     }
     stage.run(&["prune", "--keep-within", "30m"]).expect(0);
     assert_eq!(stage.sequences(), [1, 2]);
-    stage.run(&["take", "--keep-within", "30m"]).expect(0);
+    stage.run(&["take", "--copy-unchanged", "--keep-within", "30m"]).expect(0);
     assert_eq!(stage.sequences(), [3], "they are 30 minutes older than the newest now");
+}
+
+#[test]
+fn the_good_one_from_before_a_suspect_one_outlives_every_rule() {
+    let (stage, connection) = Stage::with_rows(5);
+    stage.take();
+    connection.execute_batch("DELETE FROM message").unwrap();
+    stage.take_suspect();
+    insert(&connection, 1);
+    (0..3).for_each(|_| drop(stage.take()));
+    stage.run(&["prune", "--keep-last", "1"]).expect(0);
+    assert_eq!(stage.sequences(), [1, 2, 5]);
 }

@@ -63,14 +63,15 @@ impl Stage {
         serde_json::from_str(&ended.stdout).unwrap()
     }
 
+    /// A new restore point, whether or not anything has changed.
     pub fn take(&self) -> Manifest {
-        let taken: Taken = self.json(&["take"]);
+        let taken: Taken = self.json(&["take", "--copy-unchanged"]);
         taken.restore_point
     }
 
     /// A take that has to be suspicious.
     pub fn take_suspect(&self) -> Manifest {
-        let ended = self.run(&["take", "--json"]).expect(7);
+        let ended = self.run(&["take", "--copy-unchanged", "--json"]).expect(7);
         let taken: Taken = serde_json::from_str(&ended.stdout).unwrap();
         for suspicion in &taken.restore_point.suspicions {
             assert!(ended.stderr.contains(&suspicion.to_string()), "{}", ended.stderr);

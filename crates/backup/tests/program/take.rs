@@ -91,7 +91,8 @@ fn a_second_take_says_that_it_is_busy_or_waits() {
 #[test]
 fn takes_at_once_get_a_sequence_number_each() {
     let (stage, _connection) = Stage::with_rows(5);
-    let takes: Vec<_> = (0..4).map(|_| stage.std_command(&["take", "--wait", "60s"]).spawn().unwrap()).collect();
+    let takes: Vec<_> =
+        (0..4).map(|_| stage.std_command(&["take", "--copy-unchanged", "--wait", "60s"]).spawn().unwrap()).collect();
     for mut take in takes {
         assert!(take.wait().unwrap().success());
     }

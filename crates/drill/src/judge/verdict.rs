@@ -213,7 +213,7 @@ fn held_until(evidence: &Evidence, effective: Moment) -> Option<Moment> {
         .iter()
         .filter(|point| point.published < effective && !rejected(&point.manifest.name))
         .map(|point| point.began)
-        .chain([evidence.clock.moment(restored.restore_point.created_at)])
+        .chain([evidence.clock.moment(restored.restore_point.current_at())])
         .max()
 }
 

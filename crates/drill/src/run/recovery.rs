@@ -56,7 +56,7 @@ impl<P: Platform> Run<P> {
         for rejected in &restored.rejected {
             self.progress.line(&format!("passed over {}: {}", rejected.name, rejected.reason));
         }
-        let began = self.clock().moment(restored.restore_point.created_at);
+        let began = self.clock().moment(restored.restore_point.current_at());
         let least = self.recorder.look(|record| record.acknowledged_before(began));
         self.traffic()?.expected.set_floor(Floor::AtLeast(least));
         self.restored = Some(restored);

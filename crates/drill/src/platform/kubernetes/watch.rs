@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backup::Manifest;
+use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
@@ -21,7 +22,7 @@ struct Listed {
     manifest: Option<Manifest>,
 }
 
-/// Adds to the record each restore point that is taken from now on.
+/// Adds to the record each restore point that is taken from now on, and each time one is confirmed.
 pub async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
     let mut seen = BTreeSet::new();
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -40,7 +41,7 @@ pub async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
                 recorder.add(|record| {
                     record.repository_unseen = None;
                     record.restore_points.extend(new.into_iter().map(|manifest| {
-                        let began = recorder.clock.moment(manifest.created_at);
+                        let began = recorder.clock.moment(manifest.current_at());
                         Protected { manifest, began, published }
                     }));
                 });
@@ -52,6 +53,7 @@ pub async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
 }
 
 /// Those of before the drill cannot be placed on its clock.
-fn is_new(manifest: &Manifest, clock: Clock, seen: &mut BTreeSet<u64>) -> bool {
-    manifest.created_at >= clock.utc(Duration::ZERO) && seen.insert(manifest.sequence)
+fn is_new(manifest: &Manifest, clock: Clock, seen: &mut BTreeSet<(u64, Timestamp)>) -> bool {
+    let current_at = manifest.current_at();
+    current_at >= clock.utc(Duration::ZERO) && seen.insert((manifest.sequence, current_at))
 }

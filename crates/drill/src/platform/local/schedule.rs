@@ -55,7 +55,7 @@ impl Schedule {
                 let published = recorder.clock.now();
                 recorder.add(|record| match taken {
                     Ok(Taken { restore_point: manifest, .. }) => {
-                        let began = recorder.clock.moment(manifest.created_at);
+                        let began = recorder.clock.moment(manifest.current_at());
                         record.restore_points.push(Protected { manifest, began, published });
                     }
                     Err(error) => record.failed_backups.push((published, format!("{error:#}"))),

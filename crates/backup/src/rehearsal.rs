@@ -1,0 +1,109 @@
+//! Restores rehearsed: a restore point is restored to a scratch directory, opened and read as a service would, and
+//! thrown away. What was proven is remembered in the repository.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::TransactionBehavior;
+use serde::{Deserialize, Serialize};
+
+use crate::lineage::Lineage;
+use crate::restore::{self, Choice, Request};
+use crate::verify::{self, Check};
+use crate::{Error, Manifest, Name, Repository, Writer, durable, source, tables};
+
+/// The file in the repository that remembers the newest rehearsal of each lineage.
+const FILE: &str = "rehearsals.json";
+
+/// A restore that was rehearsed and found good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    /// The restore point.
+    pub name: Name,
+    /// The lineage of its database.
+    pub lineage: Option<Lineage>,
+    /// When it was proven.
+    pub at: Timestamp,
+    /// How long it took to restore it, before anything was read.
+    pub restore_seconds: f64,
+    /// How many tables were read to the end.
+    pub tables: usize,
+    /// How many rows they have.
+    pub rows: u64,
+}
+
+/// Restores a restore point to a directory of its own in `scratch`, lets SQLite check all of it, opens it for writing and
+/// reads every row. Nothing of it stays.
+///
+/// # Errors
+/// [`Error::Damaged`] if it does not restore to what its manifest says; [`Error::Io`] and [`Error::Sqlite`] if there is
+/// no room, or another fault of the scratch directory.
+pub fn rehearse(repository: &Repository, manifest: &Manifest, scratch: &Path) -> Result<Rehearsal, Error> {
+    let directory = tempfile::tempdir_in(scratch).map_err(Error::io("rehearse a restore in", scratch))?;
+    let database = directory.path().join("app.db");
+    let request = Request {
+        database: database.clone(),
+        choice: Choice::Name(manifest.name.clone()),
+        lineage: None,
+        force: false,
+        check: Check::Full,
+    };
+    let restored = restore::run(repository, &request, &mut |_| {})?;
+    let stored = repository.stored_file(manifest);
+    let rows = read(&database).map_err(|error| verify::blame(&stored, verify::damage(&database, error)))?;
+    directory.close().map_err(Error::io("empty", scratch))?;
+    Ok(Rehearsal {
+        name: manifest.name.clone(),
+        lineage: manifest.lineage.clone(),
+        at: source::now(),
+        restore_seconds: restored.seconds,
+        tables: rows.len(),
+        rows: rows.iter().sum(),
+    })
+}
+
+/// The number of rows of each table, of a database that can be written.
+fn read(database: &Path) -> rusqlite::Result<Vec<u64>> {
+    let mut connection = source::open(database, Duration::ZERO)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch("CREATE TABLE pra_rehearsal (row); INSERT INTO pra_rehearsal VALUES (1)")?;
+    transaction.rollback()?;
+    Ok(tables::read(&connection)?.into_values().map(|rows| rows.count).collect())
+}
+
+impl Repository {
+    /// The newest rehearsal of each lineage that had one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if what is remembered of them cannot be read.
+    pub fn rehearsals(&self) -> Result<Vec<Rehearsal>, Error> {
+        let path = self.rehearsals_file();
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::io("understand", &path)(error.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    fn rehearsals_file(&self) -> PathBuf {
+        self.path().join(FILE)
+    }
+}
+
+impl Writer {
+    /// Remembers a rehearsal in the place of the one before of its lineage.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; what was remembered before still is.
+    pub fn remember(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
+        let path = self.repository().rehearsals_file();
+        let mut rehearsals = self.repository().rehearsals()?;
+        rehearsals.retain(|other| other.lineage != rehearsal.lineage);
+        rehearsals.push(rehearsal.clone());
+        let bytes = serde_json::to_vec_pretty(&rehearsals).map_err(|error| Error::io("write", &path)(error.into()))?;
+        durable::replace(&path, &bytes)
+    }
+}

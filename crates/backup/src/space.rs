@@ -1,0 +1,29 @@
+//! The space that restore points take up, and the room that the next ones need.
+
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+
+use crate::{Error, Manifest, Repository};
+
+/// The room that the next restore points need: a copy of the newest while it is taken, before anything goes for it, and
+/// as much again, since a database grows.
+pub fn wanted(newest: &Manifest) -> u64 {
+    newest.size_bytes.saturating_mul(2)
+}
+
+/// What the volume of a directory has free, in bytes.
+///
+/// # Errors
+/// [`Error::Io`] if the volume cannot be asked.
+pub fn free(path: &Path) -> Result<u64, Error> {
+    let volume = statvfs(path).map_err(|errno| Error::io("ask for the free space of", path)(errno.into()))?;
+    Ok(volume.blocks_available().saturating_mul(volume.fragment_size()))
+}
+
+/// What these restore points may take up in all so that the next ones fit too: in `limit` and on the volume.
+pub(crate) fn available(repository: &Repository, manifests: &[Manifest], limit: u64) -> Result<u64, Error> {
+    let Some(newest) = manifests.last() else { return Ok(limit) };
+    let stored: u64 = manifests.iter().map(Manifest::stored_bytes).sum();
+    Ok(limit.min(stored.saturating_add(free(repository.path())?)).saturating_sub(wanted(newest)))
+}

@@ -1,0 +1,94 @@
+//! The stored file of a restore point: the database file as it is, or compressed with zstd.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::manifest::Compressed;
+use crate::{Error, Manifest, digest, durable, verify};
+
+/// Calls `each` with the bytes of the database file, a chunk at a time, and compares what was read, and what came of it,
+/// with the manifest.
+///
+/// # Errors
+/// [`Error::Damaged`] if the stored file is not what the manifest says or cannot be read; those of `each`, by which time
+/// nothing is known of the file.
+pub(crate) fn read(
+    path: &Path,
+    manifest: &Manifest,
+    mut each: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let unreadable = |error: io::Error| Error::damaged(path, format!("it cannot be read: {error}"));
+    verify::file_size(path, manifest, fs::metadata(path).map_err(unreadable)?.len())?;
+    let mut stored = Hashing { reader: File::open(path).map_err(unreadable)?, hasher: blake3::Hasher::new() };
+    if manifest.compressed.is_none() {
+        chunks(&mut stored, &unreadable, each)?;
+        return verify::file_digest(path, manifest, stored.digest().as_str());
+    }
+    let mut database = blake3::Hasher::new();
+    // One byte more than there should be tells that there are too many; a disk need not be filled with them.
+    let decoder = zstd::Decoder::new(&mut stored).map_err(unreadable)?;
+    let mut decoder = decoder.take(manifest.size_bytes.saturating_add(1));
+    let unpacked = chunks(&mut decoder, &unreadable, |chunk| {
+        database.update(chunk);
+        each(chunk)
+    });
+    drop(decoder);
+    // A failure to unpack is told by what is wrong with the file, where that can be told.
+    if let Err(Error::Damaged { .. }) = unpacked {
+        io::copy(&mut stored, &mut io::sink()).map_err(unreadable)?;
+        verify::file_digest(path, manifest, stored.digest().as_str())?;
+    }
+    unpacked?;
+    verify::file_digest(path, manifest, stored.digest().as_str())?;
+    let found = database.finalize().to_hex();
+    verify::expect(path, "BLAKE3 of what it unpacks to", &manifest.blake3.as_str(), &found.as_str())
+}
+
+/// Compresses the database file of a restore point, whose manifest is otherwise complete, and proves from what was
+/// written that it is still in there. On disk when this returns.
+pub(crate) fn compress(plain: &Path, target: &Path, manifest: &Manifest, level: i32) -> Result<Compressed, Error> {
+    durable::create_like(plain, target)?;
+    let fails = |error: io::Error| Error::io("compress to", target)(error);
+    let mut reader = File::open(plain).map_err(Error::io("open", plain))?;
+    let file = File::options().write(true).open(target).map_err(fails)?;
+    let mut encoder = zstd::Encoder::new(file, level).map_err(fails)?;
+    digest::each_chunk(&mut reader, |chunk| encoder.write_all(chunk)).map_err(|failed| fails(failed.into()))?;
+    encoder.finish().and_then(|file| file.sync_all()).map_err(fails)?;
+    let bytes = fs::metadata(target).map_err(Error::io("look at", target))?.len();
+    let compressed = Compressed { bytes, blake3: digest::of_file(target)? };
+    let manifest = Manifest { compressed: Some(compressed.clone()), ..manifest.clone() };
+    read(target, &manifest, |_| Ok(()))?;
+    Ok(compressed)
+}
+
+fn chunks(
+    reader: &mut impl Read,
+    unreadable: &impl Fn(io::Error) -> Error,
+    each: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    digest::each_chunk(reader, each).map_err(|failed| match failed {
+        digest::Failed::Read(error) => unreadable(error),
+        digest::Failed::Each(error) => error,
+    })
+}
+
+/// Hashes what is read through it.
+struct Hashing {
+    reader: File,
+    hasher: blake3::Hasher,
+}
+
+impl Hashing {
+    fn digest(&self) -> String {
+        self.hasher.finalize().to_hex().to_string()
+    }
+}
+
+impl Read for Hashing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}

@@ -1,0 +1,52 @@
+//! Space: what goes for lack of it, what does not, and who says so in time.
+
+use backup::prune::Pruned;
+
+use crate::stage::Stage;
+
+/// Restore points of some 60 kB each.
+fn with_restore_points(count: u32) -> (Stage, u64) {
+    let (stage, _connection) = Stage::with_rows(40);
+    (0..count).for_each(|_| drop(stage.take()));
+    let size = stage.repository.newest(None).unwrap().unwrap().size_bytes;
+    (stage, size)
+}
+
+#[test]
+fn the_oldest_go_for_the_room_of_the_next() {
+    let (stage, size) = with_restore_points(6);
+    // Room for five, of which two are for the next ones.
+    let limit = (5 * size + size / 2).to_string();
+    let rules = ["prune", "--keep-last", "9", "--max-space", &limit];
+    let foretold: Pruned = stage.json(&[&rules[..], &["--dry-run"]].concat());
+    assert_eq!((foretold.for_space.len(), foretold.missing_bytes), (3, 0));
+    assert_eq!(foretold.for_space, foretold.removed);
+    stage.run(&rules).expect(0).says("space is short: 3 restore points that a rule keeps went");
+    assert_eq!(stage.sequences(), [4, 5, 6]);
+    let done: Pruned = stage.json(&rules);
+    assert_eq!((done.removed.len(), done.for_space.len()), (0, 0));
+}
+
+#[test]
+fn what_protects_stays_however_short_space_is() {
+    let (stage, size) = with_restore_points(3);
+    let pruned: Pruned = stage.json(&["prune", "--keep-last", "9", "--max-space", "1B"]);
+    assert_eq!(stage.sequences(), [3]);
+    assert_eq!(pruned.missing_bytes, size);
+    let ended = stage.run(&["take", "--copy-unchanged", "--keep-last", "9", "--max-space", "1B"]).expect(0);
+    ended.says("missing of the room for the next restore points");
+    assert_eq!(stage.sequences(), [4]);
+}
+
+#[test]
+fn sizes_are_read_as_people_write_them() {
+    let (stage, _) = with_restore_points(2);
+    for good in ["200MiB", "1.5GB", "1 GiB", "4000000"] {
+        stage.run(&["prune", "--keep-last", "9", "--max-space", good]).expect(0);
+    }
+    for bad in ["", "much", "-1MB"] {
+        stage.run(&["prune", "--keep-last", "9", &format!("--max-space={bad}")]).expect(2);
+    }
+    assert_eq!(stage.sequences(), [1, 2]);
+    stage.run(&["prune", "--max-space", "200MiB"]).expect(2);
+}
