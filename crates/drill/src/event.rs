@@ -6,6 +6,7 @@ use crate::clock::Moment;
 
 /// The kinds of event, in the order in which a recovery meets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Event {
     /// Steady state proven: reads correct, writes acknowledged, the sentinel in a verified restore point.
     E0,

@@ -56,7 +56,8 @@ impl Write {
 }
 
 /// What a read showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "seen", content = "what", rename_all = "lowercase")]
 pub enum Seen {
     /// The sentinel and at least the expected count.
     Correct,

@@ -16,6 +16,7 @@ use crate::stop::Stop;
 
 /// What a drill comes to, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Both objectives met, and no write lost that should be there.
@@ -60,6 +61,7 @@ pub struct Evidence<'a> {
 
 /// The figures that the objectives are held against, in seconds; `None` was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Actual {
     /// Actual recovery time: from the fault's first effect to correct service.
     pub rta_seconds: Option<f64>,
@@ -77,6 +79,7 @@ pub struct Actual {
 
 /// Where the recovery time went, in seconds; `None` does not apply or was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Phases {
     /// From the first effect to the alarm.
     pub detection: Option<f64>,

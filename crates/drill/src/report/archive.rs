@@ -1,15 +1,18 @@
 //! Where reports are kept: a folder a run.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 
-use super::{Report, Summary, markdown};
+use super::picture::Picture;
+use super::{Report, Summary, junit, markdown, page, raw};
 use crate::clock::Clock;
-use crate::record::{Outcome, Record};
+use crate::record::Record;
+
+/// Widths in which the time line is drawn: for a screen or a sheet of paper, and for a telephone.
+const WIDE: f64 = 980.0;
+const NARROW: f64 = 350.0;
 
 /// The directory of reports, and what is said and done about each.
 pub struct Archive {
@@ -32,11 +35,17 @@ impl Archive {
         fs::remove_dir(folder).with_context(|| format!("cannot remove the empty folder {}", folder.display()))
     }
 
-    /// Writes `report.json`, `report.md` and the raw ledger, `ledger.jsonl`, into the report's folder.
+    /// Writes the report in all its forms into its folder, with what was recorded.
     pub fn keep(&self, folder: &Path, report: &Report, record: &Record, clock: Clock) -> Result<()> {
+        raw::write_ledger(&folder.join("ledger.jsonl"), record, clock)?;
+        raw::write_reads(&folder.join("reads.jsonl"), record, clock)?;
+        let wide = Picture::of(report, record, WIDE);
         save(folder, "report.json", &(serde_json::to_string_pretty(report)? + "\n"))?;
         save(folder, "report.md", &markdown::render(report))?;
-        write_ledger(&folder.join("ledger.jsonl"), record, clock)
+        save(folder, "junit.xml", &junit::render(report))?;
+        save(folder, "timeline.svg", &wide.file(report))?;
+        let narrow = Picture::of(report, record, NARROW);
+        save(folder, "report.html", &page::render(report, &wide, &narrow, &names(folder)?))
     }
 
     /// Writes `summary.json` and `summary.md` into a folder beside those of the reports, and gives the folder.
@@ -53,26 +62,13 @@ fn save(folder: &Path, name: &str, text: &str) -> Result<()> {
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A line of the raw ledger.
-#[derive(Serialize)]
-struct Line<'a> {
-    seq: u64,
-    token: &'a str,
-    sent: String,
-    done: String,
-    #[serde(flatten)]
-    outcome: &'a Outcome,
-}
-
-fn write_ledger(path: &Path, record: &Record, clock: Clock) -> Result<()> {
-    let context = || format!("cannot write {}", path.display());
-    let mut file = BufWriter::new(File::create(path).with_context(context)?);
-    for write in &record.writes {
-        let utc = |moment| format!("{:.6}", clock.utc(moment));
-        let (sent, done) = (utc(write.sent), utc(write.done));
-        let line = Line { seq: write.seq, token: &write.token, sent, done, outcome: &write.outcome };
-        serde_json::to_writer(&mut file, &line).with_context(context)?;
-        file.write_all(b"\n").with_context(context)?;
+/// The files of a folder, by name.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let context = || format!("cannot list {}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(context)? {
+        names.push(entry.with_context(context)?.file_name().to_string_lossy().into_owned());
     }
-    file.flush().with_context(context)
+    names.sort();
+    Ok(names)
 }

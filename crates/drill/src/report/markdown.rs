@@ -43,18 +43,8 @@ fn objectives(report: &Report) -> String {
 }
 
 fn ledger(ledger: &Counts) -> String {
-    let rows = [
-        ("Acknowledged by the service", ledger.acknowledged),
-        ("Acknowledged and lost", ledger.lost),
-        ("Outcome unknown to the client", ledger.indeterminate),
-        ("Outcome unknown, found after all", ledger.recovered),
-        ("Refused", ledger.refused),
-        ("Refused, found nevertheless", ledger.denied),
-        ("Found more than once", ledger.duplicates),
-        ("Found, never sent", ledger.unexpected),
-    ];
     let head = ["## Writes\n".to_owned(), "| | writes |".to_owned(), "| --- | ---: |".to_owned()];
-    lines(head.into_iter().chain(rows.map(|(what, count)| format!("| {what} | {count} |"))))
+    lines(head.into_iter().chain(ledger.rows().map(|(what, count)| format!("| {what} | {count} |"))))
 }
 
 fn restore_point(report: &Report) -> String {

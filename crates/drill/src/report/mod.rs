@@ -3,7 +3,12 @@
 mod archive;
 mod essence;
 mod figures;
+mod junit;
 mod markdown;
+mod page;
+mod picture;
+mod ranges;
+mod raw;
 mod schema;
 mod summary;
 mod table;

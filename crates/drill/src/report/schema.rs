@@ -12,12 +12,13 @@ use crate::judge::{Actual, DETECTION_FAILURES, Judgement, Phases, RUN_LENGTH, Re
 use crate::objectives::Objectives;
 use crate::platform::Access;
 use crate::probe::ServiceStatus;
-use crate::record::Record;
+use crate::record::{Protected, Record};
 use crate::run::Settings;
 use crate::scenario::{Recovery, Scenario};
 
 /// A whole report. Seconds are numbers; `null` was not measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// Always 1.
     pub schema_version: u32,
@@ -47,6 +48,9 @@ pub struct Report {
     pub ledger: Option<Counts>,
     /// The restore point that was restored.
     pub restore_point: Option<RestorePoint>,
+    /// Every restore point that appeared during the drill.
+    #[serde(default)]
+    pub restore_points: Vec<SeenPoint>,
     /// How it was measured.
     pub method: Method,
     /// All events in order of time.
@@ -55,6 +59,7 @@ pub struct Report {
 
 /// Objectives, in seconds.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Targets {
     /// Recovery time objective.
     pub rto_seconds: f64,
@@ -64,6 +69,7 @@ pub struct Targets {
 
 /// The ledger in numbers of writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Counts {
     /// Acknowledged by the service.
     pub acknowledged: usize,
@@ -87,6 +93,7 @@ pub struct Counts {
 
 /// The restore point that was used, and those that were not.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RestorePoint {
     /// Its name.
     pub name: String,
@@ -100,6 +107,7 @@ pub struct RestorePoint {
 
 /// A restore point that was passed over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rejected {
     /// Its name.
     pub name: String,
@@ -107,8 +115,25 @@ pub struct Rejected {
     pub reason: String,
 }
 
+/// A restore point that appeared during the drill. Moments are seconds since the drill began.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SeenPoint {
+    /// Its name.
+    pub name: String,
+    /// When its snapshot began.
+    pub began_seconds: f64,
+    /// When it was verified and published.
+    pub published_seconds: f64,
+    /// Its size.
+    pub size_bytes: u64,
+    /// What is odd about it.
+    pub suspicions: Vec<String>,
+}
+
 /// How the figures were measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Method {
     /// How clients reached the service: `url`, `node-port` or `tunnel`.
     #[serde(default)]
@@ -140,6 +165,7 @@ pub struct Method {
 
 /// An event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entry {
     /// Its code.
     pub event: Event,
@@ -202,6 +228,7 @@ impl Report {
             },
             events: facts.timeline.iter().map(|happened| entry(&facts, happened)).collect(),
             restore_point: facts.restored.map(restore_point),
+            restore_points: facts.record.restore_points.iter().map(seen_point).collect(),
             ledger: facts.judgement.ledger.map(Counts::from),
             verdict: facts.judgement.verdict,
             reasons: facts.judgement.reasons,
@@ -261,6 +288,32 @@ fn restore_point(restored: &Restored) -> RestorePoint {
     }
 }
 
+fn seen_point(seen: &Protected) -> SeenPoint {
+    SeenPoint {
+        name: seen.manifest.name.to_string(),
+        began_seconds: seen.began.as_secs_f64(),
+        published_seconds: seen.published.as_secs_f64(),
+        size_bytes: seen.manifest.size_bytes,
+        suspicions: seen.manifest.suspicions.iter().map(ToString::to_string).collect(),
+    }
+}
+
+impl Counts {
+    /// Each number with what it counts, for people.
+    pub fn rows(&self) -> [(&'static str, usize); 8] {
+        [
+            ("acknowledged by the service", self.acknowledged),
+            ("acknowledged and lost", self.lost),
+            ("outcome unknown to the client", self.indeterminate),
+            ("outcome unknown, found after all", self.recovered),
+            ("refused", self.refused),
+            ("refused, found nevertheless", self.denied),
+            ("found more than once", self.duplicates),
+            ("found, never sent", self.unexpected),
+        ]
+    }
+}
+
 impl From<Reconciliation> for Counts {
     fn from(ledger: Reconciliation) -> Self {
         Self {
@@ -274,5 +327,29 @@ impl From<Reconciliation> for Counts {
             denied: ledger.denied.len(),
             lost_writes: ledger.lost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::{env, fs};
+
+    use schemars::generate::SchemaSettings;
+
+    use super::*;
+
+    /// `UPDATE_SCHEMA=1 cargo test -p drill published_schema` writes it anew.
+    #[test]
+    fn the_published_schema_is_that_of_the_reports() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/report.schema.json");
+        let mut schema =
+            SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>();
+        schema.insert("title".to_owned(), "Report of a drill, schema version 1".into());
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if env::var_os("UPDATE_SCHEMA").is_some() {
+            fs::write(&path, &text).unwrap();
+        }
+        assert_eq!(fs::read_to_string(path).unwrap(), text, "it is out of date: see above how to write it anew");
     }
 }
