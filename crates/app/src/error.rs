@@ -7,6 +7,7 @@
 //! - `anyhow::Error` while starting and stopping, where nobody branches on the kind.
 
 use axum::Json;
+use axum::extract::rejection::StringRejection;
 use axum::http::StatusCode;
 use axum::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
@@ -31,6 +32,15 @@ pub enum ApiError {
         /// The methods that are.
         allow: &'static str,
     },
+    /// 415: the body is of another kind.
+    #[error("the body is of a media type that is not read here; expected {expected}")]
+    UnsupportedMediaType {
+        /// The kind that is read.
+        expected: &'static str,
+    },
+    /// 413, or 400: the body is too long, or no text.
+    #[error("cannot read the body: {0}")]
+    Body(#[from] StringRejection),
     /// 503: the store cannot be read now.
     #[error("{0}")]
     Read(#[from] Failure),
@@ -47,11 +57,14 @@ struct Body {
 }
 
 impl ApiError {
-    fn status(&self) -> StatusCode {
+    /// What the answer has for its status.
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Body(rejection) => rejection.status(),
             Self::Read(_) | Self::Write(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -59,7 +72,7 @@ impl ApiError {
     fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Read(failure) | Self::Write(WriteFailure { failure, .. }) => Some(failure),
-            Self::BadQuery(_) | Self::NotFound | Self::MethodNotAllowed { .. } => None,
+            _ => None,
         }
     }
 

@@ -2,13 +2,17 @@
 //!
 //! [`server`] runs it, [`router`] lists its routes, and [`store`] alone knows that there is SQLite below.
 
+pub mod bulletin;
 pub mod config;
 pub mod error;
 pub mod logging;
 pub mod metrics;
+pub mod negotiate;
+pub mod page;
 pub mod protection;
 pub mod query;
 pub mod router;
 pub mod routes;
 pub mod server;
+pub mod stop;
 pub mod store;

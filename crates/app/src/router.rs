@@ -8,15 +8,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get, post};
 
+use crate::bulletin::Bulletins;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
-use crate::routes::{add, consultation, count, health, live, metrics, root, status};
+use crate::routes::{add, assets, consultation, count, events, health, live, messages, metrics, root, status};
+use crate::stop::Stop;
 use crate::store::Store;
+
+/// The longest message in a form, each byte of it percent-encoded, and some room beside it.
+const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -27,15 +33,20 @@ pub struct Service {
     pub backup_dir: Option<Arc<PathBuf>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The way to everyone who watches the page.
+    pub bulletins: Bulletins,
+    /// Whether the service was asked to stop.
+    pub stop: Stop,
     /// When the service started.
     pub started: Instant,
 }
 
 impl Service {
     /// A service that starts now.
-    pub fn new(store: Arc<Store>, backup_dir: Option<PathBuf>) -> Self {
+    pub fn new(store: Arc<Store>, backup_dir: Option<PathBuf>, stop: Stop) -> Self {
         let metrics = Arc::new(Metrics::new(&store));
-        Self { store, backup_dir: backup_dir.map(Arc::new), metrics, started: Instant::now() }
+        let (backup_dir, bulletins) = (backup_dir.map(Arc::new), Bulletins::default());
+        Self { store, backup_dir, metrics, bulletins, stop, started: Instant::now() }
     }
 }
 
@@ -51,6 +62,11 @@ pub fn router(service: Service) -> Router {
         .route("/consultation", get(consultation::consultation))
         .route("/status", get(status::status))
         .route("/metrics", get(metrics::metrics))
+        .route("/messages", messages())
+        .route("/events", get(events::events))
+        .route("/assets/page.css", get(assets::style))
+        .route("/assets/page.js", get(assets::script))
+        .route("/assets/icon.svg", get(assets::icon))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed { allow: "GET, HEAD" })
         .layer(map_response(forbid_caching))
@@ -62,4 +78,10 @@ pub fn router(service: Service) -> Router {
 async fn forbid_caching(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+fn messages() -> MethodRouter<Service> {
+    post(messages::messages)
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .fallback(async || ApiError::MethodNotAllowed { allow: "POST" })
 }

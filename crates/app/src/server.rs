@@ -11,11 +11,11 @@ use backup::Repository;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::router::{self, Service};
+use crate::stop::Stop;
 use crate::store::Store;
 
 /// How long requests under way may take once a stop was asked for; the store gets as long again to close. Both fit
@@ -36,18 +36,18 @@ struct Announcement {
 ///
 /// The port is bound before the database is touched, so that a second instance started by mistake changes nothing.
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
-    let stop = stop_on_signal()?;
+    let stop = Stop::on_signal()?;
     survive_file_size_limit()?;
     let (listener, listening) = bind(config.listen).await?;
     if config.restore_first {
         refuse_to_start_empty(config)?;
     }
     let store = Arc::new(Store::open(&config.db_path, config.queue_depth as usize)?);
-    let service = Service::new(store.clone(), config.backup_dir.clone());
+    let service = Service::new(store.clone(), config.backup_dir.clone(), stop);
 
     announce(&Announcement { listening, pid: std::process::id() }).context("cannot print the address on stdout")?;
     tracing::info!(%listening, database = %store.path().display(), "serving");
-    answer_until(stop, listener, service).await?;
+    answer(listener, service).await?;
 
     timeout(DRAIN, store.close())
         .await
@@ -90,43 +90,23 @@ fn announce(announcement: &Announcement) -> io::Result<()> {
 }
 
 /// Answers requests until a stop is asked for, then waits for those under way, and no longer than [`DRAIN`].
-async fn answer_until(stop: watch::Receiver<bool>, listener: TcpListener, service: Service) -> anyhow::Result<()> {
+async fn answer(listener: TcpListener, service: Service) -> anyhow::Result<()> {
     // Answers are small: without TCP_NODELAY they would wait for the client's acknowledgement of the one before.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
-    let server = axum::serve(listener, router::router(service)).with_graceful_shutdown(asked(stop.clone()));
+    let stop = service.stop.clone();
+    tokio::spawn(service.bulletins.clone().publish(service.clone()));
+    let server = axum::serve(listener, router::router(service)).with_graceful_shutdown(stop.clone().asked());
     tokio::select! {
         ended = server.into_future() => ended.context("cannot accept connections"),
-        () = async { asked(stop).await; sleep(DRAIN).await } => {
+        () = async { stop.asked().await; sleep(DRAIN).await } => {
             tracing::warn!(seconds = DRAIN.as_secs(), "requests still under way were cut off");
             Ok(())
         }
     }
-}
-
-/// Resolves once a stop was asked for.
-async fn asked(mut stop: watch::Receiver<bool>) {
-    // An error means that the sender is gone, and with it the task that listens for signals: stop as well.
-    if stop.wait_for(|asked| *asked).await.is_err() {
-        tracing::error!("nothing listens for signals any more");
-    }
-}
-
-/// Turns SIGTERM and SIGINT into a flag that every part of the service can wait for.
-fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let (ask, stop) = watch::channel(false);
-    tokio::spawn(async move {
-        let signal = tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
-        tracing::info!(signal, "stopping");
-        ask.send_replace(true);
-        ask.closed().await;
-    });
-    Ok(stop)
 }
 
 /// A limit on file sizes kills a process with a signal unless it has a handler; with one, the write fails like on a

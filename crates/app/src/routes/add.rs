@@ -1,5 +1,7 @@
 //! `GET /add?message=…`: stores a message. An answer means that it is on disk.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::Method;
@@ -9,6 +11,9 @@ use crate::error::ApiError;
 use crate::query::{self, QueryError};
 use crate::router::Service;
 use crate::store::Message;
+
+/// The parameter, or the field.
+const NAME: &str = "message";
 
 /// The longest message that is stored, in bytes of UTF-8.
 const LENGTH_MAX: usize = 4096;
@@ -35,12 +40,17 @@ pub async fn add(
     Ok(Json(Added { status: "added", message }))
 }
 
-fn message(query: &str) -> Result<String, QueryError> {
-    const NAME: &str = "message";
-    let message = query::value(query, NAME)?.unwrap_or_default();
+/// The message of a query or of a form, if it can be stored.
+pub(super) fn message(query: &str) -> Result<String, QueryError> {
+    let message = text(query)?;
     match message.len() {
         0 => Err(QueryError::Missing { name: NAME }),
         length if length > LENGTH_MAX => Err(QueryError::TooLong { name: NAME, length, length_max: LENGTH_MAX }),
         _ => Ok(message.into_owned()),
     }
+}
+
+/// The text of a message, whether it can be stored or not.
+pub(super) fn text(query: &str) -> Result<Cow<'_, str>, QueryError> {
+    Ok(query::value(query, NAME)?.unwrap_or_default())
 }

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on must fail, and say why")]
 
+mod browser;
 mod contract;
 mod disk_full;
 mod harness;
 mod into_live;
 mod lost_database;
 mod metrics;
+mod page;
 mod sharing;
 mod starting;
 mod status;

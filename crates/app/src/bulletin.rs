@@ -1,0 +1,155 @@
+//! What the page shows of an instant, and the one task that tells it to everyone who watches: a thousand viewers cost
+//! the database no more than one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::protection::{self, Protection};
+use crate::router::Service;
+use crate::store::{Failure, Message, Page, Position};
+
+/// How often viewers are told.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How many messages are shown.
+const MESSAGES: i64 = 10;
+
+/// How many characters of a message are shown. `/consultation` has all of it.
+const CHARACTERS: usize = 280;
+
+/// The state of the service at an instant.
+#[derive(Debug, Serialize)]
+pub struct Bulletin {
+    /// Why the service cannot store a message; `None` if it can.
+    pub failure: Option<String>,
+    /// What is stored; `None` if it cannot be read.
+    pub contents: Option<Contents>,
+}
+
+/// What is stored, and how much of it is protected.
+#[derive(Debug, Serialize)]
+pub struct Contents {
+    /// The number of messages.
+    pub count: i64,
+    /// Messages in no restore point; `None` if nobody knows.
+    pub exposed_messages: Option<i64>,
+    /// Since the first of them was stored.
+    pub exposed_seconds: Option<f64>,
+    /// The newest restore point of this database.
+    pub newest: Option<Newest>,
+    /// Since a restore of this database was last rehearsed and found good.
+    pub rehearsed_seconds: Option<u64>,
+    /// Why the repository of restore points cannot be read.
+    pub repository_error: Option<String>,
+    /// The newest messages, newest first, each as far as it is shown.
+    pub messages: Vec<Message>,
+}
+
+/// The newest restore point.
+#[derive(Debug, Serialize)]
+pub struct Newest {
+    /// Its file.
+    pub file: String,
+    /// Since its snapshot began.
+    pub age_seconds: u64,
+    /// Size of its database.
+    pub size_bytes: u64,
+    /// Whether it looks like one of a lost database.
+    pub is_suspect: bool,
+}
+
+impl Bulletin {
+    /// Looks now: one durable write that changes nothing, as `/health` does, and three short reads.
+    pub async fn look(service: &Service) -> Self {
+        let failure = service.store.prove_durable().await.err();
+        let contents = Contents::look(service).await;
+        let failure = failure.or_else(|| contents.as_ref().err().cloned());
+        Self { failure: failure.map(|failure| failure.to_string()), contents: contents.ok() }
+    }
+}
+
+impl Contents {
+    async fn look(service: &Service) -> Result<Self, Failure> {
+        let Protection { summary, newest, repository_error, exposure, rehearsed } = protection::look(service).await?;
+        let messages = service.store.page(Page { position: Position::Newest, limit: MESSAGES }).await?;
+        Ok(Self {
+            count: summary.count,
+            exposed_messages: exposure.map(|exposure| exposure.messages),
+            exposed_seconds: exposure.and_then(|exposure| exposure.seconds),
+            newest: newest.map(|newest| Newest {
+                file: newest.name.database_file(),
+                age_seconds: protection::age(newest.created_at).as_secs(),
+                size_bytes: newest.size_bytes,
+                is_suspect: newest.is_suspect(),
+            }),
+            rehearsed_seconds: rehearsed.map(|rehearsed| protection::age(rehearsed.at).as_secs()),
+            repository_error,
+            messages: messages.into_iter().map(shortened).collect(),
+        })
+    }
+}
+
+fn shortened(mut message: Message) -> Message {
+    if let Some((end, _)) = message.message.char_indices().nth(CHARACTERS) {
+        message.message.truncate(end);
+        message.message.push('…');
+    }
+    message
+}
+
+/// The way to everyone who watches. Each bulletin is written once, whoever reads it.
+#[derive(Clone, Debug)]
+pub struct Bulletins {
+    sender: watch::Sender<Arc<str>>,
+}
+
+impl Default for Bulletins {
+    /// Nobody watches yet.
+    fn default() -> Self {
+        Self { sender: watch::Sender::new("".into()) }
+    }
+}
+
+impl Bulletins {
+    /// Every bulletin from now on. Who is too slow for one gets the next.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<str>> {
+        self.sender.subscribe()
+    }
+
+    /// Looks once a second while somebody watches. Never ends.
+    pub async fn publish(self, service: Service) {
+        let mut tick = interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if self.sender.is_closed() {
+                continue;
+            }
+            match serde_json::to_string(&Bulletin::look(&service).await) {
+                Ok(bulletin) => drop(self.sender.send_replace(bulletin.into())),
+                Err(error) => tracing::error!(%error, "cannot write a bulletin"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_shortened_between_two_characters() {
+        let message = |message: String| Message { id: 1, timestamp: String::new(), message };
+        for (long, expected) in [
+            (String::new(), String::new()),
+            ("é".repeat(CHARACTERS), "é".repeat(CHARACTERS)),
+            ("é".repeat(CHARACTERS + 1), "é".repeat(CHARACTERS) + "…"),
+        ] {
+            assert_eq!(shortened(message(long)).message, expected);
+        }
+    }
+}

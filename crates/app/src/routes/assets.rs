@@ -1,0 +1,23 @@
+//! `GET /assets/…`: what the page is made of besides its text. All from here: nothing is fetched from elsewhere.
+
+use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::response::{IntoResponse, Response};
+
+/// The colours and the layout of the page.
+pub async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("../page/page.css"))
+}
+
+/// What makes the page live.
+pub async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../page/page.js"))
+}
+
+/// The icon of the page.
+pub async fn icon() -> Response {
+    asset("image/svg+xml", include_str!("../page/icon.svg"))
+}
+
+fn asset(media_type: &'static str, content: &'static str) -> Response {
+    ([(CONTENT_TYPE, media_type), (X_CONTENT_TYPE_OPTIONS, "nosniff")], content).into_response()
+}

@@ -1,0 +1,51 @@
+//! `POST /messages`: the form of the page. It leads back to the page, so that reloading that adds nothing.
+
+use axum::extract::State;
+use axum::extract::rejection::StringRejection;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::add;
+use crate::bulletin::Bulletin;
+use crate::error::ApiError;
+use crate::negotiate;
+use crate::page::{self, Notice};
+use crate::router::Service;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Stores the message of the form, then leads back to the page. What cannot be stored is answered with the page as well,
+/// and stays in its field.
+pub async fn messages(
+    State(service): State<Service>,
+    headers: HeaderMap,
+    body: Result<String, StringRejection>,
+) -> Response {
+    let stored = match form(&headers, body) {
+        Ok(form) => store(&service, &form).await.map_err(|error| (error, form)),
+        Err(error) => Err((error, String::new())),
+    };
+    match stored {
+        Ok(id) => Redirect::to(&format!("/?added={id}")).into_response(),
+        Err((error, _)) if !negotiate::prefers_html(&headers) => error.into_response(),
+        Err((error, form)) => {
+            let text = add::text(&form).unwrap_or_default().into_owned();
+            let notice = Notice::NotAdded { reason: error.to_string(), text };
+            let bulletin = Bulletin::look(&service).await;
+            page::answer(error.status(), &bulletin, negotiate::language(&headers), Some(&notice))
+        }
+    }
+}
+
+fn form(headers: &HeaderMap, body: Result<String, StringRejection>) -> Result<String, ApiError> {
+    let found = headers.get(CONTENT_TYPE).and_then(|found| found.to_str().ok()).unwrap_or_default();
+    if !found.split(';').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(FORM)) {
+        return Err(ApiError::UnsupportedMediaType { expected: FORM });
+    }
+    Ok(body?)
+}
+
+async fn store(service: &Service, form: &str) -> Result<i64, ApiError> {
+    Ok(service.store.add(add::message(form)?).await?.id)
+}
