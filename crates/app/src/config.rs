@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum, value_parser};
+use jiff::Timestamp;
 use tracing::level_filters::LevelFilter;
+
+use crate::store::{OnError, Protect, Settings};
 
 /// Serves messages over HTTP from one SQLite database, and acknowledges a write only once it is on disk.
 ///
@@ -28,6 +31,19 @@ pub struct Config {
     #[arg(long, env = "RESTORE_FIRST", requires = "backup_dir")]
     pub restore_first: bool,
 
+    /// Whether what is acknowledged survives the loss of the database's volume: each write goes to a journal in the
+    /// repository first
+    #[arg(long, env = "PROTECT", value_enum, default_value_t = ProtectBy::None, requires_if("sync", "backup_dir"))]
+    pub protect: ProtectBy,
+
+    /// What to do while the journal cannot be written: store nothing, or serve on unprotected and say so
+    #[arg(long, env = "PROTECT_ON_ERROR", value_enum, default_value_t = OnError::Refuse)]
+    pub protect_on_error: OnError,
+
+    /// Once, after a restore: replay the journal up to this time and leave behind what came later
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+
     /// How many writes may wait for the disk before the service answers 503
     #[arg(long, env = "QUEUE_DEPTH", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub queue_depth: u32,
@@ -39,6 +55,27 @@ pub struct Config {
     /// The least severe level that is logged: off, error, warn, info, debug or trace
     #[arg(long, env = "LOG_LEVEL", default_value_t = LevelFilter::INFO)]
     pub log_level: LevelFilter,
+}
+
+impl Config {
+    /// How the store protects what it acknowledges.
+    pub fn protection(&self) -> Protect {
+        match (self.protect, self.backup_dir.clone()) {
+            (ProtectBy::Sync, Some(repository)) => {
+                Protect::Sync(Settings { repository, on_error: self.protect_on_error, until: self.until })
+            }
+            (_, repository) => Protect::No(repository),
+        }
+    }
+}
+
+/// How what is acknowledged is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProtectBy {
+    /// By restore points alone.
+    None,
+    /// By a journal that is on disk before anything is acknowledged.
+    Sync,
 }
 
 /// How logs are written.

@@ -24,11 +24,11 @@ pub struct Protection {
     pub rehearsed: Option<Rehearsal>,
     /// Why the repository cannot be read.
     pub repository_error: Option<String>,
-    /// `None` if the repository cannot be read: nobody knows then.
+    /// Nothing while a journal protects all. `None` if the repository cannot be read: nobody knows then.
     pub exposure: Option<Exposure>,
 }
 
-/// What is in no restore point.
+/// What is in no restore point, nor in a journal that leads on from one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Exposure {
     /// How many messages; at most, since those deleted meanwhile are not told apart.
@@ -49,7 +49,8 @@ pub async fn look(service: &Service) -> Result<Protection, Failure> {
     };
     let (newest, rehearsed) = found.unwrap_or_default();
     let protected = newest.as_ref().and_then(|newest| newest.high_water.get(TABLE)).copied().unwrap_or(0);
-    let newer = service.store.newer(protected).await?;
+    let is_journaled = service.store.protection().is_some_and(|status| status.is_protected());
+    let newer = if is_journaled { None } else { service.store.newer(protected).await? };
     let exposure = repository_error.is_none().then(|| exposure(newer.as_ref(), Timestamp::now()));
     Ok(Protection { summary, newest, rehearsed, repository_error, exposure })
 }

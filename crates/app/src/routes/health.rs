@@ -7,24 +7,31 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::router::Service;
-use crate::store::Failure;
+use crate::store::{self, Failure};
 
 #[derive(Serialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
 enum Health {
-    Ok,
-    Unavailable { reason: String },
+    Ok {
+        /// Absent without `--protect`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        protection: Option<store::Status>,
+    },
+    Unavailable {
+        reason: String,
+    },
 }
 
 /// Answers 200 once a write has reached the disk, 503 if none can.
 pub async fn health(State(service): State<Service>) -> Response {
-    answer(service.store.prove_durable().await)
+    let proven = service.store.prove_durable().await;
+    answer(proven, service.store.protection())
 }
 
 /// What a probe is told: 200, or 503 with the reason.
-pub(super) fn answer(found: Result<(), Failure>) -> Response {
+pub(super) fn answer(found: Result<(), Failure>, protection: Option<store::Status>) -> Response {
     match found {
-        Ok(()) => Json(Health::Ok).into_response(),
+        Ok(()) => Json(Health::Ok { protection }).into_response(),
         Err(failure) => {
             (StatusCode::SERVICE_UNAVAILABLE, Json(Health::Unavailable { reason: failure.to_string() })).into_response()
         }

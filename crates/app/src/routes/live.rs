@@ -11,5 +11,5 @@ use crate::router::Service;
 
 /// Answers 503 if the database was deleted or replaced underneath, or if nothing writes any more; else 200.
 pub async fn live(State(service): State<Service>) -> Response {
-    health::answer(service.store.check_alive())
+    health::answer(service.store.check_alive(), None)
 }

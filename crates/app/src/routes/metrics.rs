@@ -33,6 +33,10 @@ async fn exposition(service: &Service) -> Result<String, fmt::Error> {
     if let Some(bytes) = service.store.wal_bytes() {
         gauge(&mut now, "wal_size_bytes", "Size of the -wal file", bytes);
     }
+    if let Some(status) = service.store.protection() {
+        let protected = u32::from(status.is_protected());
+        gauge(&mut now, "protected", "Whether what is acknowledged survives the loss of the volume", protected);
+    }
     let protection = protection::look(service).await;
     gauge(&mut now, "database_readable", "Whether the database can be read", u32::from(protection.is_ok()));
     // Whoever met the failure has logged it, and the gauge above tells of it.

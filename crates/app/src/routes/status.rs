@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::error::ApiError;
 use crate::protection::{self, Protection};
 use crate::router::Service;
+use crate::store;
 
 /// The state of the service. `null` stands for what is not known or does not exist.
 #[derive(Serialize)]
@@ -28,6 +29,8 @@ pub struct Status {
     /// What would be lost with the database now: messages, and seconds since the first of them was stored.
     exposed_messages: Option<i64>,
     exposed_seconds: Option<f64>,
+    /// Whether what is acknowledged survives the loss of the volume; `null` without `--protect`.
+    protection: Option<store::Status>,
     database: String,
     lineage: Option<Lineage>,
     size_bytes: i64,
@@ -49,6 +52,7 @@ pub async fn status(State(service): State<Service>) -> Result<Json<Status>, ApiE
         backup_error: repository_error,
         exposed_messages: exposure.map(|exposure| exposure.messages),
         exposed_seconds: exposure.and_then(|exposure| exposure.seconds),
+        protection: service.store.protection(),
         database: service.store.path().display().to_string(),
         lineage: summary.lineage,
         size_bytes: summary.size_bytes,

@@ -27,6 +27,9 @@ pub enum Failure {
     /// The files at the database's path are not those that were opened. There is no way back.
     #[error("{0}; nothing is served from it any more: put the database in place and restart this process")]
     Lost(String),
+    /// What is stored now would be lost with the volume, and the policy is to store nothing then.
+    #[error("nothing can be stored so that it survives the loss of the database's volume: {0}")]
+    Unprotected(String),
     /// SQLite or the file system refused.
     #[error("cannot {action} the database {}: {reason}", .path.display())]
     Refused {
@@ -58,7 +61,7 @@ impl Failure {
 
     /// Whether trying again in a second makes sense.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::QueueFull { .. } | Self::Locked(_) | Self::TooSlow { .. })
+        matches!(self, Self::QueueFull { .. } | Self::Locked(_) | Self::TooSlow { .. } | Self::Unprotected(_))
     }
 }
 

@@ -6,7 +6,9 @@
 mod commits;
 mod contents;
 mod failure;
+mod guard;
 mod identity;
+mod journal;
 mod readers;
 mod rescue;
 mod schema;
@@ -23,6 +25,8 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
 pub use failure::{Failure, Outcome, WriteFailure};
+use guard::{Guard, Watch};
+pub use guard::{OnError, Protect, Settings, Status};
 use identity::Identity;
 use readers::Readers;
 use writer::Writer;
@@ -84,12 +88,13 @@ pub struct Store {
     identity: Arc<Identity>,
     readers: Readers,
     writer: Writer,
+    protection: Option<Watch>,
 }
 
 impl Store {
     /// Opens the database at a path, creating it if there is none. Fails, and changes nothing, where the path or
-    /// what is there is not ours to use.
-    pub fn open(path: &Path, queue_depth: usize) -> anyhow::Result<Self> {
+    /// what is there is not ours to use, or where it lacks what its journal cannot give back.
+    pub fn open(path: &Path, queue_depth: usize, protect: Protect) -> anyhow::Result<Self> {
         let path = std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))?;
         schema::prepare(&path)?;
         let identity = Identity::before_opening(&path)?;
@@ -98,8 +103,17 @@ impl Store {
             .with_context(|| format!("cannot open the database {}", path.display()))?;
         let identity = Arc::new(identity.once_open()?);
         let readers = Readers::new(path.clone(), identity.clone());
-        let writer = Writer::start(path.clone(), connection, identity.clone(), queue_depth)?;
-        Ok(Self { path, identity, readers, writer })
+        let guard = match protect {
+            Protect::No(None) => None,
+            Protect::No(Some(repository)) => {
+                journal::check_unprotected(&connection, &path, &repository)?;
+                None
+            }
+            Protect::Sync(settings) => Some(Guard::start(settings, identity.clone(), &connection)?),
+        };
+        let watch = guard.as_ref().map(Guard::watch);
+        let writer = Writer::start(path.clone(), connection, identity.clone(), guard, queue_depth)?;
+        Ok(Self { path, identity, readers, writer, protection: watch })
     }
 
     /// The database file.
@@ -158,6 +172,11 @@ impl Store {
         self.writer.commits().register(registry);
     }
 
+    /// Whether what is acknowledged survives the loss of the volume; `None` if that was not asked for.
+    pub fn protection(&self) -> Option<Status> {
+        self.protection.as_ref().map(Watch::status)
+    }
+
     /// Writes what is still queued, moves the WAL into the database and ends the writer. Fails if the database was lost
     /// meanwhile, and says whether what was acknowledged was saved.
     pub async fn close(&self) -> anyhow::Result<()> {
@@ -184,7 +203,7 @@ mod tests {
     #[tokio::test]
     async fn a_store_is_alive_until_its_writer_has_ended() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("app.db"), 1).unwrap();
+        let store = Store::open(&directory.path().join("app.db"), 1, Protect::No(None)).unwrap();
         assert_eq!(store.check_alive(), Ok(()));
         store.close().await.unwrap();
         // The thread answers just before it ends.

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::commits::Commits;
 use super::contents::Contents;
+use super::guard::Guard;
 use super::rescue::{self, Loss};
 use super::{Failure, Identity, Message, WriteFailure, schema};
 
@@ -42,12 +43,18 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection from now on.
-    pub fn start(path: PathBuf, connection: Connection, identity: Arc<Identity>, depth: usize) -> anyhow::Result<Self> {
+    pub fn start(
+        path: PathBuf,
+        connection: Connection,
+        identity: Arc<Identity>,
+        guard: Option<Guard>,
+        depth: usize,
+    ) -> anyhow::Result<Self> {
         let (queue, jobs) = mpsc::channel(depth);
         let contents = identity.contents()?;
         let commits = Commits::default();
-        let thread =
-            WriterThread { path, connection, identity, contents, jobs, commits: commits.clone(), rescued: None };
+        let (counted, rescued) = (commits.clone(), None);
+        let thread = WriterThread { path, connection, identity, contents, guard, jobs, commits: counted, rescued };
         std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || thread.run())
@@ -109,6 +116,7 @@ struct WriterThread {
     connection: Connection,
     identity: Arc<Identity>,
     contents: Contents,
+    guard: Option<Guard>,
     jobs: Receiver<Job>,
     commits: Commits,
     /// Once the database is lost: whether what was acknowledged was saved.
@@ -141,14 +149,22 @@ impl WriterThread {
     /// Writes a job and those that wait behind it. Gives the request to close, if there is one among them.
     fn serve(&mut self, first: Job) -> Option<oneshot::Sender<Result<(), Loss>>> {
         let began = Instant::now();
-        let Self { path, connection, identity, contents, jobs, .. } = self;
+        let Self { path, connection, identity, contents, guard, jobs, .. } = self;
         let failed = |error| Failure::from_sqlite("write", path, &error);
-        let begun = check(identity, contents)
-            .and_then(|()| connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed));
+        let begun = check(identity, contents).and_then(|()| match guard {
+            Some(guard) => guard.begin(connection),
+            None => Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
+                .map(|transaction| (transaction, false))
+                .map_err(failed),
+        });
         // Only now: whoever came while we waited for a foreign lock shares this commit, or this failure.
         let mut batch = Batch::gather(first, jobs);
-        let result = begun.map_err(WriteFailure::refused).and_then(|transaction| {
+        let result = begun.map_err(WriteFailure::refused).and_then(|(transaction, journaled)| {
             let messages = batch.insert(&transaction).map_err(failed).map_err(WriteFailure::refused)?;
+            if let Some(guard) = guard.as_mut().filter(|_| journaled) {
+                // What fails to be written may be in the journal, and then it will be stored.
+                guard.record(&transaction, &messages).map_err(WriteFailure::indeterminate)?;
+            }
             // A commit that fails may have reached the disk; what comes after it certainly has.
             transaction.commit().map_err(failed).map_err(WriteFailure::indeterminate)?;
             check(identity, contents).map_err(WriteFailure::indeterminate)?;
@@ -166,6 +182,9 @@ impl WriterThread {
         // At once, while nobody has put another file in the place of the missing one.
         if is_lost && self.rescued.is_none() {
             self.rescued = Some(rescue::save(&self.connection, &self.identity, &mut self.contents));
+            if let Some(guard) = &mut self.guard {
+                guard.leave();
+            }
         }
         close
     }

@@ -60,7 +60,16 @@ impl Place {
 
 pub fn command(database: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_app"));
-    for variable in ["DB_PATH", "BACKUP_DIR", "RESTORE_FIRST", "QUEUE_DEPTH", "LOG_FORMAT", "LOG_LEVEL"] {
+    for variable in [
+        "DB_PATH",
+        "BACKUP_DIR",
+        "RESTORE_FIRST",
+        "PROTECT",
+        "PROTECT_ON_ERROR",
+        "QUEUE_DEPTH",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+    ] {
         command.env_remove(variable);
     }
     command.arg("--db-path").arg(database).env("LISTEN", "127.0.0.1:0");

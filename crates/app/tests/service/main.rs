@@ -10,6 +10,7 @@ mod into_live;
 mod lost_database;
 mod metrics;
 mod page;
+mod protect;
 mod sharing;
 mod starting;
 mod status;

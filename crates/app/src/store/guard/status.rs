@@ -1,0 +1,78 @@
+//! What others may ask about the protection, without waiting for the writer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Whether what is acknowledged now is protected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// In one word.
+    pub state: State,
+    /// Why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when it is so: UTC.
+    pub since: String,
+    /// The last group that is in the journal.
+    pub group: Option<i64>,
+    /// The file of the journal that it is in.
+    pub epoch: Option<i64>,
+}
+
+impl Status {
+    /// Whether it is.
+    pub fn is_protected(&self) -> bool {
+        self.state == State::Protected
+    }
+}
+
+/// See [`Status`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is.
+    Protected,
+    /// It is not, and nothing is stored.
+    Refusing,
+    /// It is not.
+    Degraded,
+}
+
+/// The status, as the writer keeps it.
+#[derive(Clone)]
+pub struct Watch(Arc<Mutex<Status>>);
+
+impl Watch {
+    /// Nothing is protected yet.
+    pub fn new() -> Self {
+        let status = Status { state: State::Refusing, reason: None, since: now(), group: None, epoch: None };
+        Self(Arc::new(Mutex::new(status)))
+    }
+
+    /// What is so now.
+    pub fn status(&self) -> Status {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what is so now, and logs a change. `position` is the last group in the journal and its epoch.
+    pub fn publish(&self, state: State, reason: Option<&str>, position: Option<(i64, i64)>) {
+        let mut status = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if status.state != state {
+            (status.state, status.since) = (state, now());
+            match reason {
+                Some(reason) => tracing::warn!(?state, reason, "what is stored now is not protected"),
+                None => tracing::info!("what is stored now is protected"),
+            }
+        }
+        if status.reason.as_deref() != reason {
+            status.reason = reason.map(str::to_owned);
+        }
+        (status.group, status.epoch) = position.unzip();
+    }
+}
+
+fn now() -> String {
+    format!("{:.6}", Timestamp::now())
+}

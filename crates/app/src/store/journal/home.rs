@@ -1,0 +1,73 @@
+//! The directory of one lineage's journal, and the kernel lock on it.
+//!
+//! Processes that use one database file share the lock: SQLite's own lock on that database already puts their groups in
+//! one order. Whoever has another database file needs it alone, so that it never takes over from a service that lives.
+//! The lock does not reach another node; there, only the epochs decide.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use backup::lineage::Lineage;
+
+/// An open directory. Its lock goes with it.
+pub struct Home {
+    pub lineage: Lineage,
+    pub directory: PathBuf,
+    lock: File,
+}
+
+/// How much of the lock is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    Shared,
+    Alone,
+}
+
+/// Where the journal of a lineage is.
+pub fn directory(repository: &Path, lineage: &Lineage) -> PathBuf {
+    repository.join("journal").join(lineage.as_str())
+}
+
+impl Home {
+    /// Opens the directory of a lineage, creating it in a repository that exists.
+    pub fn open(repository: &Path, lineage: &Lineage) -> anyhow::Result<Self> {
+        let directory = directory(repository, lineage);
+        for directory in directory.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
+            create(directory).with_context(|| format!("cannot create the journal {}", directory.display()))?;
+        }
+        let path = directory.join(".lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(Self { lineage: lineage.clone(), directory, lock })
+    }
+
+    /// Whether the lock could be taken, or exchanged for the other kind.
+    pub fn hold(&self, hold: Hold) -> anyhow::Result<bool> {
+        let held = match hold {
+            Hold::Shared => self.lock.try_lock_shared(),
+            Hold::Alone => self.lock.try_lock(),
+        };
+        match held {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock the journal {}", self.directory.display()))
+            }
+        }
+    }
+}
+
+/// Creates a directory that may be there already, and brings its name to disk.
+fn create(directory: &Path) -> std::io::Result<()> {
+    match fs::create_dir(directory) {
+        Ok(()) => sync(directory.parent().unwrap_or(Path::new("."))),
+        Err(_) if directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Brings the names in a directory to disk.
+pub fn sync(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
+}
