@@ -131,6 +131,22 @@ async fn a_restore_into_the_database_of_a_service_that_is_down_is_noticed_at_its
 }
 
 #[tokio::test]
+async fn a_restore_point_of_just_after_a_restore_into_the_live_database_leads_on() {
+    let volumes = Volumes::new();
+    let app = volumes.start();
+    add(&app, 3).await;
+    let point = volumes.take();
+    add(&app, 2).await;
+    volumes.restore_into_live(&point);
+    volumes.take();
+    add(&app, 2).await;
+    app.kill();
+    volumes.lose_and_restore();
+    let app = volumes.start();
+    assert_eq!((app.ids().await, state(&app).await.as_str()), (vec![7, 6, 3, 2, 1], "protected"));
+}
+
+#[tokio::test]
 async fn going_back_from_what_was_never_replayed_is_asked_about() {
     let volumes = Volumes::new();
     let app = volumes.start();
