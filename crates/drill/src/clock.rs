@@ -38,15 +38,64 @@ impl Clock {
         Duration::try_from(utc.duration_since(self.anchor)).unwrap_or(Duration::ZERO)
     }
 
+    /// Seconds from the clock's start to a UTC time, negative for an earlier one.
+    pub fn seconds(&self, utc: Timestamp) -> f64 {
+        utc.duration_since(self.anchor).as_secs_f64()
+    }
+
     /// The instant of a moment, for timers.
     pub fn instant(&self, moment: Moment) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.started + moment)
     }
 }
 
+/// What clocks that are corrected little by little may drift apart during a drill, in seconds. More is a clock that was
+/// set.
+const DRIFT: f64 = 0.1;
+
+/// How far the service's clock is ahead of the drill's, as its answers tell: each states a time that it read between
+/// the request and the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Offset {
+    bounds: Option<(f64, f64)>,
+}
+
+impl Offset {
+    /// Narrows the bounds by an answer: when it was asked for and when it was there on the drill's clock, and what it
+    /// said, in seconds on that same scale.
+    pub fn narrow(&mut self, sent: Moment, done: Moment, stated: f64) {
+        let (least, most) = (stated - done.as_secs_f64(), stated - sent.as_secs_f64());
+        self.bounds = Some(self.bounds.map_or((least, most), |(min, max)| (min.max(least), max.min(most))));
+    }
+
+    /// The least and the most that it may be ahead, in seconds; `None` if no answer told, or if one of the clocks was
+    /// set meanwhile.
+    pub fn bounds(&self) -> Option<(f64, f64)> {
+        self.bounds.filter(|_| !self.was_set()).map(|(min, max)| (min.min(max), max.max(min)))
+    }
+
+    /// Whether one of the clocks was set meanwhile: the answers contradict each other.
+    pub fn was_set(&self) -> bool {
+        self.bounds.is_some_and(|(min, max)| min > max + DRIFT)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_answer_narrows_what_is_known_of_the_services_clock() {
+        let mut offset = Offset::default();
+        assert_eq!(offset.bounds(), None);
+        offset.narrow(Duration::from_secs(1), Duration::from_secs(3), 4.0);
+        assert_eq!(offset.bounds(), Some((1.0, 3.0)));
+        offset.narrow(Duration::from_secs(5), Duration::from_secs(6), 7.5);
+        assert_eq!(offset.bounds(), Some((1.5, 2.5)));
+        offset.narrow(Duration::from_secs(7), Duration::from_secs(8), 7.0);
+        assert!(offset.was_set());
+        assert_eq!(offset.bounds(), None);
+    }
 
     #[test]
     fn utc_and_back_gives_the_same_moment() {

@@ -14,6 +14,8 @@ pub enum Event {
     D0,
     /// Fault effective: the old process or volume is gone.
     D1,
+    /// Something more was broken than the fault that is measured, before or after it.
+    D2,
     /// First operation that failed after the fault was requested.
     F1,
     /// The outage is detected; the note states the rule.
@@ -22,12 +24,14 @@ pub enum Event {
     B,
     /// Recovery step: service and backups stopped, nobody uses the volume.
     R0,
-    /// Recovery step: a new, empty volume is there.
+    /// Recovery step: a new, empty volume is there, or the fault is undone.
     R1,
     /// Recovery step: the restore begins.
     R2,
     /// Recovery step: the restored database is in place.
     R3,
+    /// Recovery step: what was written since a mistake is put back.
+    R4,
     /// The platform calls the service ready.
     S1,
     /// First answer with status 200 after the fault was effective.
@@ -54,13 +58,15 @@ impl Event {
             Self::E0 => "steady state proven",
             Self::D0 => "fault requested",
             Self::D1 => "fault effective",
+            Self::D2 => "another fault effective",
             Self::F1 => "first failed operation",
             Self::A => "outage detected",
             Self::B => "recovery decided",
             Self::R0 => "service and backups stopped",
-            Self::R1 => "new volume",
+            Self::R1 => "volume there again",
             Self::R2 => "restore begun",
             Self::R3 => "database restored",
+            Self::R4 => "later writes put back",
             Self::S1 => "service ready",
             Self::S2 => "first answer 200",
             Self::S3 => "service correct again",

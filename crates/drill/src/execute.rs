@@ -70,15 +70,18 @@ pub async fn execute<P: Platform>(
     };
     if let Err(error) = cleaned {
         errors.push(format!("the clean-up failed: {error:#}; `drill cleanup` tries it again"));
+        let by_hand = run.platform.by_hand();
+        errors.extend((!by_hand.is_empty()).then(|| format!("by hand it is:\n    {}", by_hand.join("\n    "))));
         code = exit::CLEANUP_FAILED;
     }
     let Some(folder) = folder else { return Ok(Outcome { code, report: None, errors }) };
     let report = conclude(scenario, objectives, &run, stop.as_ref(), archive);
     if code == exit::PASS {
         code = match report.verdict {
-            Verdict::Pass => exit::PASS,
-            Verdict::Fail => exit::FAIL,
             Verdict::Inconclusive => exit::INCONCLUSIVE,
+            // A scenario that shows a limit does what it is there for if it fails, for that cause alone.
+            Verdict::Pass | Verdict::Fail if report.expected.met => exit::PASS,
+            Verdict::Pass | Verdict::Fail => exit::FAIL,
         };
     }
     run.recorder.look(|record| archive.keep(&folder, &report, record, run.clock()))?;
@@ -100,7 +103,8 @@ fn conclude<P: Platform>(
             timeline: &run.timeline,
             found: run.found.as_deref(),
             restored: run.restored.as_ref(),
-            may_lose: scenario.may_lose(),
+            may_lose: scenario.about().may_lose,
+            backups_on_trial: scenario.about().backups_on_trial,
             objectives,
             stop,
         });
@@ -118,6 +122,8 @@ fn conclude<P: Platform>(
             timeline: &run.timeline,
             restored: run.restored.as_ref(),
             service: run.service.as_ref(),
+            inject_at: run.inject_at,
+            safety_copy: run.safety_copy.as_deref(),
         })
     })
 }

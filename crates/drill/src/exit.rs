@@ -1,8 +1,9 @@
 //! Exit codes of the program. They are part of its interface: scripts and CI depend on them.
 
-/// All scenarios passed.
+/// All scenarios came out as expected: they passed, or failed exactly as those say that show a limit.
 pub const PASS: u8 = 0;
-/// An objective was missed, or acknowledged data was lost that should not have been.
+/// An objective was missed or acknowledged data was lost where that was not expected, or a limit that a scenario shows
+/// was not met.
 pub const FAIL: u8 = 1;
 /// The command line could not be understood.
 pub const USAGE: u8 = 2;
@@ -17,8 +18,8 @@ pub const INCONCLUSIVE: u8 = 6;
 
 /// The table shown under `--help`.
 pub const HELP: &str = "Exit codes:
-  0  pass
-  1  objective missed or data lost
+  0  pass, or failed exactly as a scenario that shows a limit says
+  1  objective missed or data lost, or such a scenario came out otherwise
   2  usage
   3  preflight refused, nothing was broken
   4  aborted, cleaned up

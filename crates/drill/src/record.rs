@@ -7,7 +7,7 @@ use backup::Manifest;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Moment, Offset};
 
 /// How a write ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -102,6 +102,8 @@ pub struct Record {
     pub restore_points: Vec<Protected>,
     /// Backups that failed: when, and what they said.
     pub failed_backups: Vec<(Moment, String)>,
+    /// What the answers to writes tell of the service's clock.
+    pub offset: Offset,
     /// Why the repository could not be looked at the last time it was tried, if so.
     pub repository_unseen: Option<String>,
 }

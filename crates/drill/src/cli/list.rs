@@ -12,7 +12,7 @@ pub struct List {}
 impl List {
     pub fn run(self) -> Result<u8> {
         for scenario in Scenario::value_variants() {
-            print(&format!("{}\n    {}", scenario.name(), scenario.summary().join("\n    ")))?;
+            print(&format!("{}\n    {}", scenario.name(), scenario.about().summary.join("\n    ")))?;
         }
         Ok(exit::PASS)
     }

@@ -5,6 +5,7 @@ mod cleanup;
 mod list;
 mod place;
 mod run;
+mod selection;
 mod up;
 
 use std::io::{self, Write as _};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use drill::objectives::positive_duration;
-use drill::platform::Kubernetes;
-use drill::platform::kubernetes::{Manner, PATIENCE, Target};
+use drill::platform::kubernetes::{Conduct, PATIENCE, Target};
+use drill::platform::{Kubernetes, Local};
 use drill::progress::Progress;
 use drill::record::Recorder;
 use drill::scenario::{Recovery, Scenario};
@@ -62,6 +62,14 @@ impl Place {
         }
     }
 
+    /// Why a scenario is not to be had there; `None` if it is.
+    pub fn refusal(&self, scenario: Scenario) -> Option<&'static str> {
+        match self.platform {
+            Name::Local => scenario.refusal::<Local>(),
+            Name::Kubernetes => scenario.refusal::<Kubernetes>(),
+        }
+    }
+
     pub fn backup_every(&self) -> Duration {
         Duration::from_secs(match self.platform {
             Name::Local => 5,
@@ -71,9 +79,12 @@ impl Place {
 
     /// How a scenario is recovered from, once for each drill that is to be run.
     pub fn recoveries(&self, scenario: Scenario) -> Vec<Recovery> {
-        match scenario.recovery() {
-            Recovery::Runbook if self.automatic => vec![Recovery::Automatic],
-            Recovery::Runbook if self.compare => vec![Recovery::Runbook, Recovery::Automatic],
+        match scenario.about().recovery {
+            // The only one that the service can recover from by itself, and that a person could too.
+            Recovery::Runbook if scenario == Scenario::KillPvc && self.automatic => vec![Recovery::Automatic],
+            Recovery::Runbook if scenario == Scenario::KillPvc && self.compare => {
+                vec![Recovery::Runbook, Recovery::Automatic]
+            }
             recovery => vec![recovery],
         }
     }
@@ -88,7 +99,7 @@ impl Place {
         let context = self.context.clone().context("on Kubernetes, --context is needed")?;
         let patience = self.cluster_patience.unwrap_or(PATIENCE);
         let target = Target { context, namespace: self.namespace.clone(), url: self.url.clone(), patience };
-        let manner = Manner { force: self.force, brutal: self.brutal };
-        Ok(Kubernetes::new(target, manner, run, folder, recorder.clone(), progress.clone()))
+        let conduct = Conduct { force: self.force, brutal: self.brutal };
+        Ok(Kubernetes::new(target, conduct, run, folder, recorder.clone(), progress.clone()))
     }
 }

@@ -1,3 +1,4 @@
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,15 +14,16 @@ use drill::journal::{Journal, run_name};
 use drill::objectives::{Objectives, duration, positive_duration};
 use drill::platform::abandoned::find;
 use drill::platform::local::{Folder, Programs, StateDir};
-use drill::platform::{Local, Platform};
+use drill::platform::{Fault, Local, Platform};
 use drill::progress::Progress;
 use drill::record::Recorder;
 use drill::report::{self, Report, Summary, tables};
-use drill::run::Settings;
+use drill::run::{InjectAt, Settings};
 use drill::scenario::{Recovery, Scenario};
 
 use super::archive::Archive;
 use super::place::{Name, Place};
+use super::selection::{Selection, choose};
 use super::{State, print};
 
 /// Run scenarios one after the other, with a report for each
@@ -29,13 +31,13 @@ use super::{State, print};
 pub struct Run {
     /// What to run; `drill list` explains
     #[arg(required = true, value_enum)]
-    scenarios: Vec<Scenario>,
+    scenarios: Vec<Selection>,
     #[command(flatten)]
     place: Place,
     /// Recovery time objective
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     rto: Duration,
-    /// Recovery point objective [default: 75s where the volume is lost, else 0s]
+    /// Recovery point objective [default: 75s where data may be lost, two backup intervals for stuck-backups, else 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rpo: Option<Duration>,
     /// Interval of the backups [default: 5s; on Kubernetes 60s, as the CronJob has it]
@@ -50,6 +52,12 @@ pub struct Run {
     /// How long the service may take to be correct again before the drill gives up
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = positive_duration)]
     give_up: Duration,
+    /// When the fault strikes [default: midway between two backups where data may be lost, else now]
+    #[arg(long, value_enum, value_name = "MOMENT")]
+    inject_at: Option<InjectAt>,
+    /// What a random moment is decided by, each further drill of the call by the next number [default: another each time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u32>,
     /// How often to run each scenario; several drills are summed up
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = runs)]
     runs: usize,
@@ -68,8 +76,15 @@ pub struct Run {
 impl Run {
     pub async fn run(self) -> Result<u8> {
         let progress = Progress::new();
+        let scenarios = match choose(&self.scenarios, &self.place) {
+            Ok(scenarios) => scenarios,
+            Err(error) => {
+                progress.line(&format!("error: {error}"));
+                return Ok(exit::USAGE);
+            }
+        };
         if self.dry_run {
-            return self.plan(&progress).await;
+            return self.plan(&scenarios, &progress).await;
         }
         let mut interrupt = Interrupt::listen()?;
         let state = match StateDir::lock(&self.state.state_dir) {
@@ -91,8 +106,10 @@ impl Run {
             let recoveries = self.place.recoveries(scenario).into_iter();
             recoveries.flat_map(move |recovery| iter::repeat_n((scenario, recovery), runs))
         };
-        for (scenario, recovery) in self.scenarios.iter().flat_map(drills) {
-            let outcome = self.drill(scenario, recovery, &state, &progress, &mut interrupt, &archive).await?;
+        let seed = self.seed.unwrap_or_else(any_seed);
+        for (number, (scenario, recovery)) in (0..).zip(scenarios.iter().flat_map(drills)) {
+            let settings = self.settings(scenario, recovery, seed.wrapping_add(number));
+            let outcome = self.drill(scenario, settings, &state, &progress, &mut interrupt, &archive).await?;
             codes.push(outcome.code);
             self.show(&progress, outcome, &mut reports)?;
             // The others would meet the same obstacle, or were not wanted any more.
@@ -120,21 +137,21 @@ impl Run {
     async fn drill(
         &self,
         scenario: Scenario,
-        recovery: Recovery,
+        settings: Settings,
         state: &StateDir,
         progress: &Progress,
         interrupt: &mut Interrupt,
         archive: &report::Archive,
     ) -> Result<Outcome> {
         let name = run_name();
-        progress.line(&format!("\n{}\n{}", scenario.name(), scenario.summary().join("\n")));
+        progress.line(&format!("\n{}\n{}", scenario.name(), scenario.about().summary.join("\n")));
         let root = state.path.join(&name);
         let journal = Journal::create(&root)?;
         let recorder = Arc::new(Recorder::new(Clock::start()));
-        let (settings, objectives) = (self.settings(recovery), self.objectives(scenario));
+        let objectives = self.objectives(scenario);
         match self.place.platform {
             Name::Local => {
-                let local = self.local(root, &recorder, progress)?;
+                let local = self.local(scenario, root, &recorder, progress)?;
                 let run = drill::run::Run::new(local, name, settings, recorder, journal, progress.clone());
                 execute(scenario, objectives, run, interrupt, archive).await
             }
@@ -161,40 +178,46 @@ impl Run {
     }
 
     fn objectives(&self, scenario: Scenario) -> Objectives {
-        Objectives { rto: self.rto, rpo: self.rpo.unwrap_or_else(|| scenario.default_rpo()) }
+        Objectives { rto: self.rto, rpo: self.rpo.unwrap_or_else(|| scenario.default_rpo(self.backup_every())) }
     }
 
     fn backup_every(&self) -> Duration {
         self.backup_every.unwrap_or_else(|| self.place.backup_every())
     }
 
-    fn settings(&self, recovery: Recovery) -> Settings {
-        let Self { rate, patience, give_up, .. } = *self;
-        Settings { rate, backup_every: self.backup_every(), patience, give_up, recovery }
+    fn settings(&self, scenario: Scenario, recovery: Recovery, seed: u32) -> Settings {
+        let Self { rate, patience, give_up, inject_at, .. } = *self;
+        let (backup_every, rpo) = (self.backup_every(), self.objectives(scenario).rpo);
+        Settings { rate, backup_every, patience, give_up, recovery, inject_at, seed, rpo, has_remote: false }
     }
 
-    fn local(&self, root: PathBuf, recorder: &Arc<Recorder>, progress: &Progress) -> Result<Local> {
+    fn local(&self, scenario: Scenario, root: PathBuf, recorder: &Arc<Recorder>, progress: &Progress) -> Result<Local> {
         let programs = Programs::beside_this_one()?;
-        Ok(Local::new(programs, Folder::at(root), self.backup_every(), recorder.clone(), progress.clone()))
+        let folder = Folder::at(root);
+        let mut local = Local::new(programs, folder, self.backup_every(), recorder.clone(), progress.clone());
+        if scenario.about().faults().any(|fault| fault == Fault::FillVolume) {
+            local.on_a_small_disk();
+        }
+        Ok(local)
     }
 
     /// Says what would be done, to which objects; changes nothing.
-    async fn plan(&self, progress: &Progress) -> Result<u8> {
+    async fn plan(&self, scenarios: &[Scenario], progress: &Progress) -> Result<u8> {
         let root = std::path::absolute(&self.state.state_dir)?.join(run_name());
         let recorder = Arc::new(Recorder::new(Clock::start()));
-        for scenario in &self.scenarios {
-            let targets = match self.place.platform {
-                Name::Local => targets(self.local(root.clone(), &recorder, progress)?, *scenario).await,
+        for scenario in scenarios {
+            let steps = match self.place.platform {
+                Name::Local => plan(self.local(*scenario, root.clone(), &recorder, progress)?, *scenario).await,
                 Name::Kubernetes => {
                     let kubernetes = self.place.kubernetes(run_name(), root.clone(), &recorder, progress)?;
-                    targets(kubernetes, *scenario).await
+                    plan(kubernetes, *scenario).await
                 }
             };
-            let targets = match targets {
-                Ok(targets) => targets,
+            let steps = match steps {
+                Ok(steps) => steps,
                 Err(error) => return Ok(refuse(progress, &error)),
             };
-            let steps = (1..).zip(scenario.plan(&targets)).map(|(number, step)| format!("{number:>3}. {step}"));
+            let steps = (1..).zip(steps).map(|(number, step)| format!("{number:>3}. {step}"));
             let Objectives { rto, rpo } = self.objectives(*scenario);
             let (rto, rpo) = (rto.as_secs_f64(), rpo.as_secs_f64());
             let (name, place) = (scenario.name(), self.place.name());
@@ -212,12 +235,19 @@ fn runs(text: &str) -> Result<usize, String> {
     runs.ok_or_else(|| "not a number from 1 to 1000".to_owned())
 }
 
-/// What a scenario would hit; zero targets is an error.
-async fn targets<P: Platform>(mut platform: P, scenario: Scenario) -> Result<Vec<String>> {
+/// The steps of a scenario with what they would hit; zero targets is an error.
+async fn plan<P: Platform>(mut platform: P, scenario: Scenario) -> Result<Vec<String>> {
     platform.preflight().await?;
-    let targets = platform.targets(scenario.fault());
-    ensure!(!targets.is_empty(), "{} would hit nothing", scenario.name());
-    Ok(targets)
+    for fault in scenario.about().faults() {
+        ensure!(!platform.targets(fault).is_empty(), "{} would hit nothing", scenario.name());
+    }
+    Ok(scenario.plan(|fault| platform.targets(fault)))
+}
+
+/// A seed that nobody chose.
+fn any_seed() -> u32 {
+    // The keys of a hasher are random; half of what it makes of them is a number of our size.
+    u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(u32::MAX)
 }
 
 pub fn refuse(progress: &Progress, error: &anyhow::Error) -> u8 {

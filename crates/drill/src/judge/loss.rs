@@ -18,64 +18,94 @@ pub struct Interval {
     pub max: f64,
 }
 
+/// The moments that divide a drill.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments {
+    /// The fault was requested.
+    pub requested: Moment,
+    /// It first had an effect, on the platform or on a client: where a service is stopped before its volume goes, the
+    /// time it was down is outage, not loss.
+    pub first_effect: Moment,
+    /// It was effective.
+    pub effective: Moment,
+    /// The service was correct again, if it was.
+    pub recovered: Option<Moment>,
+}
+
+/// What a right recovery brings back at least.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held {
+    /// All that was acknowledged before this: when the snapshot of the newest good restore point began.
+    pub until: Option<Moment>,
+    /// All up to this id: the high-water mark of the restore point that was restored.
+    pub up_to: Option<i64>,
+}
+
 /// The loss of one drill. Writes are named by their number in the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loss {
     /// The actual recovery point, zero if nothing is lost.
     pub rpa: Interval,
+    /// Lost, and sent before the fault was effective: all that a restore may cost.
+    pub before_fault: BTreeSet<u64>,
+    /// Lost although sent between the fault and the recovery: the service acknowledged what it did not keep.
+    pub after_fault: BTreeSet<u64>,
+    /// Lost although sent to the service that had recovered.
+    pub after_recovery: BTreeSet<u64>,
     /// Writes that survived although an older one is lost: the copy is torn.
     pub holes: BTreeSet<u64>,
-    /// Lost although sent after the fault was effective.
-    pub after_fault: BTreeSet<u64>,
-    /// Lost although acknowledged before the snapshot that should have been restored began.
+    /// Lost although a restore point held them that was there to be restored.
     pub held: BTreeSet<u64>,
 }
 
 impl Loss {
-    /// Measures how far the loss reaches back from the first effect of the fault: where a service is stopped before
-    /// its volume goes, the time it was down is outage, not loss.
-    ///
-    /// Whatever was sent once the fault was effective must not be lost at all.
-    /// `held_until` is when the snapshot of the newest good restore point began: all that was acknowledged before
-    /// it must still be there.
-    pub fn of(
-        writes: &[Write],
-        lost: &BTreeSet<u64>,
-        first_effect: Moment,
-        effective: Moment,
-        held_until: Option<Moment>,
-    ) -> Self {
-        // Ids are given in commit order; acknowledgements of one group may arrive in any.
-        let mut before: Vec<(i64, &Write)> = writes
-            .iter()
-            .filter(|write| write.sent < effective)
-            .filter_map(|write| Some((write.acknowledged()?, write)))
-            .collect();
-        before.sort_by_key(|(id, _)| *id);
-        let before: Vec<&Write> = before.into_iter().map(|(_, write)| write).collect();
+    /// Measures how far the loss reaches back, and what no restore explains.
+    pub fn of(writes: &[Write], lost: &BTreeSet<u64>, moments: Moments, held: Held) -> Self {
+        let Moments { requested, first_effect, effective, recovered } = moments;
+        let before = before(writes, effective);
         let is_lost = |write: &&Write| lost.contains(&write.seq);
-        let first_lost = before.iter().position(is_lost);
-
+        let is_held = |id: i64, write: &Write| {
+            held.up_to.is_some_and(|mark| id <= mark) || held.until.is_some_and(|until| write.done < until)
+        };
+        let first_lost = before.iter().position(|(_, write)| is_lost(write));
+        let newer = first_lost.map_or(&[][..], |first| &before[first..]);
+        let lost_when = |matches: &dyn Fn(Moment) -> bool| {
+            writes.iter().filter(|write| is_lost(write) && matches(write.sent)).map(|write| write.seq).collect()
+        };
+        let has_recovered = |sent: Moment| recovered.is_some_and(|recovered| sent >= recovered);
         Self {
             rpa: first_lost.map_or(Interval { min: 0.0, max: 0.0 }, |first| interval(&before, first, first_effect)),
-            holes: first_lost.map_or_else(BTreeSet::new, |first| {
-                before[first..].iter().filter(|write| !is_lost(write)).map(|write| write.seq).collect()
-            }),
-            after_fault: writes.iter().filter(|write| write.sent >= effective).filter(is_lost).map(|w| w.seq).collect(),
-            held: before
-                .iter()
-                .filter(|write| is_lost(write) && held_until.is_some_and(|until| write.done < until))
-                .map(|write| write.seq)
-                .collect(),
+            before_fault: lost_when(&|sent| sent < effective),
+            after_fault: lost_when(&|sent| sent >= effective && !has_recovered(sent)),
+            after_recovery: lost_when(&|sent| sent >= effective && has_recovered(sent)),
+            // One that was under way when the fault struck may have come after it.
+            holes: seqs(newer.iter().filter(|(_, write)| !is_lost(write) && write.done < requested)),
+            held: seqs(before.iter().filter(|(id, write)| is_lost(write) && is_held(*id, write))),
         }
     }
 }
 
-fn interval(before: &[&Write], first_lost: usize, first_effect: Moment) -> Interval {
+/// What was acknowledged and sent before a moment, in the order of commits: acknowledgements of one group may arrive in
+/// any.
+pub(super) fn before(writes: &[Write], effective: Moment) -> Vec<(i64, &Write)> {
+    let mut before: Vec<(i64, &Write)> = writes
+        .iter()
+        .filter(|write| write.sent < effective)
+        .filter_map(|write| Some((write.acknowledged()?, write)))
+        .collect();
+    before.sort_by_key(|(id, _)| *id);
+    before
+}
+
+fn seqs<'a>(writes: impl Iterator<Item = &'a (i64, &'a Write)>) -> BTreeSet<u64> {
+    writes.map(|(_, write)| write.seq).collect()
+}
+
+fn interval(before: &[(i64, &Write)], first_lost: usize, first_effect: Moment) -> Interval {
     // With no survivor at all, the loss reaches back to before the first write was tried.
-    let survived = first_lost.checked_sub(1).map_or(before[0].sent, |last| before[last].done);
+    let survived = first_lost.checked_sub(1).map_or(before[0].1.sent, |last| before[last].1.done);
     let age = |moment| seconds_between(moment, first_effect).max(0.0);
-    Interval { min: age(before[first_lost].done), max: age(survived) }
+    Interval { min: age(before[first_lost].1.done), max: age(survived) }
 }
 
 #[cfg(test)]
@@ -87,16 +117,23 @@ mod tests {
 
     const FAULT: Duration = Duration::from_millis(8500);
 
+    const AT: Moments = Moments {
+        requested: FAULT,
+        first_effect: FAULT,
+        effective: FAULT,
+        recovered: Some(Duration::from_millis(9500)),
+    };
+
     #[test]
     fn a_service_that_was_stopped_first_does_not_make_the_loss_longer() {
         let stopped = Duration::from_millis(8200);
-        let loss = Loss::of(&writes(), &[6, 7, 8].into(), stopped, FAULT, None);
+        let loss = Loss::of(&writes(), &[6, 7, 8].into(), Moments { first_effect: stopped, ..AT }, Held::default());
         assert!((loss.rpa.max - 3.2).abs() < 1e-9);
     }
 
-    /// Writes 0 to 9, acknowledged one a second at seconds 0 to 9; the fault is effective at 8.5.
+    /// Writes 0 to 10, acknowledged one a second at seconds 0 to 10; the fault is effective at 8.5, and over at 9.5.
     fn writes() -> Vec<Write> {
-        (0..10)
+        (0..11)
             .map(|seq| {
                 let at = Duration::from_secs(seq);
                 let outcome = Outcome::Acknowledged { id: i64::try_from(seq).unwrap() + 1 };
@@ -106,8 +143,8 @@ mod tests {
     }
 
     fn loss(lost: &[u64], held_until: Option<u64>) -> Loss {
-        let held_until = held_until.map(Duration::from_secs);
-        Loss::of(&writes(), &lost.iter().copied().collect(), FAULT, FAULT, held_until)
+        let held = Held { until: held_until.map(Duration::from_secs), up_to: None };
+        Loss::of(&writes(), &lost.iter().copied().collect(), AT, held)
     }
 
     #[test]
@@ -130,8 +167,25 @@ mod tests {
     }
 
     #[test]
-    fn a_write_lost_after_the_fault_is_named() {
-        assert_eq!(loss(&[9], None).after_fault, [9].into());
+    fn losses_fall_into_three_windows() {
+        let loss = loss(&[8, 9, 10], None);
+        assert_eq!(loss.before_fault, [8].into());
+        assert_eq!(loss.after_fault, [9].into());
+        assert_eq!(loss.after_recovery, [10].into());
+    }
+
+    #[test]
+    fn a_survivor_that_was_under_way_when_the_fault_struck_is_no_hole() {
+        let mut writes = writes();
+        writes[8].done = Duration::from_millis(8600);
+        assert!(Loss::of(&writes, &[6, 7].into(), AT, Held::default()).holes.is_empty());
+    }
+
+    #[test]
+    fn a_lost_write_below_the_high_water_mark_of_what_was_restored_is_named() {
+        // Ids are one more than the numbers of the writes.
+        let held = Held { until: None, up_to: Some(6) };
+        assert_eq!(Loss::of(&writes(), &[5, 6, 7, 8].into(), AT, held).held, [5].into());
     }
 
     #[test]
@@ -150,7 +204,7 @@ mod tests {
         let mut writes = writes();
         // 5 and 6 shared a commit; the answer to 6 arrived first.
         writes[5].done = Duration::from_millis(6200);
-        let loss = Loss::of(&writes, &[6, 7, 8].into(), FAULT, FAULT, None);
+        let loss = Loss::of(&writes, &[6, 7, 8].into(), AT, Held::default());
         assert!(loss.holes.is_empty());
     }
 }

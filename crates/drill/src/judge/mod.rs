@@ -1,14 +1,23 @@
 //! The judge: from what was recorded and what was found to figures and a verdict. Pure; it touches nothing.
 
+mod crosscheck;
+mod figures;
+mod finding;
 mod ledger;
 mod loss;
 mod recovery;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod trial;
 mod verdict;
 
+pub use figures::{Actual, Phases};
+pub use finding::{Cause, Finding};
 pub use ledger::Reconciliation;
-pub use loss::{Interval, Loss};
+pub use loss::{Held, Interval, Loss, Moments};
 pub use recovery::{Outage, failures_in_a_row, steady_since};
-pub use verdict::{Actual, Evidence, Judgement, Phases, Verdict, judge};
+pub use verdict::{Evidence, Judgement, Verdict, judge};
 
 /// Operations of each kind, reads and writes, that must succeed without a failure between them before the service
 /// counts as steady or as recovered.

@@ -69,12 +69,22 @@ pub fn steady_since(record: &Record, run_length: usize) -> Option<Moment> {
     steady(operations(record).iter(), run_length)
 }
 
-/// Whether the newest `count` operations that ended after `since` all failed or showed wrong data.
-pub fn failures_in_a_row(record: &Record, since: Moment, count: usize) -> bool {
+/// Which operations fail: the newest `count` that ended after `since` all failed or showed wrong data, of both kinds
+/// together or of one of them, since a service may still do the other.
+pub fn failures_in_a_row(record: &Record, since: Moment, count: usize) -> Option<&'static str> {
     let mut ended = operations(record);
     ended.retain(|operation| operation.done >= since && operation.result != Result::UnderWay);
     ended.sort_by_key(|operation| operation.done);
-    ended.len() >= count && ended.iter().rev().take(count).all(|operation| operation.result.is_bad())
+    let failing = |of_kind: fn(&Operation) -> bool| {
+        let newest: Vec<&Operation> = ended.iter().rev().filter(|operation| of_kind(operation)).take(count).collect();
+        newest.len() == count && newest.iter().all(|operation| operation.result.is_bad())
+    };
+    let kinds = [
+        ("operations", (|_| true) as fn(&Operation) -> bool),
+        ("reads", |operation| !operation.is_write),
+        ("writes", |operation| operation.is_write),
+    ];
+    kinds.into_iter().find(|(_, of_kind)| failing(*of_kind)).map(|(what, _)| what)
 }
 
 /// In the order in which operations were sent: one that hung since the outage says nothing of the service now.
@@ -211,8 +221,8 @@ mod tests {
     #[test]
     fn detection_asks_for_failures_in_a_row() {
         let seen = record(&[(10, 11, 'w'), (15, 16, 'R'), (20, 21, 'w'), (25, 26, 'r')]);
-        assert!(failures_in_a_row(&seen, ms(0), 2));
-        assert!(!failures_in_a_row(&seen, ms(0), 3));
-        assert!(!failures_in_a_row(&seen, ms(22), 2));
+        assert!(failures_in_a_row(&seen, ms(0), 2).is_some());
+        assert!(failures_in_a_row(&seen, ms(0), 3).is_none());
+        assert!(failures_in_a_row(&seen, ms(22), 2).is_none());
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use backup::Restored;
 use backup::lineage::Lineage;
+use jiff::Timestamp;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,69 @@ pub enum Fault {
     KillService,
     /// The volume with the database is destroyed while clients write.
     DestroyVolume,
+    /// The database is overwritten in place, under the running service.
+    OverwriteDatabase,
+    /// Bytes of the newest restore point are changed.
+    DamageNewestRestorePoint,
+    /// A restore is begun, and killed while it writes.
+    KillRestore,
+    /// The service is started on a new, empty volume.
+    StartEmpty,
+    /// Every row is deleted, by SQL, under the running service.
+    DeleteRows,
+    /// Not a byte is free on the volume with the database.
+    FillVolume,
+    /// No restore point is taken any more.
+    StopBackups,
+    /// The volume with the restore points is destroyed.
+    DestroyRepository,
+    /// Both volumes are destroyed.
+    DestroyBothVolumes,
+    /// The node of the service is taken out of service.
+    DrainNode,
+}
+
+impl Fault {
+    /// What is done to its targets.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::KillService => "kill",
+            Self::DestroyVolume | Self::DestroyRepository | Self::DestroyBothVolumes => "destroy",
+            Self::OverwriteDatabase => "overwrite",
+            Self::DamageNewestRestorePoint => "damage",
+            Self::KillRestore => "kill half-way:",
+            Self::StartEmpty => "start the service on an empty",
+            Self::DeleteRows => "delete every row of",
+            Self::FillVolume => "fill",
+            Self::StopBackups => "stop",
+            Self::DrainNode => "drain",
+        }
+    }
+}
+
+/// What a restore finds in its place, and what it does about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// No database.
+    Missing,
+    /// A database that is not wanted any more; it is kept as a safety copy.
+    Replace,
+    /// A database in use, whose content is to be that of before a time.
+    IntoLive {
+        /// The time.
+        at: Timestamp,
+    },
+}
+
+impl Manner {
+    /// The arguments of `backup restore` that say so.
+    pub fn arguments(self) -> Vec<String> {
+        match self {
+            Self::Missing => vec!["--latest".to_owned()],
+            Self::Replace => vec!["--latest".to_owned(), "--force".to_owned()],
+            Self::IntoLive { at } => vec!["--into-live".to_owned(), "--at".to_owned(), at.to_string()],
+        }
+    }
 }
 
 /// How clients reach the service.
@@ -57,6 +121,9 @@ pub trait Platform {
     /// The platform's name in reports.
     const NAME: &'static str;
 
+    /// Why a fault is not to be had here; `None` if it is.
+    fn refusal(fault: Fault) -> Option<&'static str>;
+
     /// The objects that a fault will hit, as one finds them on the platform. Never empty.
     fn targets(&self, fault: Fault) -> Vec<String>;
 
@@ -78,8 +145,14 @@ pub trait Platform {
     /// Remembers which database this is, for a clean-up that has to restore it.
     fn remember(&mut self, lineage: &Lineage) -> Result<()>;
 
+    /// Takes a verified copy of the database where no fault reaches, and says where that is.
+    async fn safety_copy(&mut self) -> Result<String>;
+
     /// Breaks one thing and returns once it is broken, with the evidence for that.
     async fn inject(&mut self, fault: Fault) -> Result<String>;
+
+    /// Undoes a fault that can be undone, and says what is there now.
+    async fn relieve(&mut self, fault: Fault) -> Result<String>;
 
     /// Waits until the platform calls the service ready, and says by what.
     async fn ready(&mut self) -> Result<String>;
@@ -90,8 +163,14 @@ pub trait Platform {
     /// Puts a new, empty volume in the place of the lost one.
     async fn replace_volume(&mut self) -> Result<()>;
 
+    /// Gets the restore points from where they are kept too.
+    async fn fetch(&mut self) -> Result<String>;
+
     /// Restores the newest good restore point of a lineage to the volume.
-    async fn restore(&mut self, lineage: &Lineage) -> Result<Restored>;
+    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Restored>;
+
+    /// Puts the rows of a safety copy that are not in the database back into it, while it is used.
+    async fn bring_back(&mut self, safety_copy: &Path) -> Result<String>;
 
     /// Starts the service.
     async fn start_service(&mut self) -> Result<()>;
@@ -104,6 +183,9 @@ pub trait Platform {
 
     /// Keeps the logs of service and backups with the report.
     async fn keep_logs(&self, report: &Path) -> Result<()>;
+
+    /// What a person types where [`Platform::clean_up`] fails; none where there is nothing to put right.
+    fn by_hand(&self) -> Vec<String>;
 
     /// Leaves nothing of the drill behind, and says what was proven. May be called at any time, and again after it
     /// failed.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
@@ -45,6 +46,7 @@ struct Added {
     status: String,
     id: i64,
     message: String,
+    timestamp: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -74,21 +76,27 @@ impl Client {
         Ok(Self { http, base })
     }
 
-    /// Tries once to add a message, and says what became of it.
-    pub async fn add(&self, message: &str) -> Outcome {
+    /// Tries once to add a message, and says what became of it; for one that was stored, also when, by the service's
+    /// clock.
+    pub async fn add(&self, message: &str) -> (Outcome, Option<Timestamp>) {
         let url = self.url("add", &[("message", message)]);
         let (status, body) = match self.fetch(url).await {
             Ok(answer) => answer,
             // Without a connection nothing was sent; after that, anything may have happened.
-            Err(error) if error.is_connect() => return Outcome::Refused { reason: describe(&error) },
-            Err(error) => return Outcome::Indeterminate { reason: describe(&error) },
+            Err(error) if error.is_connect() => return (Outcome::Refused { reason: describe(&error) }, None),
+            Err(error) => return (Outcome::Indeterminate { reason: describe(&error) }, None),
         };
         if status != StatusCode::OK {
-            return refusal(status, &body);
+            return (refusal(status, &body), None);
         }
         match serde_json::from_slice::<Added>(&body) {
-            Ok(added) if added.status == "added" && added.message == message => Outcome::Acknowledged { id: added.id },
-            _ => Outcome::Indeterminate { reason: format!("status 200, but not an acknowledgement: {}", text(&body)) },
+            Ok(Added { status, id, message: stored, timestamp }) if status == "added" && stored == message => {
+                (Outcome::Acknowledged { id }, timestamp)
+            }
+            _ => {
+                let reason = format!("status 200, but not an acknowledgement: {}", text(&body));
+                (Outcome::Indeterminate { reason }, None)
+            }
         }
     }
 

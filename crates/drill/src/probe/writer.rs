@@ -31,9 +31,14 @@ impl Writer {
         let seq = self.next.fetch_add(1, Ordering::Relaxed);
         let token = token(&self.run, seq);
         let sent = self.recorder.sending();
-        let outcome = self.client.add(&token).await;
+        let (outcome, stamped) = self.client.add(&token).await;
         let write = Write { seq, token, sent, done: self.recorder.clock.now(), outcome };
-        self.recorder.add(|record| record.wrote(write.clone()));
+        self.recorder.add(|record| {
+            if let Some(stamped) = stamped {
+                record.offset.narrow(write.sent, write.done, self.recorder.clock.seconds(stamped));
+            }
+            record.wrote(write.clone());
+        });
         write
     }
 }

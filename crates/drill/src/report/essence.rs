@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Report;
 use super::schema::Targets;
 use crate::judge::{Actual, Phases, Verdict};
-use crate::scenario::Recovery;
+use crate::scenario::{Expectation, Recovery};
 
 /// A run in short. Seconds are numbers; `null` was not measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Essence {
     pub series: Series,
     /// The verdict.
     pub verdict: Verdict,
+    /// What was expected, and whether it came so.
+    pub expected: Expectation,
     /// Why it is not a pass.
     pub reasons: Vec<String>,
     /// The targets.
@@ -61,6 +63,16 @@ impl fmt::Display for Series {
     }
 }
 
+impl Essence {
+    /// The verdict for people: one that was expected to fail and did is told from one that failed.
+    pub fn shown_verdict(&self) -> String {
+        match (&self.expected.limit, self.expected.met) {
+            (Some(_), true) => "limit shown".to_owned(),
+            _ => self.verdict.to_string(),
+        }
+    }
+}
+
 impl Report {
     /// The report in short.
     pub fn essence(&self) -> Essence {
@@ -73,6 +85,7 @@ impl Report {
                 recovery: self.method.recovery,
             },
             verdict: self.verdict,
+            expected: self.expected.clone(),
             reasons: self.reasons.clone(),
             objectives: self.objectives,
             actual: self.actual.clone(),

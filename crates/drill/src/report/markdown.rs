@@ -24,6 +24,7 @@ fn head(report: &Report) -> String {
         format!("Run {}, begun {:.3}.\n", report.run, report.started_at),
     ];
     text.extend(report.reasons.iter().map(|reason| format!("- **{reason}**")));
+    text.push(format!("- {}", report.expected));
     text.extend(report.warnings.iter().map(|warning| format!("- {warning}")));
     lines(text)
 }

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use backup::Restored;
+use backup::lineage::Lineage;
+use backup::{Manifest, Restored};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::event::{Event, Timeline};
-use crate::judge::{Actual, DETECTION_FAILURES, Judgement, Phases, RUN_LENGTH, Reconciliation, Verdict};
+use crate::judge::{Actual, Cause, DETECTION_FAILURES, Judgement, Loss, Phases, RUN_LENGTH, Reconciliation, Verdict};
 use crate::objectives::Objectives;
 use crate::platform::Access;
 use crate::probe::ServiceStatus;
 use crate::record::{Protected, Record};
-use crate::run::Settings;
-use crate::scenario::{Recovery, Scenario};
+use crate::run::{InjectAt, Settings};
+use crate::scenario::{Expectation, Recovery, Scenario};
 
 /// A whole report. Seconds are numbers; `null` was not measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,8 +33,12 @@ pub struct Report {
     pub started_at: Timestamp,
     /// The verdict.
     pub verdict: Verdict,
+    /// What the scenario comes to where all is as it should be, and whether it did.
+    pub expected: Expectation,
     /// Why it is not a pass.
     pub reasons: Vec<String>,
+    /// Of which kinds these reasons are, in the same order; none where nothing can be said.
+    pub causes: Vec<Cause>,
     /// What deserves attention although the verdict does not depend on it.
     pub warnings: Vec<String>,
     /// How the service came back.
@@ -87,6 +92,12 @@ pub struct Counts {
     pub duplicates: usize,
     /// Refused and found.
     pub denied: usize,
+    /// Of those lost, how many were sent before the fault was effective: all that a restore may cost.
+    pub lost_before_fault: usize,
+    /// How many between fault and recovery.
+    pub lost_after_fault: usize,
+    /// How many after the recovery.
+    pub lost_after_recovery: usize,
     /// The numbers of the lost writes, as in `ledger.jsonl`.
     pub lost_writes: BTreeSet<u64>,
 }
@@ -150,6 +161,15 @@ pub struct Method {
     pub detection_failures: usize,
     /// Interval of the backups.
     pub backup_every_seconds: f64,
+    /// When the fault was to strike; `null` if it did not come to that.
+    pub inject_at: Option<InjectAt>,
+    /// What a random moment was decided by; `null` for any other.
+    pub seed: Option<u32>,
+    /// Where the copy was that the fault could not reach; `null` for a fault that costs no data.
+    pub safety_copy: Option<String>,
+    /// How far the service's clock was ahead of the drill's, least and most; `null` if no answer told, or if one of them
+    /// was set meanwhile.
+    pub clock_ahead_seconds: Option<(f64, f64)>,
     /// Restore points seen.
     pub restore_points: usize,
     /// Backups that failed.
@@ -207,6 +227,10 @@ pub struct Facts<'a> {
     pub restored: Option<&'a Restored>,
     /// What the service said of itself.
     pub service: Option<&'a ServiceStatus>,
+    /// When the fault was to strike.
+    pub inject_at: Option<InjectAt>,
+    /// Where the safety copy was.
+    pub safety_copy: Option<&'a str>,
 }
 
 impl Report {
@@ -227,9 +251,11 @@ impl Report {
                 rpo_seconds: facts.objectives.rpo.as_secs_f64(),
             },
             events: facts.timeline.iter().map(|happened| entry(&facts, happened)).collect(),
-            restore_point: facts.restored.map(restore_point),
+            restore_point: facts.restored.map(|restored| restore_point(restored, facts.record)),
             restore_points: facts.record.restore_points.iter().map(seen_point).collect(),
-            ledger: facts.judgement.ledger.map(Counts::from),
+            expected: facts.scenario.expected(&facts.settings).met_by(&facts.judgement),
+            causes: facts.judgement.causes,
+            ledger: facts.judgement.ledger.map(|ledger| counts(ledger, facts.judgement.loss.as_ref())),
             verdict: facts.judgement.verdict,
             reasons: facts.judgement.reasons,
             actual: facts.judgement.actual,
@@ -241,11 +267,13 @@ impl Report {
 fn warnings(facts: &Facts) -> Vec<String> {
     let (rpo, worst) = (facts.objectives.rpo.as_secs_f64(), facts.judgement.actual.worst_case_rpo_seconds);
     let worst = worst
-        .filter(|worst| facts.scenario.may_lose() && *worst > rpo)
+        .filter(|worst| facts.scenario.about().may_lose && *worst > rpo)
         .map(|worst| format!("at the worst moment this fault would have cost {worst:.3} s, objective {rpo} s"));
     let tunnel = (facts.access == Some(Access::Tunnel))
         .then(|| "measured through a tunnel, which breaks with its pod: --url is more exact".to_owned());
-    worst.into_iter().chain(tunnel).collect()
+    let was_set = facts.record.offset.was_set();
+    let clock = was_set.then(|| "the clock of the service or of the drill was set meanwhile".to_owned());
+    worst.into_iter().chain(tunnel).chain(clock).collect()
 }
 
 fn method(facts: &Facts) -> Method {
@@ -257,6 +285,10 @@ fn method(facts: &Facts) -> Method {
         run_length: RUN_LENGTH,
         detection_failures: DETECTION_FAILURES,
         backup_every_seconds: facts.settings.backup_every.as_secs_f64(),
+        inject_at: facts.inject_at,
+        seed: (facts.inject_at == Some(InjectAt::Random)).then_some(facts.settings.seed),
+        safety_copy: facts.safety_copy.map(str::to_owned),
+        clock_ahead_seconds: facts.record.offset.bounds(),
         restore_points: facts.record.restore_points.len(),
         failed_backups: facts.record.failed_backups.len(),
         drill_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -275,16 +307,18 @@ fn entry(facts: &Facts, happened: &crate::event::Happened) -> Entry {
     }
 }
 
-fn restore_point(restored: &Restored) -> RestorePoint {
+fn restore_point(restored: &Restored, record: &Record) -> RestorePoint {
+    let chosen = &restored.restore_point;
+    let damaged = restored.rejected.iter().map(|rejected| (rejected.name.to_string(), rejected.reason.clone()));
+    // The restore was told the lineage, so that it did not even consider them.
+    let others = record.restore_points.iter().map(|point| &point.manifest);
+    let others = others.filter(|other| other.sequence > chosen.sequence && other.lineage != chosen.lineage);
+    let others = others.map(|other| (other.name.to_string(), of_another_database(other, chosen)));
     RestorePoint {
-        name: restored.restore_point.name.to_string(),
-        created_at: restored.restore_point.created_at,
-        size_bytes: restored.restore_point.size_bytes,
-        rejected: restored
-            .rejected
-            .iter()
-            .map(|rejected| Rejected { name: rejected.name.to_string(), reason: rejected.reason.clone() })
-            .collect(),
+        name: chosen.name.to_string(),
+        created_at: chosen.created_at,
+        size_bytes: chosen.size_bytes,
+        rejected: damaged.chain(others).map(|(name, reason)| Rejected { name, reason }).collect(),
     }
 }
 
@@ -314,19 +348,28 @@ impl Counts {
     }
 }
 
-impl From<Reconciliation> for Counts {
-    fn from(ledger: Reconciliation) -> Self {
-        Self {
-            acknowledged: ledger.acknowledged.len(),
-            refused: ledger.refused.len(),
-            indeterminate: ledger.indeterminate.len(),
-            lost: ledger.lost.len(),
-            recovered: ledger.recovered.len(),
-            unexpected: ledger.unexpected.len(),
-            duplicates: ledger.duplicates.len(),
-            denied: ledger.denied.len(),
-            lost_writes: ledger.lost,
-        }
+fn of_another_database(other: &Manifest, chosen: &Manifest) -> String {
+    let id = |manifest: &Manifest| manifest.lineage.as_ref().map_or("none", Lineage::short).to_owned();
+    let suspicions: Vec<String> = other.suspicions.iter().map(|suspicion| suspicion.kind.to_string()).collect();
+    let suspect = if suspicions.is_empty() { String::new() } else { format!("; suspect: {}", suspicions.join(", ")) };
+    format!("of another database: lineage {}, expected {}{suspect}", id(other), id(chosen))
+}
+
+fn counts(ledger: Reconciliation, loss: Option<&Loss>) -> Counts {
+    let lost = |window: fn(&Loss) -> &BTreeSet<u64>| loss.map_or(0, |loss| window(loss).len());
+    Counts {
+        acknowledged: ledger.acknowledged.len(),
+        refused: ledger.refused.len(),
+        indeterminate: ledger.indeterminate.len(),
+        lost: ledger.lost.len(),
+        recovered: ledger.recovered.len(),
+        unexpected: ledger.unexpected.len(),
+        duplicates: ledger.duplicates.len(),
+        denied: ledger.denied.len(),
+        lost_before_fault: lost(|loss| &loss.before_fault),
+        lost_after_fault: lost(|loss| &loss.after_fault),
+        lost_after_recovery: lost(|loss| &loss.after_recovery),
+        lost_writes: ledger.lost,
     }
 }
 

@@ -34,6 +34,8 @@ struct Group {
     series: Series,
     runs: usize,
     passed: usize,
+    /// How many came to what was expected: a scenario that shows a limit is expected to fail.
+    as_expected: usize,
     /// The worst.
     verdict: Verdict,
     /// By the figure's name; `null` if no run measured it.
@@ -71,9 +73,10 @@ impl Summary {
                 essence.series.scenario.clone(),
                 essence.series.recovery.to_string(),
                 seconds(essence.actual.rta_seconds),
-                interval(essence.actual.rpa_seconds_min, essence.actual.rpa_seconds_max),
+                // The upper bound, which counts: the names of scenarios leave no room for both.
+                seconds(essence.actual.rpa_seconds_max),
                 lost(essence),
-                essence.verdict.to_string(),
+                essence.shown_verdict(),
             ]);
         }
         align_right(&mut side_by_side, 2..5);
@@ -97,7 +100,7 @@ impl Summary {
                 essence.run,
                 series.scenario,
                 series.recovery,
-                essence.verdict,
+                essence.shown_verdict(),
                 seconds(actual.rta_seconds),
                 lost(essence)
             )
@@ -120,6 +123,7 @@ impl Group {
             series: series.clone(),
             runs: runs.len(),
             passed: runs.iter().filter(|run| run.verdict == Verdict::Pass).count(),
+            as_expected: runs.iter().filter(|run| run.expected.met).count(),
             verdict: runs.iter().map(|run| run.verdict).max().unwrap_or(Verdict::Inconclusive),
             figures: FIGURES.map(|figure| (figure.key, spread(figure))).into(),
         }
@@ -134,7 +138,9 @@ impl Group {
     }
 
     fn head(&self) -> String {
-        format!("{}: {}, {} of {} runs passed", self.series, self.verdict, self.passed, self.runs)
+        let Self { series, verdict, runs, passed, as_expected, .. } = self;
+        let limit = if as_expected == passed { String::new() } else { format!(", {as_expected} as expected") };
+        format!("{series}: {verdict}, {passed} of {runs} runs passed{limit}")
     }
 
     fn table(&self) -> String {

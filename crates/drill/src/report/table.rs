@@ -12,6 +12,8 @@ pub fn tables(report: &Report) -> String {
     let verdict = report.verdict.to_string().to_uppercase();
     let mut parts = vec![format!("{} on {}: {verdict}", report.scenario, report.platform)];
     parts.extend(report.reasons.iter().map(|reason| format!("  because {reason}")));
+    let surprise = report.expected.limit.is_some() || !report.expected.met;
+    parts.extend(surprise.then(|| format!("  {}", report.expected)));
     parts.extend(report.warnings.iter().map(|warning| format!("  note: {warning}")));
     parts.push(objectives(report).to_string());
     parts.extend(report.ledger.as_ref().map(|ledger| counts(ledger).to_string()));

@@ -5,13 +5,14 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 
 use super::Run;
-use crate::event::Event;
+use crate::event::{Event, seconds_between};
 use crate::judge::{DETECTION_FAILURES, Outage, RUN_LENGTH, failures_in_a_row};
 use crate::platform::{Fault, Platform};
-use crate::record::Record;
+use crate::record::{Protected, Record};
 use crate::stop::Stop;
 
-/// How long clients may take to see the outage. After that the runbook goes on without them: the fault is known.
+/// How long the outage may take to be seen, beside two intervals of the backups. After that the runbook goes on: the
+/// fault is known.
 const DETECTION_LIMIT: Duration = Duration::from_secs(10);
 
 /// Writers that write without a pause where a fault must strike in the middle of a write.
@@ -35,7 +36,7 @@ impl<P: Platform> Run<P> {
             return Err(Stop::Preflight(anyhow!("the fault would hit nothing")));
         }
         self.still_steady()?;
-        self.step(&format!("break: {}", targets.join(", ")))?;
+        self.step(&format!("{} {}", fault.verb(), targets.join(", ")))?;
         self.happened(Event::D0, format!("{fault:?}"));
         let evidence = self
             .platform
@@ -61,16 +62,68 @@ impl<P: Platform> Run<P> {
         self.happened(Event::A, "the platform saw the process end");
     }
 
-    /// Waits until clients see the outage.
-    pub async fn detected_by_clients(&mut self) {
+    /// Breaks one thing more than the fault that is measured.
+    pub async fn make_worse(&mut self, fault: Fault) -> Result<(), Stop> {
+        self.step(&format!("{} {}", fault.verb(), self.platform.targets(fault).join(", ")))?;
+        let evidence = self
+            .platform
+            .inject(fault)
+            .await
+            .map_err(|error| Stop::Inconclusive(format!("the fault did not take effect: {error:#}")))?;
+        self.happened(Event::D2, evidence);
+        Ok(())
+    }
+
+    /// Waits until clients see the outage, or a backup fails.
+    pub async fn detected(&mut self) {
         let Some(requested) = self.timeline.at(Event::D0) else { return };
-        self.progress.waiting("waiting for clients to see the outage");
-        let failing = |record: &Record| failures_in_a_row(record, requested, DETECTION_FAILURES).then_some(());
-        let seen = self.recorder.wait_for(DETECTION_LIMIT, failing).await;
-        let rule = match seen {
-            Some(()) => format!("{DETECTION_FAILURES} operations in a row failed"),
-            None => format!("no client noticed within {} s", DETECTION_LIMIT.as_secs()),
+        self.progress.waiting("waiting until the fault is noticed");
+        let limit = DETECTION_LIMIT + self.settings.backup_every * 2;
+        let noticed = |record: &Record| {
+            let failing = failures_in_a_row(record, requested, DETECTION_FAILURES);
+            let by_clients = failing.map(|what| format!("{DETECTION_FAILURES} {what} in a row failed"));
+            by_clients.or_else(|| {
+                let mut failed = record.failed_backups.iter().filter(|(at, _)| *at >= requested);
+                failed.next().map(|(_, why)| format!("a backup failed: {why}"))
+            })
         };
+        let seen = self.recorder.wait_for(limit, noticed).await;
+        let rule = seen.unwrap_or_else(|| format!("nobody noticed within {} s", limit.as_secs_f64()));
         self.happened(Event::A, rule);
+    }
+
+    /// Waits until the newest restore point is older than the RPO, which is noticed by its age alone.
+    pub async fn exposed(&mut self) -> Result<(), Stop> {
+        let rpo = self.settings.rpo;
+        self.progress.waiting("waiting until the newest restore point is older than the RPO");
+        let newest = |record: &Record| record.restore_points.iter().map(|point| point.began).max();
+        let began = self.recorder.look(newest).context("there is no restore point")?;
+        // Judged is not this moment, but the age that the next restore point finds.
+        tokio::time::sleep_until(self.clock().instant(began + rpo)).await;
+        let newer = self.recorder.look(newest).filter(|newer| *newer > began);
+        if newer.is_some() {
+            return Err(Stop::Inconclusive("a restore point came although the backups were stopped".to_owned()));
+        }
+        let age = seconds_between(began, self.clock().now());
+        self.happened(
+            Event::A,
+            format!("the newest restore point is {age:.1} s old, objective {} s", rpo.as_secs_f64()),
+        );
+        Ok(())
+    }
+
+    /// Waits until a restore point of another database than the lost one was published.
+    pub async fn poisoned(&mut self) -> Result<(), Stop> {
+        self.progress.waiting("waiting until the empty database is backed up");
+        let lineage = self.lineage()?;
+        let limit = self.platform.backup_interval() * 3 + self.settings.patience;
+        let poison = |record: &Record| {
+            let other = |point: &&Protected| point.manifest.lineage.as_ref() != Some(&lineage);
+            record.restore_points.iter().find(other).map(|point| point.manifest.name.clone())
+        };
+        let found = self.recorder.wait_for(limit, poison).await;
+        let name = found.ok_or_else(|| Stop::Inconclusive("the empty database was not backed up".to_owned()))?;
+        self.progress.line(&format!("{name} is of the empty database, and the newest"));
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! One drill under way: the steps that scenarios are written in.
 
 mod fault;
+mod moment;
 mod proof;
 mod recovery;
 mod steady;
@@ -11,6 +12,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use backup::Restored;
 use backup::lineage::Lineage;
+use jiff::Timestamp;
+
+pub use moment::InjectAt;
 
 use crate::clock::{Clock, Moment};
 use crate::event::{Event, Timeline};
@@ -35,6 +39,14 @@ pub struct Settings {
     pub give_up: Duration,
     /// Who brings the service back.
     pub recovery: Recovery,
+    /// When the fault strikes, if not when the scenario has it.
+    pub inject_at: Option<InjectAt>,
+    /// What [`InjectAt::Random`] is decided by.
+    pub seed: u32,
+    /// How old the newest restore point may become.
+    pub rpo: Duration,
+    /// Whether restore points are kept elsewhere too.
+    pub has_remote: bool,
 }
 
 /// A drill under way.
@@ -53,6 +65,10 @@ pub struct Run<P> {
     pub found: Option<Vec<Message>>,
     /// What the service said of itself in steady state.
     pub service: Option<ServiceStatus>,
+    /// When the fault was to strike, once that came.
+    pub inject_at: Option<InjectAt>,
+    /// Where the safety copy is, once it is taken.
+    pub safety_copy: Option<String>,
     /// Since when operations succeed, before the fault.
     steady_since: Option<Moment>,
     settings: Settings,
@@ -87,6 +103,8 @@ impl<P: Platform> Run<P> {
             restored: None,
             found: None,
             service: None,
+            inject_at: None,
+            safety_copy: None,
             steady_since: None,
             settings,
             journal,
@@ -103,6 +121,12 @@ impl<P: Platform> Run<P> {
     /// What was chosen about it.
     pub fn settings(&self) -> Settings {
         self.settings
+    }
+
+    /// The UTC time of an event that must have happened.
+    pub fn utc_of(&self, event: Event) -> Result<Timestamp, Stop> {
+        let at = self.timeline.at(event);
+        at.map(|at| self.clock().utc(at)).ok_or_else(|| Stop::Inconclusive(format!("{} did not happen", event.code())))
     }
 
     fn fault_moments(&self) -> Result<(Moment, Moment), Stop> {

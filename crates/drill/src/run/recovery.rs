@@ -6,7 +6,7 @@ use backup::Restored;
 use super::Run;
 use crate::event::Event;
 use crate::judge::{Outage, RUN_LENGTH};
-use crate::platform::Platform;
+use crate::platform::{Fault, Manner, Platform};
 use crate::probe::Floor;
 use crate::record::Record;
 use crate::stop::Stop;
@@ -36,13 +36,54 @@ impl<P: Platform> Run<P> {
     }
 
     /// Restores the newest good restore point of the database that was lost.
-    pub async fn restore(&mut self) -> Result<(), Stop> {
+    pub async fn restore(&mut self, manner: Manner) -> Result<(), Stop> {
         let lineage = self.lineage()?;
         self.step("restore")?;
+        self.traffic()?.expected.set_floor(Floor::AtLeast(1));
         self.happened(Event::R2, "");
-        let restored = self.platform.restore(&lineage).await.map_err(not_recovered)?;
+        let restored = self.platform.restore(&lineage, manner).await.map_err(not_recovered)?;
         self.happened(Event::R3, restored.restore_point.name.to_string());
         self.accept(restored)
+    }
+
+    /// Undoes a fault that can be undone: gives the space back, the node, or a volume for restore points.
+    pub async fn relieve(&mut self, fault: Fault) -> Result<(), Stop> {
+        self.step(&format!("undo: {} {}", fault.verb(), self.platform.targets(fault).join(", ")))?;
+        let done = self.platform.relieve(fault).await.map_err(not_recovered)?;
+        self.happened(Event::R1, done);
+        Ok(())
+    }
+
+    /// Gets the restore points from where they are kept too.
+    pub async fn fetch(&mut self) -> Result<(), Stop> {
+        self.step("fetch the restore points from elsewhere")?;
+        let done = self.platform.fetch().await.map_err(not_recovered)?;
+        self.progress.line(&done);
+        Ok(())
+    }
+
+    /// Puts back what was written between a mistake and the restore that undid it.
+    pub async fn bring_back(&mut self) -> Result<(), Stop> {
+        self.step("put back what was written since the mistake")?;
+        let copy = self.restored.as_ref().and_then(|restored| restored.safety_copy.clone());
+        let copy = copy.context("the restore left no safety copy")?;
+        let done = self.platform.bring_back(&copy).await.map_err(not_recovered)?;
+        self.happened(Event::R4, done);
+        Ok(())
+    }
+
+    /// Makes sure that a damaged restore point was met by the restore, and not taken for a good one.
+    pub fn damage_was_passed_over(&self) -> Result<(), Stop> {
+        let (restored, damaged) = (self.restored.as_ref(), self.timeline.at(Event::D2));
+        let (restored, damaged) = restored.zip(damaged).context("nothing was damaged, or nothing restored")?;
+        let name = &restored.restore_point.name;
+        if !restored.rejected.is_empty() {
+            Ok(())
+        } else if self.clock().moment(restored.restore_point.verified_at) < damaged {
+            Err(Stop::NotRecovered(format!("{name} was restored, although it had been damaged")))
+        } else {
+            Err(Stop::Inconclusive(format!("{name} came after the damage, which was therefore not met")))
+        }
     }
 
     /// Asks what the platform restored before it started the service.

@@ -71,17 +71,13 @@ impl<P: Platform> Run<P> {
         })
     }
 
-    /// Waits until midway between two backups, which is neither the luckiest nor the unluckiest moment to lose a volume.
-    pub async fn midway(&self) {
-        self.progress.waiting("waiting until midway between two backups");
-        loop {
-            let newest = self.recorder.look(|record| record.restore_points.iter().map(|point| point.began).max());
-            let midway = newest.unwrap_or_default() + self.settings.backup_every / 2;
-            if midway <= self.clock().now() {
-                return;
-            }
-            // Another backup may come meanwhile.
-            tokio::time::sleep_until(self.clock().instant(midway)).await;
-        }
+    /// Keeps a verified copy of the database where the fault does not reach: whatever the drill does, nobody is worse off.
+    pub async fn safety_copy(&mut self) -> Result<(), Stop> {
+        self.step("take a safety copy out of the fault's reach")?;
+        self.progress.waiting("taking a safety copy");
+        let copy = self.platform.safety_copy().await.map_err(Stop::Preflight)?;
+        self.progress.line(&format!("safety copy: {copy}"));
+        self.safety_copy = Some(copy);
+        Ok(())
     }
 }

@@ -1,15 +1,33 @@
 //! Disaster recovery: the volume is lost, a restore point is all there is.
 
-use super::Recovery;
-use crate::platform::{Fault, Platform};
-use crate::run::Run;
+use super::{About, Expected, Recovery, Step};
+use crate::platform::{Fault, Manner, Platform};
+use crate::run::{InjectAt, Run};
 use crate::stop::Stop;
+
+pub const ABOUT: About = About {
+    summary: [
+        "Disaster recovery: destroys the volume while clients write; restores the newest good",
+        "restore point. What came after it is lost, and measured.",
+    ],
+    steps: &[
+        Step::Break(Fault::DestroyVolume),
+        Step::Then("wait until clients see the outage, then stop the service and the backups"),
+        Step::Then("create an empty volume and restore the newest good restore point to it"),
+        Step::Then("start the service, and once it is correct, the backups"),
+    ],
+    may_lose: true,
+    backups_on_trial: false,
+    recovery: Recovery::Runbook,
+    expected: Expected::Pass,
+};
 
 pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
     run.steady_state().await?;
-    run.midway().await;
+    run.safety_copy().await?;
+    run.until_the_moment(Some(InjectAt::Midway)).await?;
     run.inject(Fault::DestroyVolume).await?;
-    run.detected_by_clients().await;
+    run.detected().await;
     run.decide("the drill, without a person to ask");
     run.quiesce().await?;
     run.replace_volume().await?;
@@ -18,7 +36,7 @@ pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
         run.restored_by_itself().await?;
     } else {
         // Before the service starts: one that comes up empty would answer, and be backed up.
-        run.restore().await?;
+        run.restore(Manner::Missing).await?;
         run.start_service().await?;
     }
     run.correct_again().await?;

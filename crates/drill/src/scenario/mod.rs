@@ -1,7 +1,18 @@
 //! The runbooks: steady state, fault, recovery, verdict. Each reads as one would do it by hand.
 
+mod about;
+mod bad_newest_backup;
+mod corrupt_database;
+mod drain_node;
+mod full_disk;
+mod human_error;
+mod interrupted_restore;
+mod kill_backup_volume;
 mod kill_pod;
 mod kill_pvc;
+mod lose_both_volumes;
+mod poisoned_backup;
+mod stuck_backups;
 
 use std::fmt;
 use std::time::Duration;
@@ -9,8 +20,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Serialize;
 
+pub use about::{About, Expectation, Expected, Step};
+
 use crate::platform::{Fault, Platform};
-use crate::run::Run;
+use crate::run::{Run, Settings};
 use crate::stop::Stop;
 
 /// A scenario that can be run.
@@ -21,6 +34,26 @@ pub enum Scenario {
     KillPod,
     /// The volume with the database is destroyed under load; the newest good restore point is restored
     KillPvc,
+    /// The database is overwritten under the running service
+    CorruptDatabase,
+    /// The newest restore point is damaged before the volume is lost
+    BadNewestBackup,
+    /// The restore is killed half-way, and run again
+    InterruptedRestore,
+    /// A service that came up empty is backed up
+    PoisonedBackup,
+    /// Everything is deleted by mistake, under the running service
+    HumanError,
+    /// The volume with the database is full
+    FullDisk,
+    /// No restore point is taken any more
+    StuckBackups,
+    /// The volume with the restore points is destroyed
+    KillBackupVolume,
+    /// Both volumes are destroyed
+    LoseBothVolumes,
+    /// The node of the service is drained
+    DrainNode,
 }
 
 /// How the service comes back.
@@ -52,76 +85,35 @@ impl Scenario {
         match self {
             Self::KillPod => "kill-pod",
             Self::KillPvc => "kill-pvc",
+            Self::CorruptDatabase => "corrupt-database",
+            Self::BadNewestBackup => "bad-newest-backup",
+            Self::InterruptedRestore => "interrupted-restore",
+            Self::PoisonedBackup => "poisoned-backup",
+            Self::HumanError => "human-error",
+            Self::FullDisk => "full-disk",
+            Self::StuckBackups => "stuck-backups",
+            Self::KillBackupVolume => "kill-backup-volume",
+            Self::LoseBothVolumes => "lose-both-volumes",
+            Self::DrainNode => "drain-node",
         }
     }
 
-    /// What it does and what it proves, in two lines.
-    pub fn summary(self) -> [&'static str; 2] {
+    /// What is known of it before it runs.
+    pub fn about(self) -> &'static About {
         match self {
-            Self::KillPod => [
-                "Availability: kills the service in the middle of a write; the platform restarts it.",
-                "Nothing that was acknowledged may be missing. No restore is needed.",
-            ],
-            Self::KillPvc => [
-                "Disaster recovery: destroys the volume while clients write; restores the newest good",
-                "restore point. What came after it is lost, and measured.",
-            ],
+            Self::KillPod => &kill_pod::ABOUT,
+            Self::KillPvc => &kill_pvc::ABOUT,
+            Self::CorruptDatabase => &corrupt_database::ABOUT,
+            Self::BadNewestBackup => &bad_newest_backup::ABOUT,
+            Self::InterruptedRestore => &interrupted_restore::ABOUT,
+            Self::PoisonedBackup => &poisoned_backup::ABOUT,
+            Self::HumanError => &human_error::ABOUT,
+            Self::FullDisk => &full_disk::ABOUT,
+            Self::StuckBackups => &stuck_backups::ABOUT,
+            Self::KillBackupVolume => &kill_backup_volume::ABOUT,
+            Self::LoseBothVolumes => &lose_both_volumes::ABOUT,
+            Self::DrainNode => &drain_node::ABOUT,
         }
-    }
-
-    /// What it breaks.
-    pub fn fault(self) -> Fault {
-        match self {
-            Self::KillPod => Fault::KillService,
-            Self::KillPvc => Fault::DestroyVolume,
-        }
-    }
-
-    /// Whether the fault may cost data at all.
-    pub fn may_lose(self) -> bool {
-        match self {
-            Self::KillPod => false,
-            Self::KillPvc => true,
-        }
-    }
-
-    /// The RPO where none is given: for backups each minute, and none where the volume survives.
-    pub fn default_rpo(self) -> Duration {
-        if self.may_lose() { Duration::from_secs(75) } else { Duration::ZERO }
-    }
-
-    /// How the service comes back.
-    pub fn recovery(self) -> Recovery {
-        match self {
-            Self::KillPod => Recovery::Automatic,
-            Self::KillPvc => Recovery::Runbook,
-        }
-    }
-
-    /// The steps that would be taken, for `--dry-run`.
-    pub fn plan(self, targets: &[String]) -> Vec<String> {
-        let targets = targets.join(", ");
-        let mut steps = vec![
-            "make sure that the service is up, write the sentinel, start backups, writer and reader".to_owned(),
-            "wait for steady state and for verified restore points that hold the sentinel".to_owned(),
-        ];
-        match self {
-            Self::KillPod => {
-                steps.extend([format!("kill {targets}"), "wait until the platform has brought it back".to_owned()]);
-            }
-            Self::KillPvc => steps.extend([
-                format!("destroy {targets}"),
-                "wait until clients see the outage, then stop the service and the backups".to_owned(),
-                "create an empty volume and restore the newest good restore point to it".to_owned(),
-                "start the service, and once it is correct, the backups".to_owned(),
-            ]),
-        }
-        steps.extend([
-            "wait for an unbroken run of correct reads and acknowledged writes".to_owned(),
-            "read every message and compare it with the ledger".to_owned(),
-            "wait for a new verified restore point, then leave nothing of the drill behind".to_owned(),
-        ]);
-        steps
     }
 
     /// Runs it.
@@ -129,6 +121,58 @@ impl Scenario {
         match self {
             Self::KillPod => kill_pod::run(run).await,
             Self::KillPvc => kill_pvc::run(run).await,
+            Self::CorruptDatabase => corrupt_database::run(run).await,
+            Self::BadNewestBackup => bad_newest_backup::run(run).await,
+            Self::InterruptedRestore => interrupted_restore::run(run).await,
+            Self::PoisonedBackup => poisoned_backup::run(run).await,
+            Self::HumanError => human_error::run(run).await,
+            Self::FullDisk => full_disk::run(run).await,
+            Self::StuckBackups => stuck_backups::run(run).await,
+            Self::KillBackupVolume => kill_backup_volume::run(run).await,
+            Self::LoseBothVolumes => lose_both_volumes::run(run).await,
+            Self::DrainNode => drain_node::run(run).await,
         }
+    }
+
+    /// What it comes to where all is as it should be.
+    pub fn expected(self, settings: &Settings) -> Expected {
+        match self {
+            Self::LoseBothVolumes if settings.has_remote => Expected::Pass,
+            other => other.about().expected,
+        }
+    }
+
+    /// The RPO where none is given: for backups each minute, and none where the volume survives. Where the backups are on
+    /// trial, what two of their intervals cost.
+    pub fn default_rpo(self, backup_every: Duration) -> Duration {
+        let About { may_lose, backups_on_trial, .. } = self.about();
+        match (may_lose, backups_on_trial) {
+            (_, true) => backup_every * 2,
+            (true, false) => Duration::from_secs(75),
+            (false, false) => Duration::ZERO,
+        }
+    }
+
+    /// Why a platform does not offer it; `None` if it does.
+    pub fn refusal<P: Platform>(self) -> Option<&'static str> {
+        self.about().faults().find_map(P::refusal)
+    }
+
+    /// The steps that would be taken, for `--dry-run`, with the objects that each fault would hit.
+    pub fn plan(self, targets: impl Fn(Fault) -> Vec<String>) -> Vec<String> {
+        let steps = self.about().steps.iter().map(|step| match step {
+            Step::Break(fault) => format!("{} {}", fault.verb(), targets(*fault).join(", ")),
+            Step::Then(what) => (*what).to_owned(),
+        });
+        let before = [
+            "make sure that the service is up, write the sentinel, start backups, writer and reader",
+            "wait for steady state and for verified restore points that hold the sentinel",
+        ];
+        let after = [
+            "wait for an unbroken run of correct reads and acknowledged writes",
+            "read every message and compare it with the ledger",
+            "wait for a new verified restore point, then leave nothing of the drill behind",
+        ];
+        before.map(str::to_owned).into_iter().chain(steps).chain(after.map(str::to_owned)).collect()
     }
 }

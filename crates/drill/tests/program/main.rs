@@ -5,10 +5,13 @@
 
 mod forms;
 mod interrupted;
+mod journal;
 mod judged;
 mod kubernetes;
+mod moment;
 mod passed;
 mod real_cluster;
 mod refused;
+mod scenarios;
 mod support;
 mod up;

@@ -145,6 +145,10 @@ impl Running {
         }
     }
 
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end and gives the exit code.
     pub fn end(&mut self) -> Option<i32> {
         let deadline = Instant::now() + LIMIT;

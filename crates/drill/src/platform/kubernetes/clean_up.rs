@@ -21,6 +21,9 @@ impl Kubernetes {
         if holder.as_ref().is_some_and(|holder| *holder != self.run) {
             return Ok("nothing was changed: another drill holds the lease".to_owned());
         }
+        if let Some(node) = &saved.cordoned {
+            self.kubectl.change(&["uncordon", node]).await?;
+        }
         let untouched = self.volume_is_untouched(&saved).await?;
         if !untouched {
             self.finish_the_recovery(&saved).await?;

@@ -2,7 +2,9 @@
 //!
 //! Times that the cluster states are never measurements: a moment is when the drill saw it.
 
+mod by_hand;
 mod clean_up;
+mod fault;
 mod jobs;
 mod kubectl;
 mod objects;
@@ -17,14 +19,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use backup::Restored;
 use backup::lineage::Lineage;
 use reqwest::Url;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Access, Fault, Platform};
+use super::{Access, Fault, Manner, Platform};
 use crate::progress::Progress;
 use crate::record::Recorder;
 use kubectl::{Kubectl, State, wait_for};
@@ -46,7 +48,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a fault is injected and repaired.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Manner {
+pub struct Conduct {
     /// Delete the pod without a grace period.
     pub force: bool,
     /// Destroy the volume without stopping the service and the backups first.
@@ -69,7 +71,7 @@ pub struct Target {
 /// The system on a cluster.
 pub struct Kubernetes {
     kubectl: Kubectl,
-    manner: Manner,
+    conduct: Conduct,
     url: Option<Url>,
     patience: Duration,
     folder: PathBuf,
@@ -88,7 +90,7 @@ impl Kubernetes {
     /// A system of which nothing is known yet. What has to be remembered goes to the drill's folder.
     pub fn new(
         target: Target,
-        manner: Manner,
+        conduct: Conduct,
         run: String,
         folder: PathBuf,
         recorder: Arc<Recorder>,
@@ -97,7 +99,7 @@ impl Kubernetes {
         let Target { context, namespace, url, patience } = target;
         Self {
             kubectl: Kubectl::new(context, namespace, progress),
-            manner,
+            conduct,
             url,
             patience,
             folder,
@@ -116,7 +118,7 @@ impl Kubernetes {
         let (context, namespace) = (saved.context.clone(), saved.namespace.clone());
         let target = Target { context, namespace, url: None, patience: saved.patience };
         let run = saved.run.clone();
-        Self { saved: Some(saved), ..Self::new(target, Manner::default(), run, folder, recorder, progress) }
+        Self { saved: Some(saved), ..Self::new(target, Conduct::default(), run, folder, recorder, progress) }
     }
 
     fn checked(&self) -> Result<&preflight::Checked> {
@@ -165,37 +167,30 @@ impl Kubernetes {
         }
         Ok(obstacles)
     }
-
-    async fn kill_service(&mut self) -> Result<String> {
-        let pods: Vec<Pod> = self.pods().await?.into_iter().filter(Pod::is_ready).collect();
-        ensure!(!pods.is_empty(), "no pod of the service is ready: there is nothing to kill");
-        let names: Vec<String> = pods.iter().map(|pod| pod.metadata.name.clone()).collect();
-        self.killed = pods.into_iter().map(|pod| pod.metadata.uid).collect();
-        let mut arguments = vec!["delete", "pod", "--wait=false"];
-        if self.manner.force {
-            arguments.extend(["--force", "--grace-period=0"]);
-        }
-        arguments.extend(names.iter().map(String::as_str));
-        self.kubectl.change(&arguments).await?;
-        self.wait("the killed pod to be gone", async || {
-            let left: Vec<String> = self.pods().await?.into_iter().map(|pod| pod.metadata.uid).collect();
-            let still = left.iter().filter(|uid| self.killed.contains(*uid)).count();
-            Ok(if still == 0 { State::Reached(()) } else { State::NotYet(format!("{still} still there")) })
-        })
-        .await?;
-        Ok(format!("pod {} is gone", names.join(", ")))
-    }
 }
 
 impl Platform for Kubernetes {
     const NAME: &'static str = "kubernetes";
 
-    fn targets(&self, fault: Fault) -> Vec<String> {
-        let Some(checked) = &self.checked else { return Vec::new() };
+    fn refusal(fault: Fault) -> Option<&'static str> {
         match fault {
-            Fault::KillService => checked.pods.iter().map(|(name, uid)| format!("pod {name} ({uid})")).collect(),
-            Fault::DestroyVolume => vec![format!("claim {DATA} ({}), volume {}", checked.claim_uid, checked.volume)],
+            Fault::KillService | Fault::DestroyVolume | Fault::StopBackups | Fault::DrainNode => None,
+            Fault::KillRestore => Some("a restore takes less time than the call of kubectl that would have to meet it"),
+            Fault::OverwriteDatabase | Fault::DamageNewestRestorePoint | Fault::DeleteRows => {
+                Some("the image holds no program that changes a file or a row, and the drill uses kubectl alone")
+            }
+            Fault::StartEmpty => Some("the service that is deployed does not start empty: its init container restores"),
+            Fault::FillVolume => {
+                Some("the volumes of many clusters have no size of their own: the disk of a node would fill")
+            }
+            Fault::DestroyRepository | Fault::DestroyBothVolumes => {
+                Some("the restore points on a cluster are not the drill's own, and could not be brought back")
+            }
         }
+    }
+
+    fn targets(&self, fault: Fault) -> Vec<String> {
+        self.checked.as_ref().map_or_else(Vec::new, |checked| checked.targets(fault))
     }
 
     fn restore_points_wanted(&self) -> usize {
@@ -244,7 +239,28 @@ impl Platform for Kubernetes {
         match fault {
             Fault::KillService => self.kill_service().await,
             Fault::DestroyVolume => self.destroy_volume().await,
+            Fault::StopBackups => self.stop_backups().await,
+            Fault::DrainNode => self.drain_node().await,
+            other => bail!("{}", Self::refusal(other).unwrap_or("not offered")),
         }
+    }
+
+    async fn relieve(&mut self, fault: Fault) -> Result<String> {
+        bail!("there is no way to undo {fault:?}")
+    }
+
+    async fn safety_copy(&mut self) -> Result<String> {
+        // Taken since the drill began, and no fault that is offered here reaches it.
+        let newest = self.recorder.look(|record| record.restore_points.last().map(|point| point.manifest.name.clone()));
+        Ok(format!("{} in claim {REPOSITORY}", newest.context("there is no restore point")?))
+    }
+
+    async fn fetch(&mut self) -> Result<String> {
+        bail!("restore points are not kept anywhere else")
+    }
+
+    async fn bring_back(&mut self, _: &Path) -> Result<String> {
+        bail!("the image holds no program that changes rows")
     }
 
     async fn ready(&mut self) -> Result<String> {
@@ -271,8 +287,12 @@ impl Platform for Kubernetes {
         self.kubectl.create(&self.saved()?.claim).await
     }
 
-    async fn restore(&mut self, lineage: &Lineage) -> Result<Restored> {
-        self.restore_by_job(&["restore", "--latest", "--lineage", lineage.as_str(), "--json"]).await
+    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Restored> {
+        let chosen = manner.arguments();
+        let fixed = ["--lineage", lineage.as_str(), "--json"];
+        let arguments: Vec<&str> =
+            ["restore"].into_iter().chain(chosen.iter().map(String::as_str)).chain(fixed).collect();
+        self.restore_by_job(&arguments).await
     }
 
     async fn start_service(&mut self) -> Result<()> {
@@ -294,6 +314,10 @@ impl Platform for Kubernetes {
         let log = self.kubectl.call(&["logs", &pods, "--all-containers", "--tail=1000"], None).await;
         let log = log.unwrap_or_else(|error| format!("no log could be had: {error:#}\n"));
         std::fs::write(report.join("app.log"), log).context("cannot keep the service's log")
+    }
+
+    fn by_hand(&self) -> Vec<String> {
+        self.commands_by_hand()
     }
 
     async fn clean_up(&mut self) -> Result<String> {

@@ -10,7 +10,7 @@ use super::kubectl::Kubectl;
 use super::objects::{Claim, CronJob, Deployment, Namespace, Node, Pod, Service};
 use super::saved::{Saved, fresh_claim};
 use super::{CRON_JOB, DATA, DEPLOYMENT, LEASE, REPOSITORY, SERVICE};
-use crate::platform::Access;
+use crate::platform::{Access, Fault};
 use crate::probe::Client;
 
 /// Namespaces that carry this label may be drilled in.
@@ -20,6 +20,8 @@ const LABEL: &str = "pra.dev/drill";
 pub struct Checked {
     /// Name and UID of each ready pod of the service.
     pub pods: Vec<(String, String)>,
+    /// The node that the first of them is on.
+    pub node: Option<String>,
     /// UID of the claim with the database.
     pub claim_uid: String,
     /// The volume behind it.
@@ -34,6 +36,17 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// The objects that a fault will hit.
+    pub fn targets(&self, fault: Fault) -> Vec<String> {
+        match fault {
+            Fault::KillService => self.pods.iter().map(|(name, uid)| format!("pod {name} ({uid})")).collect(),
+            Fault::DestroyVolume => vec![format!("claim {DATA} ({}), volume {}", self.claim_uid, self.volume)],
+            Fault::StopBackups => vec![format!("cronjob {CRON_JOB}")],
+            Fault::DrainNode => self.node.iter().map(|node| format!("node {node}")).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// What has to be remembered to put the cluster right again.
     pub fn saved(&self, kubectl: &Kubectl, run: &str, patience: Duration) -> Saved {
         Saved {
@@ -47,6 +60,7 @@ impl Checked {
             claim: self.claim.clone(),
             claim_uid: self.claim_uid.clone(),
             lineage: None,
+            cordoned: None,
         }
     }
 }
@@ -57,7 +71,9 @@ pub async fn check(kubectl: &Kubectl, url: Option<&Url>) -> Result<Checked> {
     alone(kubectl).await?;
     let deployment: Deployment = kubectl.must_get("deployment", DEPLOYMENT).await?;
     ensure!(deployment.spec.replicas > 0, "deployment {DEPLOYMENT} is scaled to 0; scale it to 1 first");
-    let pods = ready_pods(kubectl, &deployment).await?;
+    let ready = ready_pods(kubectl, &deployment).await?;
+    let node = ready.iter().find_map(|pod| pod.spec.node_name.clone());
+    let pods = ready.into_iter().map(|pod| (pod.metadata.name, pod.metadata.uid)).collect();
     let (claim_uid, volume) = bound(kubectl, DATA).await?;
     bound(kubectl, REPOSITORY).await?;
     let cron_job: CronJob = kubectl.must_get("cronjob", CRON_JOB).await?;
@@ -68,6 +84,7 @@ pub async fn check(kubectl: &Kubectl, url: Option<&Url>) -> Result<Checked> {
     let live: Value = kubectl.must_get("persistentvolumeclaim", DATA).await?;
     Ok(Checked {
         pods,
+        node,
         claim_uid,
         volume,
         access: access(kubectl, url).await?,
@@ -105,15 +122,11 @@ async fn alone(kubectl: &Kubectl) -> Result<()> {
     }
 }
 
-async fn ready_pods(kubectl: &Kubectl, deployment: &Deployment) -> Result<Vec<(String, String)>> {
+async fn ready_pods(kubectl: &Kubectl, deployment: &Deployment) -> Result<Vec<Pod>> {
     let pods: Vec<Pod> = kubectl.list("pods", Some(&deployment.spec.selector.as_argument())).await?;
-    let ready: Vec<(String, String)> = pods
-        .iter()
-        .filter(|pod| pod.is_ready())
-        .map(|pod| (pod.metadata.name.clone(), pod.metadata.uid.clone()))
-        .collect();
+    let (ready, others): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(Pod::is_ready);
     if ready.is_empty() {
-        let why: Vec<String> = pods.iter().filter_map(Pod::obstacle).collect();
+        let why: Vec<String> = others.iter().filter_map(Pod::obstacle).collect();
         bail!("no pod of deployment {DEPLOYMENT} is ready: {}", why.join("; "));
     }
     Ok(ready)

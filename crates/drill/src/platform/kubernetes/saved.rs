@@ -34,6 +34,9 @@ pub struct Saved {
     pub claim_uid: String,
     /// The database on it, once the service has stated it.
     pub lineage: Option<Lineage>,
+    /// The node that takes no pod, because the drill said so.
+    #[serde(default)]
+    pub cordoned: Option<String>,
 }
 
 impl Saved {
@@ -149,6 +152,7 @@ mod tests {
             claim: json!({}),
             claim_uid: "1-2-3".into(),
             lineage: None,
+            cordoned: None,
         };
         saved.store(folder.path()).unwrap();
         assert_eq!(Saved::load(folder.path()).unwrap().unwrap().claim_uid, "1-2-3");

@@ -56,7 +56,7 @@ impl Kubernetes {
 
     pub(super) async fn destroy_volume(&mut self) -> Result<String> {
         let uid = self.checked()?.claim_uid.clone();
-        if self.manner.brutal {
+        if self.conduct.brutal {
             // Writers and backups go on: the claim stays until its last user is gone, so its users are killed.
             self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
             self.scale(0).await?;

@@ -35,6 +35,11 @@ impl Folder {
         self.data.join("app.db")
     }
 
+    /// Directories beside the two volumes, for what a fault must not reach.
+    pub fn safety(&self) -> Self {
+        Self::at(self.root.join("safety"))
+    }
+
     /// Opens a log of this system, to append to it.
     pub fn append_to(&self, log: &str) -> Result<File> {
         let path = self.root.join(log);

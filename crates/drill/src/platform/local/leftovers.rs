@@ -13,12 +13,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::Instant;
 
+use super::{Folder, disk};
+
 const LIMIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Ends every process that works in a folder and removes the folder; returns once both are gone.
 pub async fn remove(folder: &Path) -> Result<()> {
     end_processes(folder).await?;
+    disk::unmount(&Folder::at(folder.to_owned()).data)?;
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}; remove it by hand", folder.display()))

@@ -1,10 +1,13 @@
 //! Processes and directories on this machine: a supervisor in the place of the kubelet, a schedule in the place of
 //! the CronJob, directories in the place of volumes.
 
+mod disk;
+mod fault;
 mod folder;
 mod leftovers;
 mod programs;
 mod schedule;
+mod sql;
 mod supervisor;
 
 use std::fs;
@@ -13,20 +16,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use backup::Restored;
 use backup::lineage::Lineage;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use backup::take::Taken;
 use reqwest::Url;
 
+use disk::Disk;
 pub use folder::{Folder, StateDir};
 pub use leftovers::{end_processes, remove};
 pub use programs::Programs;
 pub use schedule::Schedule;
 pub use supervisor::Supervisor;
 
-use super::{Access, Fault, Platform};
+use super::{Access, Fault, Manner, Platform};
 use crate::progress::Progress;
 use crate::record::Recorder;
 
@@ -46,6 +49,9 @@ pub struct Local {
     address: Option<SocketAddr>,
     supervisor: Option<Supervisor>,
     schedule: Option<Schedule>,
+    lineage: Option<Lineage>,
+    small_disk: bool,
+    disk: Option<Disk>,
 }
 
 impl Local {
@@ -57,7 +63,19 @@ impl Local {
         recorder: Arc<Recorder>,
         progress: Progress,
     ) -> Self {
-        Self { programs, folder, backup_every, recorder, progress, address: None, supervisor: None, schedule: None }
+        Self {
+            programs,
+            folder,
+            backup_every,
+            recorder,
+            progress,
+            address: None,
+            supervisor: None,
+            schedule: None,
+            lineage: None,
+            small_disk: false,
+            disk: None,
+        }
     }
 
     /// Serves on this address instead of a free one.
@@ -65,37 +83,35 @@ impl Local {
         self.address = Some(address);
     }
 
+    /// Puts the database on a disk that is small enough to be filled.
+    pub fn on_a_small_disk(&mut self) {
+        self.small_disk = true;
+    }
+
+    async fn stop_backups(&mut self) -> Result<()> {
+        match self.schedule.take() {
+            Some(schedule) => schedule.stop().await,
+            None => Ok(()),
+        }
+    }
+
     fn supervisor(&mut self) -> Result<&mut Supervisor> {
         self.supervisor.as_mut().context("the service was not started")
-    }
-
-    async fn kill_service(&mut self) -> Result<String> {
-        let supervisor = self.supervisor()?;
-        let pid = supervisor.state().pid.context("the service does not run: there is nothing to kill")?;
-        kill(Pid::from_raw(pid.try_into()?), Signal::SIGKILL).with_context(|| format!("cannot kill process {pid}"))?;
-        let state = supervisor.wait(PATIENCE, "process to end", |state| state.pid != Some(pid)).await?;
-        Ok(format!("process {pid} {}", state.last_exit.unwrap_or_default()))
-    }
-
-    fn destroy_volume(&self) -> Result<String> {
-        let data = &self.folder.data;
-        fs::remove_dir_all(data).with_context(|| format!("cannot destroy {}", data.display()))?;
-        ensure!(!data.exists(), "{} is still there after it was removed", data.display());
-        Ok("pra-data is gone".to_owned())
     }
 }
 
 impl Platform for Local {
     const NAME: &'static str = "local";
 
-    fn targets(&self, fault: Fault) -> Vec<String> {
-        let database = self.folder.database();
+    fn refusal(fault: Fault) -> Option<&'static str> {
         match fault {
-            Fault::KillService => {
-                vec![format!("process of {} serving {}", self.programs.app.display(), database.display())]
-            }
-            Fault::DestroyVolume => vec![format!("directory {}", self.folder.data.display())],
+            Fault::DrainNode => Some("one machine has no other node; use --platform kubernetes"),
+            _ => None,
         }
+    }
+
+    fn targets(&self, fault: Fault) -> Vec<String> {
+        self.targets_of(fault)
     }
 
     fn restore_points_wanted(&self) -> usize {
@@ -113,6 +129,9 @@ impl Platform for Local {
 
     async fn start(&mut self) -> Result<Url> {
         self.folder.create()?;
+        if self.small_disk {
+            self.disk = Disk::make_small(&self.folder.data, &self.progress);
+        }
         self.start_service().await?;
         let started = |state: &supervisor::State| state.address.is_some() || state.last_exit.is_some();
         let state = self.supervisor()?.wait(PATIENCE, "service to listen", started).await?;
@@ -130,16 +149,26 @@ impl Platform for Local {
         self.address.map(|address| Access::Url(format!("http://{address}/")))
     }
 
-    fn remember(&mut self, _: &Lineage) -> Result<()> {
-        // Nothing has to be restored: the whole system is the drill's own, and goes with it.
+    fn remember(&mut self, lineage: &Lineage) -> Result<()> {
+        // Not on disk, as nothing has to be restored: the whole system is the drill's own, and goes with it.
+        self.lineage = Some(lineage.clone());
         Ok(())
     }
 
+    async fn safety_copy(&mut self) -> Result<String> {
+        let folder = self.folder.safety();
+        folder.create()?;
+        let command = self.programs.take_once(&self.folder.database(), &folder.repository);
+        let taken: Taken = programs::result_of(command, &self.folder, RESTORE_LIMIT).await?;
+        Ok(format!("{} in {}", taken.restore_point.name, folder.repository.display()))
+    }
+
     async fn inject(&mut self, fault: Fault) -> Result<String> {
-        match fault {
-            Fault::KillService => self.kill_service().await,
-            Fault::DestroyVolume => self.destroy_volume(),
-        }
+        self.break_it(fault).await
+    }
+
+    async fn relieve(&mut self, fault: Fault) -> Result<String> {
+        self.undo(fault).await
     }
 
     async fn ready(&mut self) -> Result<String> {
@@ -148,9 +177,7 @@ impl Platform for Local {
     }
 
     async fn quiesce(&mut self) -> Result<()> {
-        if let Some(schedule) = self.schedule.take() {
-            schedule.stop().await?;
-        }
+        self.stop_backups().await?;
         if let Some(supervisor) = self.supervisor.take() {
             supervisor.stop().await?;
         }
@@ -162,8 +189,16 @@ impl Platform for Local {
         fs::create_dir(data).with_context(|| format!("cannot create the new volume {}", data.display()))
     }
 
-    async fn restore(&mut self, lineage: &Lineage) -> Result<Restored> {
-        let command = self.programs.restore(&self.folder, lineage);
+    async fn fetch(&mut self) -> Result<String> {
+        bail!("restore points are not kept anywhere else")
+    }
+
+    async fn bring_back(&mut self, safety_copy: &Path) -> Result<String> {
+        sql::bring_back(&self.folder.database(), safety_copy)
+    }
+
+    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Restored> {
+        let command = self.programs.restore(&self.folder, lineage, manner);
         self.progress.command(&programs::as_typed(command.as_std()));
         programs::result_of(command, &self.folder, RESTORE_LIMIT).await
     }
@@ -192,6 +227,12 @@ impl Platform for Local {
             }
         }
         Ok(())
+    }
+
+    fn by_hand(&self) -> Vec<String> {
+        // The system is the drill's own: there is nothing in it that anybody would miss.
+        let (root, data) = (self.folder.root.display(), self.folder.data.display());
+        vec![format!("pkill --full {root}"), format!("umount --lazy {data}"), format!("rm --recursive {root}")]
     }
 
     async fn clean_up(&mut self) -> Result<String> {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
 use super::{Folder, Invocation};
+use crate::platform::Manner;
 
 /// Where the programs are.
 #[derive(Clone, Debug)]
@@ -50,20 +51,25 @@ impl Programs {
 
     pub(super) fn take(&self, folder: &Folder) -> Command {
         // Backups never stop by themselves: without a bound a long-lived system would fill its disk.
-        let mut command = self.backup("take", folder);
+        let mut command = self.take_once(&folder.database(), &folder.repository);
         command.args(["--keep-last", "20", "--keep-hourly", "24"]);
         command
     }
 
-    pub(super) fn restore(&self, folder: &Folder, lineage: &Lineage) -> Command {
-        let mut command = self.backup("restore", folder);
-        command.args(["--latest", "--lineage", lineage.as_str()]);
+    /// Takes a restore point for a repository of its own.
+    pub(super) fn take_once(&self, database: &Path, repository: &Path) -> Command {
+        self.backup("take", database, repository)
+    }
+
+    pub(super) fn restore(&self, folder: &Folder, lineage: &Lineage, manner: Manner) -> Command {
+        let mut command = self.backup("restore", &folder.database(), &folder.repository);
+        command.args(manner.arguments()).args(["--lineage", lineage.as_str()]);
         command
     }
 
-    fn backup(&self, subcommand: &str, folder: &Folder) -> Command {
+    fn backup(&self, subcommand: &str, database: &Path, repository: &Path) -> Command {
         let mut command = command(&self.backup);
-        command.arg(subcommand).arg("--database").arg(folder.database()).arg("--repository").arg(&folder.repository);
+        command.arg(subcommand).arg("--database").arg(database).arg("--repository").arg(repository);
         command.arg("--json");
         command
     }

@@ -1,0 +1,98 @@
+//! The figures of a drill, from its events and its record.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Evidence, Loss};
+use crate::clock::Moment;
+use crate::event::{Event, Timeline, seconds_between};
+
+/// The figures that the objectives are held against, in seconds; `None` was not measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Actual {
+    /// Actual recovery time: from the fault's first effect to correct service.
+    pub rta_seconds: Option<f64>,
+    /// Actual data loss, lower bound.
+    pub rpa_seconds_min: Option<f64>,
+    /// Actual data loss, upper bound.
+    pub rpa_seconds_max: Option<f64>,
+    /// Time for which the service answered 200 with wrong data.
+    pub false_up_seconds: Option<f64>,
+    /// From the fault to the first new verified restore point.
+    pub reprotection_seconds: Option<f64>,
+    /// The longest stretch that a disaster could have cost, over the backup cycles seen.
+    pub worst_case_rpo_seconds: Option<f64>,
+}
+
+/// Where the recovery time went, in seconds; `None` does not apply or was not measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Phases {
+    /// From the first effect to the alarm.
+    pub detection: Option<f64>,
+    /// From the alarm to the decision.
+    pub decision: Option<f64>,
+    /// From the decision to the start of the restore.
+    pub preparation: Option<f64>,
+    /// The restore.
+    pub restore: Option<f64>,
+    /// From the restored database, or from the alarm where nothing is restored, to correct service.
+    pub restart: Option<f64>,
+    /// From correct service to the reconciled ledger. Not part of the recovery time.
+    pub verification: Option<f64>,
+}
+
+pub(super) fn actual(evidence: &Evidence, loss: Option<&Loss>) -> Actual {
+    let timeline = evidence.timeline;
+    let since_effect = |event| Some(seconds_between(first_effect(timeline)?, timeline.at(event)?));
+    Actual {
+        rta_seconds: since_effect(Event::S3),
+        rpa_seconds_min: loss.map(|loss| loss.rpa.min),
+        rpa_seconds_max: loss.map(|loss| loss.rpa.max),
+        false_up_seconds: timeline.at(Event::S3).map(|correct| false_up(evidence, correct)),
+        reprotection_seconds: timeline.between(Event::D1, Event::X),
+        worst_case_rpo_seconds: worst_case_rpo(evidence),
+    }
+}
+
+/// When the fault first had an effect: on the platform or on a client, whichever was first.
+pub(super) fn first_effect(timeline: &Timeline) -> Option<Moment> {
+    let effective = timeline.at(Event::D1)?;
+    Some(timeline.at(Event::F1).map_or(effective, |failed| failed.min(effective)))
+}
+
+fn false_up(evidence: &Evidence, correct: Moment) -> f64 {
+    let Some(effective) = evidence.timeline.at(Event::D1) else { return 0.0 };
+    let outage = super::Outage::of(evidence.record, effective, effective, super::RUN_LENGTH);
+    outage.first_wrong.filter(|wrong| *wrong < correct).map_or(0.0, |wrong| seconds_between(wrong, correct))
+}
+
+/// Over consecutive restore points: from the start of one snapshot until the next is published, the first is all there
+/// is. Where the runbook stopped the backups, its outage does not count.
+pub(super) fn worst_case_rpo(evidence: &Evidence) -> Option<f64> {
+    let stopped = evidence.timeline.at(Event::R0).and_then(|_| evidence.timeline.at(Event::D0));
+    let outage = stopped.zip(evidence.timeline.at(Event::S3));
+    evidence
+        .record
+        .restore_points
+        .windows(2)
+        .filter(|pair| outage.is_none_or(|(from, until)| pair[1].published < from || pair[0].began > until))
+        .map(|pair| seconds_between(pair[0].began, pair[1].published))
+        .max_by(f64::total_cmp)
+}
+
+pub(super) fn phases(timeline: &Timeline) -> Phases {
+    let detection = first_effect(timeline).zip(timeline.at(Event::A));
+    // Where the platform restores by itself, that is part of the restart: only the new volume is seen from here.
+    let first_of = |events: [Event; 2]| events.into_iter().find(|event| timeline.at(*event).is_some());
+    let prepared = first_of([Event::R2, Event::R1]).unwrap_or(Event::R2);
+    let restart_from = first_of([Event::R3, Event::R1]).unwrap_or(Event::A);
+    Phases {
+        detection: detection.map(|(from, to)| seconds_between(from, to)),
+        decision: timeline.between(Event::A, Event::B),
+        preparation: timeline.between(Event::B, prepared),
+        restore: timeline.between(Event::R2, Event::R3),
+        restart: timeline.between(restart_from, Event::S3),
+        verification: timeline.between(Event::S3, Event::V),
+    }
+}
