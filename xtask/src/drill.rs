@@ -26,6 +26,9 @@ pub struct Drill {
     /// Recovery point objective, e.g. 75s
     #[arg(long, value_name = "DURATION")]
     rpo: Option<String>,
+    /// When the fault strikes, e.g. just-before-backup
+    #[arg(long, value_name = "MOMENT")]
+    inject_at: Option<String>,
     /// Further options of `drill run`
     #[arg(last = true, value_name = "OPTIONS")]
     more: Vec<String>,
@@ -41,6 +44,59 @@ struct Scenarios {
     /// Destroy the volume with the database
     #[arg(long)]
     kill_pvc: bool,
+    /// Overwrite the database under the running service
+    #[arg(long)]
+    corrupt_database: bool,
+    /// Damage the newest restore point, then destroy the volume
+    #[arg(long)]
+    bad_newest_backup: bool,
+    /// Destroy the volume, and kill the restore half-way
+    #[arg(long)]
+    interrupted_restore: bool,
+    /// Destroy the volume, and back up a service that came up empty
+    #[arg(long)]
+    poisoned_backup: bool,
+    /// Delete everything by mistake
+    #[arg(long)]
+    human_error: bool,
+    /// Fill the volume with the database
+    #[arg(long)]
+    full_disk: bool,
+    /// Stop the backups
+    #[arg(long)]
+    stuck_backups: bool,
+    /// Destroy the volume with the restore points
+    #[arg(long)]
+    kill_backup_volume: bool,
+    /// Destroy both volumes
+    #[arg(long)]
+    lose_both_volumes: bool,
+    /// Drain the node of the service
+    #[arg(long)]
+    drain_node: bool,
+    /// Every scenario that the platform offers
+    #[arg(long)]
+    all: bool,
+}
+
+impl Scenarios {
+    fn names(&self) -> impl Iterator<Item = String> {
+        named([
+            ("kill-pod", self.kill_pod),
+            ("kill-pvc", self.kill_pvc),
+            ("corrupt-database", self.corrupt_database),
+            ("bad-newest-backup", self.bad_newest_backup),
+            ("interrupted-restore", self.interrupted_restore),
+            ("poisoned-backup", self.poisoned_backup),
+            ("human-error", self.human_error),
+            ("full-disk", self.full_disk),
+            ("stuck-backups", self.stuck_backups),
+            ("kill-backup-volume", self.kill_backup_volume),
+            ("lose-both-volumes", self.lose_both_volumes),
+            ("drain-node", self.drain_node),
+            ("all", self.all),
+        ])
+    }
 }
 
 /// Which cluster.
@@ -85,9 +141,9 @@ impl Drill {
 
     fn arguments(self, place: Vec<String>) -> Vec<String> {
         let mut arguments = vec!["run".to_owned()];
-        arguments.extend(named([("kill-pod", self.scenarios.kill_pod), ("kill-pvc", self.scenarios.kill_pvc)]));
+        arguments.extend(self.scenarios.names());
         arguments.extend(place);
-        arguments.extend(given([("--rto", self.rto), ("--rpo", self.rpo)]));
+        arguments.extend(given([("--rto", self.rto), ("--rpo", self.rpo), ("--inject-at", self.inject_at)]));
         let Conduct { force, automatic, compare, brutal, dry_run } = self.conduct;
         arguments.extend(named([("--force", force), ("--automatic", automatic), ("--brutal", brutal)]));
         arguments.extend(named([("--compare", compare), ("--dry-run", dry_run)]));

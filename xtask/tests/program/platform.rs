@@ -81,6 +81,22 @@ fn a_drill_on_another_cluster_asks_for_no_tool_of_k3d() {
 }
 
 #[test]
+fn each_scenario_of_drill_has_a_flag() {
+    let machine = with_a_build();
+    let help = String::from_utf8(machine.run(&["drill", "--help"]).stdout).unwrap();
+    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/drill/src/scenario/mod.rs"));
+    let source = source.unwrap();
+    let names = source.lines().filter_map(|line| Some(line.split_once(" => \"")?.1.trim_end_matches("\",")));
+    let scenarios: Vec<&str> = names.filter(|name| !["runbook", "automatic", "none"].contains(name)).collect();
+    assert!(scenarios.len() > 10, "this test looks in the wrong place: {scenarios:?}");
+    for scenario in scenarios {
+        assert!(help.contains(&format!("--{scenario}")), "--{scenario} is not in {help}");
+        assert_outcome(&machine.run(&["drill", &format!("--{scenario}"), "--platform", "local"]), 0, &[]);
+        assert_eq!(machine.log().last().unwrap(), &format!("drill run {scenario}"));
+    }
+}
+
+#[test]
 fn all_on_k3d_goes_from_nothing_to_a_drill() {
     let machine = Machine::with_every_tool();
     machine.program("cargo", "exit 0");
