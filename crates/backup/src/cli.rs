@@ -3,6 +3,9 @@
 mod list;
 mod output;
 mod prune;
+mod pull;
+mod push;
+mod remote;
 mod restore;
 mod take;
 mod verify;
@@ -17,6 +20,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 use nix::sys::signal::{SigSet, Signal};
+use tracing_subscriber::filter::LevelFilter;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -24,15 +28,17 @@ Exit codes:
   1  failed: an I/O error, or the database to copy is missing or none
   2  usage error
   3  a restore point is damaged, or no good one is left
-  4  busy: another take or prune is at work, or the database is in use or being written
+  4  busy: another take, pull or prune is at work, or the database is in use or being written
   5  no restore point fits: none, none before that time, or several lineages
-  6  refused without --force: the destination exists, or the live one is of another lineage
+  6  refused without --force: the destination exists, or the live one is of another lineage;
+     refused: another restore point of the name to push or pull is there
   7  taken and published, but suspect beside its predecessor: of another
      lineage, empty, shrunk or rolled back
+  8  the remote store did not answer in time, failed or refused
 
 Results go to stdout, logs to stderr.";
 
-/// Takes, lists, verifies, restores and prunes restore points of a SQLite database
+/// Takes, lists, verifies, restores and prunes restore points of a SQLite database, and keeps them off the machine
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
@@ -41,6 +47,9 @@ pub struct Cli {
     /// Print the result as JSON
     #[arg(long, global = true)]
     pub json: bool,
+    /// What to log: error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL", env = "BACKUP_LOG", default_value_t = LevelFilter::INFO)]
+    pub log: LevelFilter,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +64,10 @@ pub enum Command {
     Restore(restore::Restore),
     #[command(after_help = EXIT_CODES)]
     Prune(prune::Prune),
+    #[command(after_help = EXIT_CODES)]
+    Push(push::Push),
+    #[command(after_help = EXIT_CODES)]
+    Pull(pull::Pull),
 }
 
 #[derive(Debug, Args)]
@@ -96,8 +109,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Logs to stderr, and turns a file size limit into an error instead of a death by signal.
-pub fn start() {
-    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false).init();
+pub fn start(log: LevelFilter) {
+    tracing_subscriber::fmt()
+        .with_max_level(log)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
     let mut limits = SigSet::empty();
     limits.add(Signal::SIGXFSZ);
     if let Err(error) = limits.thread_block() {

@@ -133,6 +133,30 @@ pub enum Error {
     /// Several databases have restore points here and none was chosen.
     #[error("the repository holds restore points of {} lineages, choose one with --lineage: {}", .0.len(), list(.0))]
     SeveralLineages(Vec<LineageSummary>),
+    /// The URL of a remote repository, or what the environment says of its store, makes no sense.
+    #[error("the remote repository cannot be used: {reason}")]
+    RemoteAddress {
+        /// Why, without the URL, which may have a password in it.
+        reason: String,
+    },
+    /// The store of a remote repository did not do what it was asked for.
+    #[error("cannot {action} {object}: {reason}")]
+    Remote {
+        /// What was tried, as a verb phrase.
+        action: &'static str,
+        /// The object or the repository it was tried on, as a URL.
+        object: String,
+        /// What the store said, and what to do next.
+        reason: String,
+    },
+    /// Something else has the name of a restore point that is to be pushed or pulled.
+    #[error("{there} is another restore point of that name: {reason}; it was left as it is")]
+    OtherContent {
+        /// The one that was there first.
+        there: String,
+        /// What differs, and what to do next.
+        reason: String,
+    },
     /// The destination exists and may not be replaced.
     #[error("{} exists; pass --force to replace it (a safety copy is kept)", path.display())]
     DestinationExists {
@@ -156,7 +180,9 @@ impl Error {
                 exit::BUSY
             }
             Self::NoRestorePoint { .. } | Self::SeveralLineages(_) => exit::NO_RESTORE_POINT,
-            Self::DestinationExists { .. } | Self::OtherLineage { .. } => exit::REFUSED,
+            Self::DestinationExists { .. } | Self::OtherLineage { .. } | Self::OtherContent { .. } => exit::REFUSED,
+            Self::RemoteAddress { .. } => exit::USAGE,
+            Self::Remote { .. } => exit::REMOTE,
         }
     }
 
@@ -166,6 +192,11 @@ impl Error {
 
     pub(crate) fn sqlite(action: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
         move |source| Self::Sqlite { action, path: path.to_owned(), source }
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn remote(action: &'static str, object: String, reason: impl fmt::Display) -> Self {
+        Self::Remote { action, object, reason: reason.to_string() }
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {

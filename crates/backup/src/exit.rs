@@ -12,8 +12,12 @@ pub const DAMAGED: u8 = 3;
 pub const BUSY: u8 = 4;
 /// No restore point fits: none at all, none before that time, or several lineages and none named.
 pub const NO_RESTORE_POINT: u8 = 5;
-/// Refused without `--force`: the destination exists, or the one in use is of another lineage.
+/// Refused without `--force`: the destination exists, or the one in use is of another lineage. Refused in any case:
+/// another restore point of the name to push or pull is there.
 pub const REFUSED: u8 = 6;
 /// Done: the restore point is published, but it looks wrong beside its predecessor. It is of another lineage, empty,
 /// shrunk or rolled back, as after the loss of the database.
 pub const SUSPECT: u8 = 7;
+/// The store of a remote repository did not answer in time, failed, or refused, after all retries. What was stored there
+/// is unchanged.
+pub const REMOTE: u8 = 8;

@@ -16,6 +16,8 @@ mod manifest;
 mod name;
 pub mod prune;
 mod rehearsal;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod repository;
 pub mod restore;
 pub mod retention;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::lineage::Lineage;
 use crate::retention::{self, Point, Policy, Reason};
 use crate::verify::{self, Check};
-use crate::{Error, Manifest, Name, Rejected, Repository, Writer, space};
+use crate::{Error, Manifest, Name, Rejected, Writer, space};
 
 /// What a prune did, or with a dry run would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,8 @@ pub fn run(
 ) -> Result<Pruned, Error> {
     let repository = writer.repository();
     let manifests = repository.manifests()?;
-    let mut verdicts = Verdicts { repository, known: verified.map(|name| (name.clone(), None)).into_iter().collect() };
+    let look = |manifest: &Manifest| verify::restore_point(repository, manifest, Check::None);
+    let mut verdicts = Verdicts { look, known: verified.map(|name| (name.clone(), None)).into_iter().collect() };
     let mut pruned = plan(policy, &manifests, &mut verdicts)?;
     if let Some(limit) = space {
         let available = space::available(repository, &manifests, limit)?;
@@ -98,7 +99,12 @@ fn stored_bytes(manifests: &[Manifest], removed: &[Name]) -> u64 {
     manifests.iter().filter(|manifest| !removed.contains(&manifest.name)).map(Manifest::stored_bytes).sum()
 }
 
-fn plan(policy: Policy, manifests: &[Manifest], verdicts: &mut Verdicts) -> Result<Pruned, Error> {
+/// What a policy removes of complete restore points.
+pub(crate) fn plan<L: FnMut(&Manifest) -> Result<(), Error>>(
+    policy: Policy,
+    manifests: &[Manifest],
+    verdicts: &mut Verdicts<L>,
+) -> Result<Pruned, Error> {
     let mut by_lineage: BTreeMap<Option<&Lineage>, Vec<&Manifest>> = BTreeMap::new();
     for manifest in manifests {
         by_lineage.entry(manifest.lineage.as_ref()).or_default().push(manifest);
@@ -120,17 +126,18 @@ fn plan(policy: Policy, manifests: &[Manifest], verdicts: &mut Verdicts) -> Resu
 }
 
 /// What is wrong with the restore points that were looked at. Each is read once.
-struct Verdicts<'a> {
-    repository: &'a Repository,
-    known: BTreeMap<Name, Option<String>>,
+pub(crate) struct Verdicts<L> {
+    /// Fails with [`Error::Damaged`] for a restore point that is not good.
+    pub look: L,
+    pub known: BTreeMap<Name, Option<String>>,
 }
 
-impl Verdicts<'_> {
+impl<L: FnMut(&Manifest) -> Result<(), Error>> Verdicts<L> {
     fn is_good(&mut self, manifest: &Manifest) -> Result<bool, Error> {
         if let Some(known) = self.known.get(&manifest.name) {
             return Ok(known.is_none());
         }
-        let reason = match verify::restore_point(self.repository, manifest, Check::None) {
+        let reason = match (self.look)(manifest) {
             Ok(()) => None,
             Err(Error::Damaged { reason, .. }) => Some(reason),
             Err(error) => return Err(error),

@@ -1,6 +1,6 @@
 //! Restores a database: the newest good restore point that fits, verified before it replaces anything.
 
-mod choose;
+pub(crate) mod choose;
 mod live;
 mod plan;
 mod replace;
@@ -117,7 +117,7 @@ pub fn run(repository: &Repository, request: &Request, report: &mut dyn FnMut(Pr
     let began = Instant::now();
     let database = resolve(&request.database)?;
     let entries = repository.entries()?;
-    let candidates = choose::candidates(&entries, request)?;
+    let candidates = choose::candidates(&entries, &request.choice, request.lineage.as_ref())?;
     // First to tell early; again once no other restore to the same place can come between.
     drop(hold(&database, request.force)?);
     let mut temporary = Temporary::create(&database)?;

@@ -148,6 +148,8 @@ impl Writer {
             if exists(&plain)? || exists(&compressed)? {
                 // Of a confirmation that was killed: the manifest is the one from before.
                 durable::remove(&part_of_manifest)?;
+                // Of a pull that was to replace what is damaged.
+                self.unfinished(&name)?.iter().try_for_each(|file| durable::remove(file))?;
             } else if !self.unfinished(&name)?.is_empty() || exists(&part_of_manifest)? {
                 tracing::warn!(%name, "sweeping what a killed take or prune left");
                 self.discard(&name)?;

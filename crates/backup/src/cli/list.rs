@@ -5,6 +5,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use jiff::Timestamp;
 
+use super::remote::InsteadArg;
 use super::{RepositoryArg, output};
 
 /// Columns of a terminal that everybody has.
@@ -15,11 +16,16 @@ const WIDTH: u16 = 80;
 pub struct List {
     #[command(flatten)]
     repository: RepositoryArg,
+    #[command(flatten)]
+    remote: InsteadArg,
 }
 
 impl List {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let entries = self.repository.open().entries()?;
+        let entries = match self.remote.open()? {
+            Some(remote) => remote.entries()?,
+            None => self.repository.open().entries()?,
+        };
         if json {
             output::json(&entries)?;
         } else if entries.is_empty() {

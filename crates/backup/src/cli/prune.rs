@@ -1,13 +1,15 @@
 use std::time::Duration;
 
-use backup::exit;
 use backup::lineage::Lineage;
 use backup::prune::{self, Mode, Pruned, Unprotected};
+use backup::remote::{self, Remote};
 use backup::retention::Policy;
+use backup::{Error, exit};
 use bytesize::ByteSize;
 use clap::Args;
 use jiff::{Span, SpanRelativeTo};
 
+use super::remote::InsteadArg;
 use super::{RepositoryArg, duration, output};
 
 /// Remove the restore points that no --keep rule keeps
@@ -19,6 +21,8 @@ use super::{RepositoryArg, duration, output};
 pub struct Prune {
     #[command(flatten)]
     repository: RepositoryArg,
+    #[command(flatten)]
+    remote: InsteadArg,
     #[command(flatten)]
     policy: PolicyArgs,
     /// Only print what would go, and why the rest stays
@@ -81,8 +85,11 @@ fn days(text: &str) -> Result<Duration, String> {
 
 impl Prune {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let writer = self.repository.open().writer(self.wait)?;
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Remove };
+        if let Some(remote) = self.remote.open()? {
+            return self.prune_remote(&remote, mode, json);
+        }
+        let writer = self.repository.open().writer(self.wait)?;
         let pruned = prune::run(&writer, self.policy.policy(), self.policy.max_space, None, mode)?;
         warn(&pruned);
         if json {
@@ -91,6 +98,24 @@ impl Prune {
             self.print(&pruned)?;
         }
         Ok(if pruned.unprotected.is_empty() { exit::OK } else { exit::DAMAGED })
+    }
+
+    fn prune_remote(&self, remote: &Remote, mode: Mode, json: bool) -> anyhow::Result<u8> {
+        if self.policy.max_space.is_some() {
+            let reason = "nobody knows its size; leave out --max-space".into();
+            return Err(Error::RemoteAddress { reason }.into());
+        }
+        let pruned = remote::prune::run(remote, self.policy.policy(), mode)?;
+        if json {
+            output::json(&pruned)?;
+            return Ok(exit::OK);
+        }
+        self.print(&pruned.pruned)?;
+        let (verb, objects) = (if self.dry_run { "would sweep" } else { "swept" }, pruned.swept_objects);
+        if objects > 0 {
+            output::line(&format!("{verb} {objects} objects that unfinished pushes left"))?;
+        }
+        Ok(exit::OK)
     }
 
     fn print(&self, pruned: &Pruned) -> anyhow::Result<()> {

@@ -6,7 +6,6 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use super::Request;
 use crate::lineage::Lineage;
 use crate::{Entry, Error, LineageSummary, Manifest, Name, Rejected, State};
 
@@ -49,18 +48,22 @@ impl LineageChoice {
 }
 
 /// The restore points to try, best first.
-pub(super) fn candidates(entries: &[Entry], request: &Request) -> Result<Vec<Manifest>, Error> {
-    if let Choice::Name(name) = &request.choice {
-        return named(entries, name, request).map(|manifest| vec![manifest]);
+pub(crate) fn candidates(
+    entries: &[Entry],
+    choice: &Choice,
+    lineage: Option<&LineageChoice>,
+) -> Result<Vec<Manifest>, Error> {
+    if let Choice::Name(name) = choice {
+        return named(entries, name, lineage).map(|manifest| vec![manifest]);
     }
     let complete: Vec<&Manifest> = entries.iter().filter_map(Entry::manifest).collect();
     if complete.is_empty() {
         return Err(nothing_complete(entries));
     }
-    let fitting = of_one_lineage(complete, request.lineage.as_ref())?;
+    let fitting = of_one_lineage(complete, lineage)?;
     let oldest = fitting[0].created_at;
     let newest_first = fitting.into_iter().rev().cloned();
-    let Choice::At(time) = request.choice else { return Ok(newest_first.collect()) };
+    let &Choice::At(time) = choice else { return Ok(newest_first.collect()) };
     let before: Vec<Manifest> = newest_first.filter(|manifest| manifest.created_at <= time).collect();
     if before.is_empty() {
         return Err(no_fit(format!("none began at {time} or before, the oldest began at {oldest}")));
@@ -85,14 +88,14 @@ fn of_one_lineage<'a>(complete: Vec<&'a Manifest>, choice: Option<&LineageChoice
     }
 }
 
-fn named(entries: &[Entry], name: &Name, request: &Request) -> Result<Manifest, Error> {
+fn named(entries: &[Entry], name: &Name, lineage: Option<&LineageChoice>) -> Result<Manifest, Error> {
     match entries.iter().find(|entry| entry.name == *name).map(|entry| &entry.state) {
         None => Err(no_fit(format!("there is no {name}; see the names with `backup list`"))),
         Some(State::Incomplete { reason }) => {
             Err(Error::NothingGood { rejected: vec![Rejected { name: name.clone(), reason: reason.clone() }] })
         }
         Some(State::Complete { manifest }) => {
-            let fits = request.lineage.as_ref().is_none_or(|choice| choice.matches(manifest.lineage.as_ref()));
+            let fits = lineage.is_none_or(|choice| choice.matches(manifest.lineage.as_ref()));
             let lineage = manifest.lineage.as_ref().map_or("none", Lineage::as_str);
             if fits { Ok((**manifest).clone()) } else { Err(no_fit(format!("{name} is of lineage {lineage}"))) }
         }

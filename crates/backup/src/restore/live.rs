@@ -78,7 +78,7 @@ pub fn into_live(
     let began = Instant::now();
     let database = resolve(&request.database)?;
     let entries = repository.entries()?;
-    let candidates = choose::candidates(&entries, request)?;
+    let candidates = choose::candidates(&entries, &request.choice, request.lineage.as_ref())?;
     let live = Live { path: &database, limits, force: request.force };
     let mut connection = live.open()?;
     // They are all of one lineage.

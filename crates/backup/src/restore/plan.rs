@@ -30,7 +30,7 @@ pub struct Plan {
 pub fn plan(repository: &Repository, request: &Request, live: Option<Limits>) -> Result<Plan, Error> {
     let database = resolve(&request.database)?;
     let entries = repository.entries()?;
-    let candidates = choose::candidates(&entries, request)?;
+    let candidates = choose::candidates(&entries, &request.choice, request.lineage.as_ref())?;
     let replaces = match live {
         Some(_) => true,
         None => hold(&database, request.force)?.is_some(),

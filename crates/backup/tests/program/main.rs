@@ -13,6 +13,7 @@ mod live;
 mod plan;
 mod prune;
 mod rehearsal;
+mod remote;
 mod restore;
 mod sources;
 mod space;

@@ -1,0 +1,100 @@
+use std::time::Duration;
+
+use backup::remote::pull::{self, Pulled, Which};
+use backup::restore::{Choice, LineageChoice};
+use backup::{Name, exit};
+use clap::Args;
+use jiff::Timestamp;
+
+use super::remote::{RemoteArg, progress_bar, show};
+use super::{DatabaseArg, RepositoryArg, duration, output};
+
+/// Fetch restore points from a remote repository, to restore from
+#[derive(Debug, Args)]
+pub struct Pull {
+    #[command(flatten)]
+    repository: RepositoryArg,
+    #[command(flatten)]
+    remote: RemoteArg,
+    /// This restore point and no other [default: the newest good one]
+    #[arg(conflicts_with_all = ["at", "all"])]
+    name: Option<Name>,
+    /// The newest good one that began at this time or before, as 2026-11-22T18:09:35Z
+    #[arg(long, value_name = "RFC3339", conflicts_with = "all")]
+    at: Option<Timestamp>,
+    /// All that are not here yet
+    #[arg(long)]
+    all: bool,
+    /// Of this lineage: the beginning of its id, or `none` for databases without one
+    #[arg(long, value_name = "ID")]
+    lineage: Option<LineageChoice>,
+    /// Do nothing, and succeed, if the database exists, or there is a restore point here, or none there: for what runs
+    /// before `restore --if-missing`
+    #[arg(long, conflicts_with_all = ["name", "at", "all"])]
+    if_missing: bool,
+    #[command(flatten)]
+    database: DatabaseArg,
+    /// How long to wait while a take or prune is at work here
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    wait: Duration,
+}
+
+impl Pull {
+    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+        let repository = self.repository.open();
+        if self.if_missing
+            && let Some(why) = self.needless(&repository)?
+        {
+            return done(&Pulled::default(), json, &why);
+        }
+        let remote = self.remote.open()?;
+        if self.if_missing && remote.entries()?.is_empty() {
+            return done(&Pulled::default(), json, "the remote repository holds no restore point: a first start");
+        }
+        let which = match (&self.name, self.at) {
+            _ if self.all => Which::All,
+            (Some(name), _) => Which::One(Choice::Name(name.clone())),
+            (None, Some(time)) => Which::One(Choice::At(time)),
+            (None, None) => Which::One(Choice::Latest),
+        };
+        let writer = repository.writer(self.wait)?;
+        let bar = progress_bar();
+        let pulled = pull::run(&remote, &writer, &which, self.lineage.as_ref(), &mut |progress| show(&bar, progress));
+        bar.finish_and_clear();
+        let pulled = pulled?;
+        done(&pulled, json, "")?;
+        // That an older one was found is no failure, as for a restore; where all were asked for, one is missing.
+        Ok(if self.all && !pulled.rejected.is_empty() { exit::DAMAGED } else { exit::OK })
+    }
+
+    /// Why there is nothing to pull for, if there is not.
+    fn needless(&self, repository: &backup::Repository) -> anyhow::Result<Option<String>> {
+        let database = &self.database.database;
+        if !matches!(database.try_exists(), Ok(false)) {
+            return Ok(Some(format!("{} exists, nothing was pulled", database.display())));
+        }
+        let is_empty = repository.entries()?.is_empty();
+        let directory = repository.path().display();
+        Ok((!is_empty).then(|| format!("{directory} holds restore points, nothing was pulled")))
+    }
+}
+
+fn done(pulled: &Pulled, json: bool, why: &str) -> anyhow::Result<u8> {
+    if json {
+        output::json(pulled)?;
+        return Ok(exit::OK);
+    }
+    if !why.is_empty() {
+        output::line(why)?;
+    }
+    for rejected in &pulled.rejected {
+        output::line(&format!("passed over {rejected}"))?;
+    }
+    for name in &pulled.present {
+        output::line(&format!("{name} is here already"))?;
+    }
+    for name in &pulled.pulled {
+        output::line(&format!("pulled {name}"))?;
+    }
+    Ok(exit::OK)
+}

@@ -1,0 +1,84 @@
+//! Which remote repository, and how it is spoken to.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use backup::Error;
+use backup::remote::{Options, Progress, Remote};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::duration;
+
+const VARIABLE: &str = "BACKUP_REMOTE";
+
+/// The remote repository, where it has to be given.
+#[derive(Debug, Args)]
+pub struct RemoteArg {
+    /// The remote repository: s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY. The credentials are those of the
+    /// environment: AWS_…, GOOGLE_…, AZURE_…
+    #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
+    remote: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// The remote repository instead of the local one. A variable that is set for pushes must not turn a prune elsewhere.
+#[derive(Debug, Args)]
+pub struct InsteadArg {
+    /// Look at the remote repository instead [default of URL: what BACKUP_REMOTE says]
+    #[arg(long, value_name = "URL", num_args = 0..=1)]
+    remote: Option<Option<String>>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Remote repository")]
+pub struct StoreArgs {
+    /// How long one request may take, for at most 8 MiB
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
+    remote_timeout: Duration,
+    /// How often a request that failed for a reason that may pass is sent again
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    remote_retries: usize,
+    /// Certificates to trust beside the well-known ones, in PEM
+    #[arg(long, value_name = "FILE", env = "BACKUP_REMOTE_CA")]
+    remote_ca: Option<PathBuf>,
+}
+
+impl RemoteArg {
+    pub fn open(&self) -> Result<Remote, Error> {
+        self.store.open(&self.remote)
+    }
+}
+
+impl InsteadArg {
+    /// `None` if the local repository is meant.
+    pub fn open(&self) -> Result<Option<Remote>, Error> {
+        let Some(given) = &self.remote else { return Ok(None) };
+        let url = given.clone().or_else(|| env::var(VARIABLE).ok());
+        let missing = || Error::RemoteAddress { reason: format!("give --remote a URL, or set {VARIABLE}") };
+        self.store.open(&url.ok_or_else(missing)?).map(Some)
+    }
+}
+
+impl StoreArgs {
+    fn open(&self, url: &str) -> Result<Remote, Error> {
+        let (timeout, retries, ca) = (self.remote_timeout, self.remote_retries, self.remote_ca.clone());
+        Remote::open(url, &Options { timeout, retries, ca })
+    }
+}
+
+/// On stderr, and only if that is a terminal.
+pub fn progress_bar() -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+pub fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.total);
+    bar.set_position(progress.done);
+}

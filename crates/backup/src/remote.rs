@@ -1,0 +1,109 @@
+//! A repository off the machine: a bucket of an object store, or another directory.
+//!
+//! A restore point is stored there as its manifest, `NAME.json`, and as the *pieces* of its stored file, objects of a
+//! fixed size in a folder of its own. Pieces rather than one object of many parts: each is sent and checked by itself,
+//! so that an interrupted push goes on where it was on any store, no store keeps (and bills) invisible parts, and the
+//! memory that is needed does not depend on the size of the database.
+//!
+//! The rule: a restore point exists if and only if its manifest does, which is created last, on condition that there
+//! is none. A piece's key holds the digest of its content, so that nobody can overwrite one with another.
+
+mod address;
+mod layout;
+mod listing;
+pub mod prune;
+pub mod pull;
+pub mod push;
+mod sequence;
+mod store;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use tokio::runtime::Runtime;
+
+use crate::{Entry, Error};
+use address::Address;
+pub use store::Options;
+
+/// Requests that are under way at the same time: enough to fill a line with latency, and a bound for memory.
+const PARALLEL: usize = 4;
+
+/// A bucket or a directory, as reached with the credentials of the environment.
+pub struct Remote {
+    address: Address,
+    store: Arc<dyn ObjectStore>,
+    runtime: Runtime,
+}
+
+impl fmt::Debug for Remote {
+    /// Nothing of the store: it holds the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// How many bytes of a stored file are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes sent or received, and those that need not be.
+    pub done: u64,
+    /// Bytes there are.
+    pub total: u64,
+}
+
+impl Remote {
+    /// The repository at `url`: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`. Asks for nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::RemoteAddress`] if it is no such URL or what the environment says of its store makes no sense;
+    /// [`Error::NoRepository`] if a directory does not exist.
+    pub fn open(url: &str, options: &Options) -> Result<Self, Error> {
+        let address: Address = url.parse().map_err(|reason| Error::RemoteAddress { reason })?;
+        let store = store::open(&address, options)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::remote("start to reach", address.to_string(), error))?;
+        Ok(Self { address, store, runtime })
+    }
+
+    /// Every entry, as [`crate::Repository::entries`] gives them. Complete is one whose pieces are all there and have
+    /// the sizes they should; their content takes a pull.
+    ///
+    /// # Errors
+    /// [`Error::Remote`].
+    pub fn entries(&self) -> Result<Vec<Entry>, Error> {
+        let listing = self.runtime.block_on(listing::read(self))?;
+        Ok(listing.entries())
+    }
+
+    fn key(&self, parts: &str) -> Path {
+        let prefix = &self.address.prefix;
+        parts.split('/').fold(prefix.clone(), |path, part| path.join(part))
+    }
+
+    /// An object as people would name it.
+    fn url(&self, key: &Path) -> String {
+        self.address.object(key)
+    }
+
+    fn failed(&self, action: &'static str, key: &Path) -> impl FnOnce(object_store::Error) -> Error {
+        let object = self.url(key);
+        move |error| Error::remote(action, object, store::explain(&error))
+    }
+
+    /// Deletes objects, which may be gone already.
+    async fn delete(&self, keys: impl Iterator<Item = String>) -> Result<(), Error> {
+        let keys: Vec<_> = keys.map(|key| Ok(self.key(&key))).collect();
+        let mut deleted = self.store.delete_stream(futures_util::stream::iter(keys).boxed());
+        while let Some(answer) = deleted.next().await {
+            match answer {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.failed("delete from", &self.address.prefix)(error)),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! What is in a remote repository: one listing of all its objects, and each manifest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStoreExt as _, UpdateVersion};
+
+use super::layout::{Kind, MANIFEST_BYTES_MAX, Piece, RemoteManifest, kind_of};
+use super::{PARALLEL, Remote};
+use crate::{Entry, Error, Manifest, Name, State};
+
+/// All that is ours.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub found: BTreeMap<Name, Found>,
+    pub pieces: Vec<Object>,
+}
+
+/// A manifest.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What it says, or what is wrong with it.
+    pub read: Result<RemoteManifest, String>,
+    /// Which one was read, for who wants to replace it and no other.
+    pub version: UpdateVersion,
+    /// Which piece is not there as it should be, if one is not.
+    pub missing: Option<String>,
+}
+
+/// A piece that is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Object {
+    /// Relative to the repository.
+    pub key: String,
+    pub folder: String,
+    /// What its key says of it.
+    pub piece: Piece,
+    /// What the store says of its size.
+    pub bytes: u64,
+    pub modified: Timestamp,
+}
+
+impl Listing {
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |(name, found): (&Name, &Found)| {
+            let state = match (&found.read, &found.missing) {
+                (Ok(read), None) => State::Complete { manifest: Box::new(read.manifest.clone()) },
+                (Ok(_), Some(reason)) | (Err(reason), _) => State::Incomplete { reason: reason.clone() },
+            };
+            Entry { name: name.clone(), state }
+        };
+        let mut entries: Vec<Entry> = self.found.iter().map(entry).collect();
+        entries.sort_by_key(|entry| entry.manifest().map_or((u64::MAX, None), order));
+        entries
+    }
+
+    pub fn manifests(&self) -> Vec<Manifest> {
+        self.entries().iter().filter_map(Entry::manifest).cloned().collect()
+    }
+
+    /// The pieces of no manifest, which are those of a push that is under way or ended early.
+    pub fn unowned(&self) -> impl Iterator<Item = &Object> {
+        let owned: BTreeSet<String> = self
+            .found
+            .values()
+            .filter_map(|found| found.read.as_ref().ok())
+            .flat_map(|read| read.remote.keys())
+            .collect();
+        // What cannot be read may own anything in the folders of its name.
+        let unknown: Vec<String> =
+            self.found.iter().filter(|(_, found)| found.read.is_err()).map(|(name, _)| format!("{name}.")).collect();
+        self.pieces.iter().filter(move |object| {
+            !owned.contains(&object.key) && !unknown.iter().any(|name| object.folder.starts_with(name))
+        })
+    }
+}
+
+/// The order of a repository that several may push to: by sequence, then by time.
+fn order(manifest: &Manifest) -> (u64, Option<Timestamp>) {
+    (manifest.sequence, Some(manifest.created_at))
+}
+
+/// Lists all objects and reads all manifests.
+pub(super) async fn read(remote: &Remote) -> Result<Listing, Error> {
+    let prefix = &remote.address.prefix;
+    let mut listing = Listing::default();
+    let mut names = Vec::new();
+    for object in objects(remote, prefix).await? {
+        let Some(parts) = object.location.prefix_match(prefix) else { continue };
+        let relative = parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
+        match kind_of(&relative) {
+            Some(Kind::Manifest(name)) => names.push(name),
+            Some(Kind::Piece { folder, piece, .. }) => {
+                let modified =
+                    Timestamp::from_second(object.last_modified.timestamp()).unwrap_or(Timestamp::UNIX_EPOCH);
+                listing.pieces.push(Object { key: relative, folder, piece, bytes: object.size, modified });
+            }
+            None => {}
+        }
+    }
+    let manifests = futures_util::stream::iter(names).map(|name| async move {
+        let found = manifest(remote, &name).await?;
+        Ok::<_, Error>(found.map(|found| (name, found)))
+    });
+    let manifests: Vec<_> = manifests.buffer_unordered(PARALLEL).try_collect().await?;
+    listing.found = manifests.into_iter().flatten().collect();
+    let sizes: BTreeMap<&str, u64> = listing.pieces.iter().map(|object| (object.key.as_str(), object.bytes)).collect();
+    for found in listing.found.values_mut() {
+        found.missing = found.read.as_ref().ok().and_then(|read| missing(read, &sizes));
+    }
+    Ok(listing)
+}
+
+/// All objects below a key.
+pub(super) async fn objects(remote: &Remote, below: &Path) -> Result<Vec<ObjectMeta>, Error> {
+    let list = || remote.store.list(Some(below)).try_collect();
+    let listed = match list().await {
+        // The store's client does not ask again where an answer broke off.
+        Err(object_store::Error::Generic { .. }) => list().await,
+        listed => listed,
+    };
+    listed.map_err(remote.failed("list", below))
+}
+
+/// One manifest, unless there is none.
+pub(super) async fn manifest(remote: &Remote, name: &Name) -> Result<Option<Found>, Error> {
+    let key = remote.key(&name.manifest_file());
+    let answer = match remote.store.get(&key).await {
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        answer => answer.map_err(remote.failed("read", &key))?,
+    };
+    let version = UpdateVersion { e_tag: answer.meta.e_tag.clone(), version: answer.meta.version.clone() };
+    let size = answer.meta.size;
+    let read = if size > MANIFEST_BYTES_MAX {
+        Err(format!("its manifest has {size} bytes, expected at most {MANIFEST_BYTES_MAX}"))
+    } else {
+        let bytes = answer.bytes().await.map_err(remote.failed("read", &key))?;
+        RemoteManifest::parse(name, &bytes)
+    };
+    Ok(Some(Found { read, version, missing: None }))
+}
+
+/// The first piece that is not there in its size.
+fn missing(read: &RemoteManifest, sizes: &BTreeMap<&str, u64>) -> Option<String> {
+    let pieces = &read.remote.pieces;
+    read.remote.keys().zip(pieces).enumerate().find_map(|(index, (key, piece))| match sizes.get(key.as_str()) {
+        Some(bytes) if *bytes == piece.bytes => None,
+        found => {
+            let found = found.map_or("none".to_owned(), u64::to_string);
+            let (number, all) = (index + 1, pieces.len());
+            Some(format!("piece {number} of {all}, {key}: size in bytes expected {}, found {found}", piece.bytes))
+        }
+    })
+}

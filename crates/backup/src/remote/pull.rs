@@ -1,0 +1,207 @@
+//! Fetches restore points from a remote repository into a local one, where they are restored from.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStoreExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::layout::{Piece, RemoteManifest};
+use super::listing::{self, Listing};
+use super::{PARALLEL, Progress, Remote};
+use crate::repository::partial;
+use crate::restore::choose::candidates;
+use crate::restore::{Choice, LineageChoice};
+use crate::verify::{self, Check};
+use crate::{Error, Manifest, Name, Rejected, State, Writer, durable, stored};
+
+/// What to pull.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// The best good one that fits.
+    One(Choice),
+    /// All.
+    All,
+}
+
+/// What a pull did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulled {
+    /// The restore points that are here now and were not before.
+    pub pulled: Vec<Name>,
+    /// Those that were here already.
+    pub present: Vec<Name>,
+    /// Those that are damaged there, and were passed over.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Pulls into the repository of `writer`. What is in it stays; one that is damaged is replaced.
+///
+/// # Errors
+/// [`Error::NoRestorePoint`] and [`Error::SeveralLineages`] if it is not clear what to pull;
+/// [`Error::NothingGood`] if all that fits is damaged there; [`Error::OtherContent`] if another restore point of that
+/// name is here, or it would outrank younger ones; [`Error::Remote`] and [`Error::Io`].
+pub fn run(
+    remote: &Remote,
+    writer: &Writer,
+    which: &Which,
+    lineage: Option<&LineageChoice>,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Pulled, Error> {
+    remote.runtime.block_on(async {
+        let there = listing::read(remote).await?;
+        let mut pulled = Pulled::default();
+        for manifest in choose(&there, which, lineage)? {
+            match one(remote, writer, &manifest, &there, report).await {
+                Ok(true) => pulled.pulled.push(manifest.name),
+                Ok(false) => pulled.present.push(manifest.name),
+                Err(Error::Damaged { reason, .. }) => {
+                    tracing::warn!(name = %manifest.name, "passed over, damaged there: {reason}");
+                    pulled.rejected.push(Rejected { name: manifest.name, reason });
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            if matches!(which, Which::One(_)) {
+                break;
+            }
+        }
+        if pulled.pulled.is_empty() && pulled.present.is_empty() {
+            return Err(Error::NothingGood { rejected: pulled.rejected });
+        }
+        Ok(pulled)
+    })
+}
+
+/// The restore points to try.
+fn choose(there: &Listing, which: &Which, lineage: Option<&LineageChoice>) -> Result<Vec<Manifest>, Error> {
+    let entries = there.entries();
+    match (which, lineage, there.manifests()) {
+        (Which::One(choice), ..) => candidates(&entries, choice, lineage),
+        (Which::All, None, all) if !all.is_empty() => Ok(all),
+        // Oldest first, as above.
+        (Which::All, ..) => Ok(candidates(&entries, &Choice::Latest, lineage)?.into_iter().rev().collect()),
+    }
+}
+
+/// Pulls one restore point; `false` if it is here and good.
+async fn one(
+    remote: &Remote,
+    writer: &Writer,
+    manifest: &Manifest,
+    there: &Listing,
+    report: &mut dyn FnMut(Progress),
+) -> Result<bool, Error> {
+    let described = there.found.get(&manifest.name).and_then(|found| found.read.as_ref().ok());
+    // Chosen from this very listing.
+    let Some(described) = described else { return Ok(false) };
+    if is_here(writer, manifest)? {
+        return Ok(false);
+    }
+    expect_in_order(writer, manifest)?;
+    let fetched = fetch(remote, writer, described, report).await;
+    if fetched.is_err()
+        && let Err(error) = durable::remove(&partial(&writer.repository().stored_file(manifest)))
+    {
+        tracing::warn!(name = %manifest.name, "cannot clean up: {error}");
+    }
+    fetched.map(|()| true)
+}
+
+/// Whether it is in the local repository. One that is damaged does not count.
+fn is_here(writer: &Writer, manifest: &Manifest) -> Result<bool, Error> {
+    let repository = writer.repository();
+    match repository.state(&manifest.name) {
+        Some(State::Complete { manifest: local }) if local.blake3 != manifest.blake3 => Err(Error::OtherContent {
+            there: repository.manifest(&manifest.name).display().to_string(),
+            reason: format!(
+                "BLAKE3 expected {}, found {}; pull into another directory with --repository",
+                manifest.blake3, local.blake3
+            ),
+        }),
+        Some(State::Complete { manifest: local }) => match verify::restore_point(repository, &local, Check::None) {
+            Ok(()) => Ok(true),
+            Err(Error::Damaged { reason, .. }) => {
+                tracing::warn!(name = %manifest.name, "damaged here, pulled again: {reason}");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        },
+        _ => Ok(false),
+    }
+}
+
+/// The order is by sequence: what is older must not come out newest.
+fn expect_in_order(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
+    let younger = writer.repository().manifests()?.into_iter().find(|local| {
+        local.lineage == manifest.lineage
+            && local.created_at > manifest.created_at
+            && local.sequence <= manifest.sequence
+    });
+    let Some(younger) = younger else { return Ok(()) };
+    Err(Error::OtherContent {
+        there: writer.repository().manifest(&younger.name).display().to_string(),
+        reason: format!(
+            "it is younger than {}, but has sequence {}, which is not above {}, and would no longer be the newest; pull \
+             into an empty directory with --repository",
+            manifest.name, younger.sequence, manifest.sequence
+        ),
+    })
+}
+
+async fn fetch(
+    remote: &Remote,
+    writer: &Writer,
+    described: &RemoteManifest,
+    report: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    let (manifest, repository) = (&described.manifest, writer.repository());
+    let target = partial(&repository.stored_file(manifest));
+    let mut file = create(&target)?;
+    let keys = described.remote.keys().zip(&described.remote.pieces);
+    let mut pieces = futures_util::stream::iter(keys.map(|(key, piece)| get(remote, key, piece))).buffered(PARALLEL);
+    let (mut done, total) = (0, manifest.stored_bytes());
+    while let Some(content) = pieces.try_next().await? {
+        file.write_all(&content).map_err(Error::io("write", &target))?;
+        done += content.len() as u64;
+        report(Progress { done, total });
+    }
+    drop(file);
+    // What is on disk, not what arrived.
+    durable::sync_while(&target, || stored::read(&target, manifest, |_| Ok(())))?;
+    // A damaged one that is replaced may be stored in another form.
+    let stored = repository.stored_file(manifest);
+    let other = repository.stored_files(&manifest.name).into_iter().filter(|file| *file != stored);
+    other.into_iter().try_for_each(|file| durable::remove(&file))?;
+    writer.publish(manifest)
+}
+
+/// Nobody but its owner may read it: what the permissions of the database were is not known here.
+fn create(target: &Path) -> Result<File, Error> {
+    let options = File::options().create(true).truncate(true).write(true).mode(0o600).open(target);
+    options.map_err(Error::io("create", target))
+}
+
+/// One piece, which has the size and the digest it should.
+async fn get(remote: &Remote, key: String, piece: &Piece) -> Result<Vec<u8>, Error> {
+    let key = remote.key(&key);
+    let damaged = |reason: String| Error::damaged(Path::new(&remote.url(&key)), reason);
+    let answer = match remote.store.get(&key).await {
+        Err(object_store::Error::NotFound { .. }) => return Err(damaged("it is missing".into())),
+        answer => answer.map_err(remote.failed("read", &key))?,
+    };
+    let size = answer.meta.size;
+    if size != piece.bytes {
+        return Err(damaged(format!("size in bytes expected {}, found {size}", piece.bytes)));
+    }
+    let content = answer.bytes().await.map_err(remote.failed("read", &key))?;
+    let found = Piece::of(&content);
+    if found != *piece {
+        let (expected, found) = (&piece.blake3, &found.blake3);
+        return Err(damaged(format!("BLAKE3 expected {expected:?}, found {found:?}")));
+    }
+    Ok(content.into())
+}

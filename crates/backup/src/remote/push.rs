@@ -1,0 +1,302 @@
+//! Sends restore points to a remote repository: first all pieces, then, if they are all there, the manifest.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use object_store::{ObjectStoreExt as _, PutMode, PutPayload};
+use serde::{Deserialize, Serialize};
+
+use super::layout::{self, PIECE_BYTES, Piece, RemoteManifest, Stored};
+use super::listing::{self, Found, Listing};
+use super::{PARALLEL, Progress, Remote, sequence};
+use crate::lineage::Lineage;
+use crate::restore::Choice;
+use crate::restore::choose::candidates;
+use crate::{Error, Manifest, Name, Rejected, Repository, verify};
+
+/// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
+/// restore point is completed with a piece that is being swept.
+pub(super) const REUSE: Duration = Duration::from_secs(12 * 3600);
+
+/// Which restore points to push.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// The newest good one of each lineage.
+    Newest,
+    /// All that are not there yet.
+    All,
+    /// This one.
+    Name(Name),
+}
+
+/// What a push did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushed {
+    /// The restore points that are there now and were not before.
+    pub pushed: Vec<Sent>,
+    /// Those that were there already.
+    pub present: Vec<Name>,
+    /// Those that are damaged here, and were not sent.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A restore point that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Its name.
+    pub name: Name,
+    /// Size of what is stored there.
+    pub bytes: u64,
+    /// Bytes of it that had to be sent: fewer where an interrupted push was continued.
+    pub sent_bytes: u64,
+}
+
+/// Pushes restore points of `repository`, which it only reads.
+///
+/// # Errors
+/// [`Error::Remote`]; [`Error::OtherContent`] if there is another restore point of the same name;
+/// [`Error::NoRestorePoint`] if there is nothing to push; [`Error::Damaged`] if the one that was named is. What was
+/// pushed until then stays.
+pub fn run(
+    remote: &Remote,
+    repository: &Repository,
+    which: &Which,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Pushed, Error> {
+    let chosen = choose(repository, which)?;
+    remote.runtime.block_on(async {
+        let mut there = listing::read(remote).await?;
+        let mut pushed = Pushed::default();
+        for candidates in chosen {
+            first_good(remote, repository, &candidates, &mut there, &mut pushed, report).await?;
+        }
+        if let (Which::Name(_), Some(rejected)) = (which, pushed.rejected.first()) {
+            return Err(Error::damaged(&repository.database(&rejected.name), rejected.reason.clone()));
+        }
+        Ok(pushed)
+    })
+}
+
+/// Lists of restore points, of each of which one is to be pushed, the first that is good.
+fn choose(repository: &Repository, which: &Which) -> Result<Vec<Vec<Manifest>>, Error> {
+    let entries = repository.entries()?;
+    if let Which::Name(name) = which {
+        return Ok(vec![candidates(&entries, &Choice::Name(name.clone()), None)?]);
+    }
+    let manifests = entries.iter().filter_map(|entry| entry.manifest().cloned());
+    let chosen: Vec<Vec<Manifest>> = match which {
+        Which::All => manifests.map(|manifest| vec![manifest]).collect(),
+        _ => newest_first(manifests),
+    };
+    if chosen.is_empty() {
+        let reason = format!("{} holds none that is complete; take one first", repository.path().display());
+        return Err(Error::NoRestorePoint { reason });
+    }
+    Ok(chosen)
+}
+
+fn newest_first(manifests: impl DoubleEndedIterator<Item = Manifest>) -> Vec<Vec<Manifest>> {
+    let mut lineages: BTreeMap<Option<Lineage>, Vec<Manifest>> = BTreeMap::new();
+    manifests.rev().for_each(|manifest| lineages.entry(manifest.lineage.clone()).or_default().push(manifest));
+    lineages.into_values().collect()
+}
+
+async fn first_good(
+    remote: &Remote,
+    repository: &Repository,
+    candidates: &[Manifest],
+    there: &mut Listing,
+    pushed: &mut Pushed,
+    report: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    for manifest in candidates {
+        match one(remote, repository, manifest, there, report).await {
+            Ok(Some(sent)) => pushed.pushed.push(sent),
+            Ok(None) => pushed.present.push(manifest.name.clone()),
+            Err(Error::Damaged { path, reason }) if path.starts_with(repository.path()) => {
+                tracing::warn!(name = %manifest.name, "not pushed, damaged: {reason}");
+                pushed.rejected.push(Rejected { name: manifest.name.clone(), reason });
+                continue;
+            }
+            // Readers take no lock, so a prune may be at work.
+            Err(Error::Io { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && !repository.holds(&manifest.name) =>
+            {
+                tracing::info!(name = %manifest.name, "not pushed, it was removed meanwhile");
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// Pushes one restore point; `None` if it is there.
+async fn one(
+    remote: &Remote,
+    repository: &Repository,
+    local: &Manifest,
+    there: &mut Listing,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Option<Sent>, Error> {
+    let found = there.found.get(&local.name);
+    if let Some(found) = found {
+        expect_same(remote, local, found)?;
+        if let (Ok(read), None) = (&found.read, &found.missing) {
+            confirm(remote, local, read, found).await?;
+            return Ok(None);
+        }
+    }
+    let folder = layout::folder(local);
+    let (pieces, sent_bytes) = send(remote, repository, local, &folder, there, report).await?;
+    let bytes = pieces.iter().map(|piece| piece.bytes).sum();
+    let stored = Stored { folder, pieces };
+    confirm_sizes(remote, &stored).await?;
+    let manifest = Manifest { sequence: sequence::of(local, &there.manifests()), ..local.clone() };
+    let described = RemoteManifest { manifest, remote: stored };
+    let mode = found.map_or(PutMode::Create, |found| PutMode::Update(found.version.clone()));
+    publish(remote, &described, mode).await?;
+    let found = listing::manifest(remote, &local.name).await?;
+    there.found.extend(found.map(|found| (local.name.clone(), found)));
+    Ok(Some(Sent { name: local.name.clone(), bytes, sent_bytes }))
+}
+
+/// Hands on that the database was seen unchanged, later than is known there.
+async fn confirm(remote: &Remote, local: &Manifest, read: &RemoteManifest, found: &Found) -> Result<(), Error> {
+    if local.confirmed_at <= read.manifest.confirmed_at {
+        return Ok(());
+    }
+    let manifest = Manifest { confirmed_at: local.confirmed_at, ..read.manifest.clone() };
+    let described = RemoteManifest { manifest, remote: read.remote.clone() };
+    publish(remote, &described, PutMode::Update(found.version.clone())).await
+}
+
+/// Refuses to touch what is not the same restore point.
+fn expect_same(remote: &Remote, local: &Manifest, found: &Found) -> Result<(), Error> {
+    let there = remote.url(&remote.key(&local.name.manifest_file()));
+    let reason = match &found.read {
+        Err(reason) => format!("{reason}; move it away if it is of no use"),
+        Ok(read) if read.manifest.blake3 != local.blake3 => format!(
+            "BLAKE3 expected {}, found {}; give each service a prefix of its own",
+            local.blake3, read.manifest.blake3
+        ),
+        Ok(_) => return Ok(()),
+    };
+    Err(Error::OtherContent { there, reason })
+}
+
+/// Sends the pieces that are not there; gives all, and the number of bytes that were sent.
+async fn send(
+    remote: &Remote,
+    repository: &Repository,
+    local: &Manifest,
+    folder: &str,
+    there: &Listing,
+    report: &mut dyn FnMut(Progress),
+) -> Result<(Vec<Piece>, u64), Error> {
+    let path = repository.stored_file(local);
+    let mut file = File::open(&path).map_err(Error::io("open", &path))?;
+    let total = local.stored_bytes();
+    let (mut hasher, mut read_bytes, mut sent_bytes) = (blake3::Hasher::new(), 0, 0);
+    let (mut pieces, mut uploads) = (Vec::new(), FuturesUnordered::new());
+    let usable = usable(there, folder);
+    loop {
+        let mut content = Vec::with_capacity(PIECE_BYTES);
+        (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut content).map_err(Error::io("read", &path))?;
+        if content.is_empty() {
+            break;
+        }
+        hasher.update(&content);
+        read_bytes += content.len() as u64;
+        // A file that grows would be sent for ever.
+        if read_bytes > total {
+            break;
+        }
+        let piece = Piece::of(&content);
+        let key = format!("{folder}/{}", piece.key(pieces.len()));
+        if !usable.contains(&key.as_str()) {
+            if uploads.len() == PARALLEL {
+                uploads.try_next().await?;
+            }
+            sent_bytes += piece.bytes;
+            uploads.push(put(remote, key, content));
+        }
+        pieces.push(piece);
+        report(Progress { done: read_bytes, total });
+    }
+    uploads.try_collect::<()>().await?;
+    verify::file_size(&path, local, read_bytes)?;
+    verify::file_digest(&path, local, hasher.finalize().to_hex().as_str())?;
+    Ok((pieces, sent_bytes))
+}
+
+/// The keys of pieces that an earlier push left, young enough and whole.
+fn usable<'a>(there: &'a Listing, folder: &str) -> Vec<&'a str> {
+    let oldest = Timestamp::now() - REUSE;
+    let fits = |object: &&listing::Object| {
+        object.folder == folder && object.bytes == object.piece.bytes && object.modified >= oldest
+    };
+    there.pieces.iter().filter(fits).map(|object| object.key.as_str()).collect()
+}
+
+/// Its key holds its digest, so that whatever it overwrites is the same: it can be sent again after a lost answer.
+async fn put(remote: &Remote, key: String, content: Vec<u8>) -> Result<(), Error> {
+    let key = remote.key(&key);
+    remote.store.put(&key, PutPayload::from(content)).await.map_err(remote.failed("write", &key))?;
+    Ok(())
+}
+
+/// A store that kept less than it acknowledged gets no manifest.
+async fn confirm_sizes(remote: &Remote, stored: &Stored) -> Result<(), Error> {
+    let folder = remote.key(&stored.folder);
+    let objects = listing::objects(remote, &folder).await?;
+    let sizes: BTreeMap<_, _> = objects.into_iter().map(|object| (object.location, object.size)).collect();
+    for (key, piece) in stored.keys().zip(&stored.pieces) {
+        let key = remote.key(&key);
+        let found = sizes.get(&key).copied();
+        if found != Some(piece.bytes) {
+            let found = found.map_or("none".to_owned(), |bytes| bytes.to_string());
+            let reason = format!(
+                "it was sent and acknowledged, but of its size in bytes expected {}, found {found}; nothing was \
+                 published, push again",
+                piece.bytes
+            );
+            return Err(Error::remote("store", remote.url(&key), reason));
+        }
+    }
+    Ok(())
+}
+
+/// The last step: from here on it is a restore point.
+async fn publish(remote: &Remote, described: &RemoteManifest, mode: PutMode) -> Result<(), Error> {
+    let name = &described.manifest.name;
+    let key = remote.key(&name.manifest_file());
+    let unwritable = |error: serde_json::Error| Error::remote("write", remote.url(&key), error);
+    let bytes = [serde_json::to_vec_pretty(described).map_err(unwritable)?, b"\n".to_vec()].concat();
+    let put = async |mode: PutMode| remote.store.put_opts(&key, bytes.clone().into(), mode.into()).await;
+    let answer = match put(mode.clone()).await {
+        // A directory cannot replace on condition. Who pushes there meanwhile pushes the same.
+        Err(object_store::Error::NotImplemented { .. }) if mode != PutMode::Create => put(PutMode::Overwrite).await,
+        answer => answer,
+    };
+    match answer {
+        Ok(_) => Ok(()),
+        // Another push was faster, or it was this one, and the answer was lost.
+        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+            match listing::manifest(remote, name).await? {
+                Some(found) => expect_same(remote, &described.manifest, &found),
+                None => {
+                    let reason = "it was removed at the same moment; push again";
+                    Err(Error::remote("write", remote.url(&key), reason))
+                }
+            }
+        }
+        Err(error) => Err(remote.failed("write", &key)(error)),
+    }
+}

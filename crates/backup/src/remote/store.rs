@@ -1,0 +1,173 @@
+//! The store behind an address: who speaks to it, how long, and what its errors mean.
+
+use std::env;
+use std::fs;
+use std::iter;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use url::Url;
+
+use super::Address;
+use crate::Error;
+
+/// How a store is spoken to.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long one request may take, with its answer.
+    pub timeout: Duration,
+    /// How often a request that failed for a reason that may pass is sent again.
+    pub retries: usize,
+    /// Certificates (PEM) to trust beside the well-known ones.
+    pub ca: Option<PathBuf>,
+}
+
+/// What may take a connection to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Begin and end of the pauses between retries.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
+/// As much of a store's own words as is worth reading.
+const WORDS_MAX: usize = 600;
+
+/// Opens a store with what the environment says of it: `AWS_…`, `AZURE_…`, `GOOGLE_…`.
+pub(super) fn open(address: &Address, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
+    let refused = |error: object_store::Error| Error::RemoteAddress { reason: explain(&error) };
+    let url = address.url.as_str();
+    let retry = retry(options);
+    Ok(match address.scheme {
+        ObjectStoreScheme::AmazonS3 => {
+            let builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry);
+            endpoint(builder.get_config_value(&AmazonS3ConfigKey::Endpoint))?;
+            Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
+        }
+        ObjectStoreScheme::GoogleCloudStorage => {
+            let builder = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry);
+            Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
+        }
+        ObjectStoreScheme::MicrosoftAzure => {
+            let builder = MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry);
+            endpoint(builder.get_config_value(&AzureConfigKey::Endpoint))?;
+            Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
+        }
+        _ => Arc::new(directory(address)?),
+    })
+}
+
+/// The store's client would panic over an endpoint that is no URL.
+fn endpoint(given: Option<String>) -> Result<(), Error> {
+    let Some(given) = given else { return Ok(()) };
+    match given.parse::<Url>() {
+        Ok(url) if url.has_host() && ["http", "https"].contains(&url.scheme()) => Ok(()),
+        _ => {
+            let reason =
+                format!("the environment names the endpoint {given:?}; expected http:// or https:// and a host");
+            Err(Error::RemoteAddress { reason })
+        }
+    }
+}
+
+/// A directory has to exist: that of a volume that is not mounted must not be filled.
+fn directory(address: &Address) -> Result<LocalFileSystem, Error> {
+    let reason = || Error::RemoteAddress { reason: "a file URL names a directory by its absolute path".into() };
+    let path = address.url.to_file_path().map_err(|()| reason())?;
+    if !path.is_dir() {
+        return Err(Error::NoRepository { path });
+    }
+    let opened = LocalFileSystem::new_with_prefix(&path);
+    let store = opened.map_err(|error| Error::remote("open", address.to_string(), explain(&error)))?;
+    Ok(store.with_fsync(true).with_automatic_cleanup(true))
+}
+
+fn retry(options: &Options) -> RetryConfig {
+    let (init_backoff, max_backoff) = BACKOFF;
+    RetryConfig {
+        backoff: BackoffConfig { init_backoff, max_backoff, base: 2.0 },
+        max_retries: options.retries,
+        // The number of retries is the bound: as much time as they may take.
+        retry_timeout: (options.timeout + max_backoff)
+            .saturating_mul(u32::try_from(options.retries).unwrap_or(u32::MAX)),
+    }
+}
+
+/// Adds certificates and limits to what the environment says of connections.
+#[derive(Debug)]
+struct Connector {
+    trusted: Vec<Certificate>,
+    timeout: Duration,
+}
+
+impl Connector {
+    fn new(options: &Options) -> Result<Self, Error> {
+        // Fails if there is one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut trusted = Vec::new();
+        for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+            let root = Certificate::from_der(root);
+            trusted.push(root.map_err(|error| Error::RemoteAddress { reason: explain(&error) })?);
+        }
+        if let Some(path) = &options.ca {
+            let pem = fs::read(path).map_err(Error::io("read the certificates in", path))?;
+            let unfit = |reason: String| Error::io("read the certificates in", path)(std::io::Error::other(reason));
+            let own = Certificate::from_pem_bundle(&pem).map_err(|error| unfit(explain(&error)))?;
+            if own.is_empty() {
+                return Err(unfit("expected PEM (BEGIN CERTIFICATE), found none".into()));
+            }
+            trusted.extend(own);
+        }
+        Ok(Self { trusted, timeout: options.timeout })
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let options =
+            options.clone().with_timeout(self.timeout).with_connect_timeout(CONNECT_TIMEOUT.min(self.timeout));
+        let trusting = self.trusted.iter().cloned().fold(options, ClientOptions::with_root_certificate);
+        ReqwestConnector::default().connect(&trusting.with_no_system_certificates(true))
+    }
+}
+
+/// What a store said, for people, and what to do next; never a credential, though stores repeat those they refuse.
+pub(super) fn explain(error: &object_store::Error) -> String {
+    use object_store::Error as E;
+    let words = words(error);
+    // An error of a listing has no kind, but it has the status.
+    let is = |status: u16| words.contains(&format!("status code: {status}"));
+    let next = match error {
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => CREDENTIALS,
+        _ if is(401) || is(403) => CREDENTIALS,
+        E::NotImplemented { .. } | E::NotSupported { .. } => "this store cannot be used: it has to write on condition",
+        _ if is(404) => "check that the bucket exists and that the URL names it",
+        _ => "nothing that was stored is changed; check that the store is well, then try again",
+    };
+    let words: String = redacted(&words).chars().take(WORDS_MAX).collect();
+    format!("{words}; {next}")
+}
+
+const CREDENTIALS: &str = "check the credentials in the environment, and what they allow";
+
+/// In one line, with the cause of it all, which its wrappers do not tell.
+fn words(error: &object_store::Error) -> String {
+    let causes = iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let (first, last) = (error.to_string(), causes.last().map(ToString::to_string).unwrap_or_default());
+    let all = if first.contains(&last) { first } else { format!("{first}: {last}") };
+    all.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn redacted(words: &str) -> String {
+    let is_credential = |name: &str| {
+        let of_a_store = ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix));
+        of_a_store && ["KEY", "SECRET", "TOKEN", "SAS"].iter().any(|part| name.contains(part))
+    };
+    let credentials = env::vars().filter(|(name, value)| is_credential(name) && value.len() >= 4);
+    credentials.fold(words.to_owned(), |words, (_, value)| words.replace(&value, "[redacted]"))
+}
