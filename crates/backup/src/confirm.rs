@@ -3,10 +3,11 @@
 //! Nothing cheaper than reading all of it is right: the change counter, file sizes and times, WAL salts and, on a
 //! connection that was just opened, `data_version` each miss some change.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::copy::{Deadline, Progress};
 use crate::digest::OfContent;
+use crate::pages::{self, Limits};
 use crate::source::Snapshot;
 use crate::verify::{self, Check};
 use crate::{Error, Manifest, Writer};
@@ -20,10 +21,10 @@ pub(crate) fn newest(
     snapshot: &Snapshot,
     path: &Path,
     check: Check,
-    deadline: Deadline,
+    limits: Limits<'_>,
 ) -> Result<Option<Manifest>, Error> {
     let Some(newest) = writer.repository().newest(None)? else { return Ok(None) };
-    if !may_hold(&newest, snapshot) || newest.content_blake3 != Some(content(snapshot, path, deadline)?) {
+    if !may_hold(&newest, snapshot) || newest.content_blake3 != Some(content(snapshot, path, limits)?) {
         return Ok(None);
     }
     // The quick check, which it passed when it was taken, would find nothing in the same bytes.
@@ -51,17 +52,11 @@ fn may_hold(manifest: &Manifest, Snapshot { content, .. }: &Snapshot) -> bool {
 }
 
 /// The digest of all pages of the snapshot.
-fn content(snapshot: &Snapshot, path: &Path, deadline: Deadline) -> Result<String, Error> {
-    let reads = || Error::sqlite("read every page of", path);
-    let pages = snapshot.connection.prepare("SELECT data FROM sqlite_dbpage ORDER BY pgno");
-    let mut pages = pages.map_err(reads())?;
-    let mut pages = pages.query([]).map_err(reads())?;
+fn content(snapshot: &Snapshot, path: &Path, limits: Limits<'_>) -> Result<String, Error> {
     let mut digest = OfContent::default();
-    let mut progress = Progress { copied: 0, total: snapshot.content.page_count.into() };
-    while let Some(page) = pages.next().map_err(reads())? {
-        digest.update(page.get_ref(0).and_then(|data| Ok(data.as_blob()?)).map_err(reads())?);
-        progress.copied += 1;
-        deadline.check(path, progress)?;
-    }
+    pages::each_chunk((&snapshot.connection, path), limits, |chunk, _| {
+        digest.update(chunk);
+        ControlFlow::Continue(())
+    })?;
     Ok(digest.finish())
 }

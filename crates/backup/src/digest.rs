@@ -10,8 +10,8 @@ use crate::Error;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// The fields of the first page that SQLite's backup API sets in a copy by itself, and that say nothing of what a
-/// database holds: the change counter, the schema cookie, and which version wrote last. See
+/// The fields of the first page that a commit sets by itself, and SQLite's backup API in a copy, and that say nothing of
+/// what a database holds: the change counter, the schema cookie, and which version wrote last. See
 /// <https://www.sqlite.org/fileformat.html#the_database_header>.
 const OF_THE_COPY: [Range<usize>; 3] = [24..28, 40..44, 92..100];
 
@@ -43,17 +43,31 @@ pub(crate) fn of_file(path: &Path) -> Result<String, Error> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// The BLAKE3 of a database file, and that of its content, in hexadecimal.
-pub(crate) fn of_database(path: &Path) -> Result<(String, String), Error> {
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
-    let (mut whole, mut content) = (blake3::Hasher::new(), OfContent::default());
-    each_chunk(&mut file, |chunk| {
-        whole.update(chunk);
-        content.update(chunk);
-        Ok::<_, io::Error>(())
-    })
-    .map_err(|failed| Error::io("read", path)(failed.into()))?;
-    Ok((whole.finalize().to_hex().to_string(), content.finish()))
+/// The digests of a database, in hexadecimal.
+pub(crate) struct Digests {
+    /// Of the file.
+    pub file: String,
+    /// See [`OfContent`].
+    pub content: String,
+}
+
+/// Both digests of a database, fed with its bytes in order.
+#[derive(Default)]
+pub(crate) struct OfDatabase {
+    file: blake3::Hasher,
+    content: OfContent,
+}
+
+impl OfDatabase {
+    /// Adds the bytes that follow; the header must not be cut.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.file.update(bytes);
+        self.content.update(bytes);
+    }
+
+    pub fn finish(&self) -> Digests {
+        Digests { file: self.file.finalize().to_hex().to_string(), content: self.content.finish() }
+    }
 }
 
 /// The digest of the content of a database, fed with its bytes in order. A database and its copy have the same.

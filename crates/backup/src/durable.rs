@@ -6,7 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+
 use crate::Error;
+
+/// How much is written before the disk is told to begin with it.
+const WRITE_BACK_BYTES: i64 = 8 * 1024 * 1024;
 
 /// `path` with `suffix` behind its file name: `a/app.db` and `-wal` give `a/app.db-wal`.
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -37,6 +42,30 @@ pub(crate) fn sync_while<T: Send>(path: &Path, work: impl FnOnce() -> Result<T, 
         sync.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         done
     })
+}
+
+/// Has the disk begin with what is written while more is being written. A large file that goes to disk all at once keeps
+/// others waiting who want a little of the same disk, and whoever waits for the end of it.
+#[derive(Default)]
+pub(crate) struct WriteBack {
+    written: i64,
+    begun: i64,
+}
+
+impl WriteBack {
+    /// Tells it that as many bytes were added at the end of the file.
+    pub fn follow(&mut self, file: &File, bytes: usize) {
+        self.written += bytes as i64;
+        if self.written - self.begun < WRITE_BACK_BYTES {
+            return;
+        }
+        let (offset, length) = (self.begun, self.written - self.begun);
+        // It also drops what is on disk already from memory. Where it fails, all is left to the sync at the end.
+        if let Err(errno) = posix_fadvise(file, offset, length, PosixFadviseAdvice::POSIX_FADV_DONTNEED) {
+            tracing::debug!(%errno, "cannot begin to write back early");
+        }
+        self.begun = self.written;
+    }
 }
 
 /// Writes a small new file and brings it to disk.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,24 @@ pub enum Error {
         path: PathBuf,
         /// The limit.
         limit: Duration,
+        /// Pages done until then.
+        copied: u64,
+        /// Pages of the database.
+        total: u64,
+    },
+    /// The `-wal` file of a database grew more than it may while the database was read.
+    #[error(
+        "reading {} was given up with {copied} of {total} pages done, since its -wal file has grown by {} (at most {}, and \
+         half of what is free): raise --wal-growth, free space, or try again while others write less",
+        path.display(), ByteSize(*growth), ByteSize(*limit)
+    )]
+    WalGrowth {
+        /// The database.
+        path: PathBuf,
+        /// By how many bytes it grew.
+        growth: u64,
+        /// How many it may.
+        limit: u64,
         /// Pages done until then.
         copied: u64,
         /// Pages of the database.
@@ -174,7 +193,8 @@ impl Error {
             | Self::NoRepository { .. }
             | Self::Source { .. }
             | Self::IntoLive { .. }
-            | Self::Deadline { .. } => exit::FAILED,
+            | Self::Deadline { .. }
+            | Self::WalGrowth { .. } => exit::FAILED,
             Self::Damaged { .. } | Self::NothingGood { .. } => exit::DAMAGED,
             Self::RepositoryBusy { .. } | Self::RestoreBusy { .. } | Self::LiveBusy { .. } | Self::InUse { .. } => {
                 exit::BUSY

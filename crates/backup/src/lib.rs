@@ -14,6 +14,7 @@ mod in_use;
 pub mod lineage;
 mod manifest;
 mod name;
+mod pages;
 pub mod prune;
 mod rehearsal;
 #[cfg(feature = "remote")]
@@ -28,6 +29,7 @@ mod suspicion;
 mod tables;
 pub mod take;
 pub mod verify;
+mod wal;
 mod writer;
 
 pub use error::{Error, LineageSummary, Rejected};

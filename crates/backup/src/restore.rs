@@ -4,6 +4,7 @@ pub(crate) mod choose;
 mod live;
 mod plan;
 mod replace;
+mod steps;
 mod temporary;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +17,8 @@ pub use choose::{Choice, LineageChoice};
 pub use live::{IntoLive, Limits, Proof, into_live};
 pub use plan::{Plan, plan};
 
-pub use crate::copy::Progress;
 use crate::in_use::{self, Held};
+pub use crate::pages::Progress;
 use crate::verify::Check;
 use crate::{Entry, Error, Manifest, Rejected, Repository, State};
 use temporary::Temporary;

@@ -4,17 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use crate::copy::Progress;
+pub use crate::pages::Progress;
 
 use serde::{Deserialize, Serialize};
 
-use crate::copy::{self, Deadline};
+use crate::pages::{Deadline, Limits};
 use crate::prune::Pruned;
 use crate::repository::partial;
 use crate::source::{self, Snapshot};
 use crate::verify::{self, Check};
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, confirm, digest, durable, stored, suspicion,
+    Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, confirm, copy, durable, stored, suspicion, wal,
 };
 
 /// What to take and how.
@@ -31,13 +31,16 @@ pub struct Request {
     /// How long beginning and copying may take together. The source's WAL cannot be reset meanwhile (and without
     /// WAL, nobody can write meanwhile).
     pub deadline: Duration,
+    /// By how many bytes the source's WAL may grow meanwhile.
+    pub wal_growth_max: u64,
 }
 
 impl Request {
-    /// To confirm or copy a database and check it quickly, within ten minutes.
+    /// To confirm or copy a database and check it quickly, within ten minutes and 1 GiB of WAL.
     pub fn new(database: impl Into<PathBuf>) -> Self {
         let deadline = Duration::from_secs(600);
-        Self { database: database.into(), check: Check::default(), confirm: true, compress: None, deadline }
+        let (check, wal_growth_max) = (Check::default(), 1 << 30);
+        Self { database: database.into(), check, confirm: true, compress: None, deadline, wal_growth_max }
     }
 }
 
@@ -57,19 +60,22 @@ pub struct Taken {
 /// are the repository's restore points.
 ///
 /// # Errors
-/// [`Error::Source`] if there is nothing to copy or the copy fails its check, [`Error::Deadline`],
+/// [`Error::Source`] if there is nothing to copy or the copy fails its check, [`Error::Deadline`] and
+/// [`Error::WalGrowth`],
 /// [`Error::Damaged`] if a manifest leaves no sequence number to follow, [`Error::Io`] and [`Error::Sqlite`] for the
 /// rest (a full disk, for one).
 pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
     let deadline = Deadline { began: Instant::now(), limit: request.deadline };
     let snapshot = source::begin(&request.database, request.deadline)?;
+    let wal = wal::Bound::new(&request.database, request.wal_growth_max)?;
+    let limits = Limits { deadline, wal: Some(&wal) };
     if request.confirm
-        && let Some(restore_point) = confirm::newest(writer, &snapshot, &request.database, request.check, deadline)?
+        && let Some(restore_point) = confirm::newest(writer, &snapshot, &request.database, request.check, limits)?
     {
         return Ok(Taken { restore_point, confirmed: true, pruned: None });
     }
     let name = writer.free_name(snapshot.created_at)?;
-    let published = copy_and_publish(writer, request, snapshot, &name, deadline, report);
+    let published = copy_and_publish(writer, request, snapshot, &name, limits, report);
     if published.is_err()
         && let Err(error) = writer.discard(&name)
     {
@@ -84,13 +90,13 @@ fn copy_and_publish(
     request: &Request,
     snapshot: Snapshot,
     name: &Name,
-    deadline: Deadline,
+    limits: Limits<'_>,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
     let target = partial(&writer.repository().database(name));
     durable::create_like(&request.database, &target)?;
     let Snapshot { connection, created_at, content, has_rows } = snapshot;
-    copy::pages((&connection, &request.database), &target, deadline, report)?;
+    let digests = copy::pages((&connection, &request.database), &target, limits, report)?;
     // The source's transaction ends here: verifying must not let its WAL grow.
     drop(connection);
     let copied = Instant::now();
@@ -104,8 +110,8 @@ fn copy_and_publish(
         size_bytes: fs::metadata(&target).map_err(Error::io("look at", &target))?.len(),
         page_size: content.page_size,
         page_count: content.page_count,
-        blake3: String::new(),
-        content_blake3: None,
+        blake3: digests.file,
+        content_blake3: Some(digests.content),
         compressed: None,
         lineage: content.lineage,
         high_water: content.high_water,
@@ -113,13 +119,11 @@ fn copy_and_publish(
         suspicions: Vec::new(),
         sqlite_version: rusqlite::version().to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        durations: Durations { copy_seconds: (copied - deadline.began).as_secs_f64(), verify_seconds: 0.0 },
+        durations: Durations { copy_seconds: (copied - limits.deadline.began).as_secs_f64(), verify_seconds: 0.0 },
     };
-    let (blake3, content_blake3) = durable::sync_while(&target, || {
-        verify::structure(&target, &manifest, request.check).map_err(|error| blame(&request.database, error))?;
-        digest::of_database(&target)
+    durable::sync_while(&target, || {
+        verify::structure(&target, &manifest, request.check).map_err(|error| blame(&request.database, error))
     })?;
-    (manifest.blake3, manifest.content_blake3) = (blake3, Some(content_blake3));
     if let Some(level) = request.compress {
         let [_, compressed] = writer.repository().stored_files(name).map(|file| partial(&file));
         manifest.compressed = Some(stored::compress(&target, &compressed, &manifest, level)?);

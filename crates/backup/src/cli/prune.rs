@@ -132,7 +132,7 @@ impl Prune {
 }
 
 /// Reads a size in bytes, `200MiB` or `1.5 GB`.
-fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     text.parse().map(|ByteSize(bytes)| bytes)
 }
 

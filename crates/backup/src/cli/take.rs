@@ -7,7 +7,7 @@ use backup::verify::Check;
 use backup::{Manifest, Repository, exit, space};
 use clap::Args;
 
-use super::prune::PolicyArgs;
+use super::prune::{PolicyArgs, size};
 use super::{DatabaseArg, RepositoryArg, duration, output};
 
 /// Take a restore point of a database, which may be in use
@@ -26,6 +26,9 @@ pub struct Take {
     /// How long the copy may take; the WAL of the database grows meanwhile
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     deadline: Duration,
+    /// How much the WAL may grow meanwhile, such as 200MiB; half of what its volume has free is the limit in any case
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1GiB")]
+    wal_growth: u64,
     /// Copy the database even if it holds just what its newest restore point holds; otherwise that one is confirmed, and as
     /// good as taken now
     #[arg(long)]
@@ -48,6 +51,7 @@ impl Take {
             confirm: !self.copy_unchanged,
             compress: self.compress,
             deadline: self.deadline,
+            wal_growth_max: self.wal_growth,
         };
         let bar = output::ProgressBar::new();
         let taken = take::run(&writer, &request, &mut |progress| bar.show(progress));

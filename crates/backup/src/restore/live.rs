@@ -15,12 +15,12 @@ use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
 use super::temporary::Temporary;
-use super::{Request, Restored, choose, fill, passed_over, replace, resolve};
+use super::{Request, Restored, choose, fill, passed_over, replace, resolve, steps};
 use crate::content::Content;
-use crate::copy::{self, Deadline, Progress};
 use crate::lineage::Lineage;
+use crate::pages::{self, Deadline, Progress};
 use crate::verify::{self, Check};
-use crate::{Error, Manifest, Repository, durable, source, tables};
+use crate::{Error, Manifest, Repository, copy, durable, source, tables};
 
 /// How often a lock is asked for again. SQLite waits for longer and longer between its tries, and would be outrun by a
 /// service that writes without a pause.
@@ -221,7 +221,7 @@ impl Live<'_> {
         let (safety_copy, replaced) = self.save(deadline, report)?;
         self.check_lineage(&replaced, Content::read(source).map_err(fails())?.lineage.as_ref())?;
         let kept_high_water = keep_high_water(source, &replaced).map_err(fails())?;
-        copy::steps(&backup, (self.path, self.path), deadline, report)?;
+        steps::to_the_end(&backup, self.path, deadline, report)?;
         let locked_seconds = deadline.began.elapsed().as_secs_f64();
         Ok(Some(Overwritten { safety_copy, kept_high_water, locked_seconds, version }))
     }
@@ -247,7 +247,8 @@ impl Live<'_> {
         durable::remove(target)?;
         durable::create_like(self.path, target)?;
         let snapshot = source::begin(self.path, self.limits.wait)?;
-        copy::pages((&snapshot.connection, self.path), target, deadline, report)?;
+        let limits = pages::Limits { deadline, wal: None };
+        copy::pages((&snapshot.connection, self.path), target, limits, report)?;
         File::open(target).and_then(|file| file.sync_all()).map_err(Error::io("sync", target))?;
         Ok(snapshot.content)
     }

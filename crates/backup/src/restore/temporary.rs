@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::copy::Progress;
+use crate::durable::WriteBack;
+use crate::pages::Progress;
 use crate::verify::{self, Check};
 use crate::{Error, Manifest, durable, stored};
 
@@ -66,9 +67,10 @@ impl Temporary {
         let metadata = metadata.map_err(|error| Error::damaged(source, format!("it cannot be read: {error}")))?;
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(Error::io("empty", &self.path))?;
         self.file.set_permissions(metadata.permissions()).map_err(Error::io("set the permissions of", &self.path))?;
-        let mut written = 0;
+        let (mut written, mut write_back) = (0, WriteBack::default());
         stored::read(source, manifest, |chunk| {
             self.file.write_all(chunk).map_err(Error::io("write", &self.path))?;
+            write_back.follow(&self.file, chunk.len());
             written += chunk.len() as u64;
             report(Progress {
                 copied: written / u64::from(manifest.page_size).max(1),

@@ -10,6 +10,7 @@ mod if_missing;
 mod kill;
 mod lineages;
 mod live;
+mod pages;
 mod plan;
 mod prune;
 mod rehearsal;
