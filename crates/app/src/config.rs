@@ -48,6 +48,26 @@ pub struct Config {
     #[arg(long, env = "QUEUE_DEPTH", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub queue_depth: u32,
 
+    /// How many clients may be connected; more are answered 503
+    #[arg(
+        long,
+        env = "CONNECTIONS_MAX",
+        default_value_t = 4096,
+        value_name = "NUMBER",
+        value_parser = value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub connections_max: u32,
+
+    /// How long a client may take to send a request, or to take its answer, before it is cut off
+    #[arg(
+        long,
+        env = "CLIENT_TIMEOUT_SECONDS",
+        default_value_t = 20,
+        value_name = "SECONDS",
+        value_parser = value_parser!(u32).range(1..=3600)
+    )]
+    pub client_timeout_seconds: u32,
+
     /// How logs are written
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

@@ -9,7 +9,7 @@
 use axum::Json;
 use axum::extract::rejection::StringRejection;
 use axum::http::StatusCode;
-use axum::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use thiserror::Error;
@@ -41,6 +41,18 @@ pub enum ApiError {
     /// 413, or 400: the body is too long, or no text.
     #[error("cannot read the body: {0}")]
     Body(#[from] StringRejection),
+    /// 408: the body does not come.
+    #[error("the body did not arrive within {seconds} s")]
+    BodyTooSlow {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// 503: there is no place for another connection.
+    #[error("{most} clients are connected, which is the limit; try again in a second")]
+    TooManyConnections {
+        /// The limit.
+        most: u64,
+    },
     /// 503: the store cannot be read now.
     #[error("{0}")]
     Read(#[from] Failure),
@@ -65,7 +77,8 @@ impl ApiError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(rejection) => rejection.status(),
-            Self::Read(_) | Self::Write(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::TooManyConnections { .. } | Self::Read(_) | Self::Write(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -91,7 +104,10 @@ impl IntoResponse for ApiError {
         if let Self::MethodNotAllowed { allow } = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         }
-        if self.failure().is_some_and(Failure::is_passing) {
+        if matches!(self, Self::BodyTooSlow { .. }) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.failure().is_some_and(Failure::is_passing) || matches!(self, Self::TooManyConnections { .. }) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -4,6 +4,7 @@
 
 pub mod bulletin;
 pub mod config;
+pub mod connections;
 pub mod error;
 pub mod logging;
 pub mod metrics;

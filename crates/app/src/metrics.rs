@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::connections::Connections;
 use crate::store::Store;
 
 /// What every name begins with.
@@ -46,7 +47,7 @@ struct Route {
 
 impl Metrics {
     /// Nothing counted yet but what the store counts.
-    pub fn new(store: &Store) -> Self {
+    pub fn new(store: &Store, connections: &Connections) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let answers = Family::default();
         registry.register("http_requests", "Requests answered, by route and status", answers.clone());
@@ -55,6 +56,8 @@ impl Metrics {
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
+        let help = "Clients that found no place";
+        registry.register("connections_refused", help, connections.refused().clone());
         store.register(&mut registry);
         Self { registry, answers, durations }
     }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::header::{CACHE_CONTROL, HeaderValue};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, HeaderValue};
+use axum::middleware::{from_fn_with_state, map_response, map_response_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 
 use crate::bulletin::Bulletins;
+use crate::connections::Connections;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
 use crate::routes::{add, assets, consultation, count, events, health, live, messages, metrics, root, status};
@@ -35,6 +36,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// The way to everyone who watches the page.
     pub bulletins: Bulletins,
+    /// Who is connected.
+    pub connections: Connections,
     /// Whether the service was asked to stop.
     pub stop: Stop,
     /// When the service started.
@@ -43,10 +46,10 @@ pub struct Service {
 
 impl Service {
     /// A service that starts now.
-    pub fn new(store: Arc<Store>, backup_dir: Option<PathBuf>, stop: Stop) -> Self {
-        let metrics = Arc::new(Metrics::new(&store));
+    pub fn new(store: Arc<Store>, backup_dir: Option<PathBuf>, connections: Connections, stop: Stop) -> Self {
+        let metrics = Arc::new(Metrics::new(&store, &connections));
         let (backup_dir, bulletins) = (backup_dir.map(Arc::new), Bulletins::default());
-        Self { store, backup_dir, metrics, bulletins, stop, started: Instant::now() }
+        Self { store, backup_dir, metrics, bulletins, connections, stop, started: Instant::now() }
     }
 }
 
@@ -69,14 +72,32 @@ pub fn router(service: Service) -> Router {
         .route("/assets/icon.svg", get(assets::icon))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed { allow: "GET, HEAD" })
-        .layer(map_response(forbid_caching))
+        .layer(map_response_with_state(service.stop.clone(), finish))
         .layer(from_fn_with_state(service.metrics.clone(), crate::metrics::observe))
         .with_state(service)
 }
 
-/// Every answer is about this instant; a cached count or health would be a wrong one.
-async fn forbid_caching(mut response: Response) -> Response {
+/// For clients that found no place: they are told so. Probes are answered all the same, since who fills the places must
+/// not have the process restarted.
+pub fn without_place(service: Service) -> Router {
+    let (_, most) = service.connections.count();
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/live", get(live::live))
+        .fallback(async move || ApiError::TooManyConnections { most })
+        .layer(map_response(async |response: Response| {
+            ([(CONNECTION, "close"), (CACHE_CONTROL, "no-store")], response)
+        }))
+        .with_state(service)
+}
+
+/// Every answer is about this instant; a cached count or health would be a wrong one. And the last answer on a connection
+/// says so: a client that sends another request after it would be reset.
+async fn finish(State(stop): State<Stop>, mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if stop.is_asked() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
 use backup::Repository;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::connections::{Connections, Routers};
 use crate::router::{self, Service};
 use crate::stop::Stop;
 use crate::store::Store;
@@ -39,15 +39,22 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let stop = Stop::on_signal()?;
     survive_file_size_limit()?;
     let (listener, listening) = bind(config.listen).await?;
+    let patience = Duration::from_secs(config.client_timeout_seconds.into());
+    let connections =
+        Connections::new(config.connections_max, patience).context("cannot tell how many files may be open")?;
     if config.restore_first {
         refuse_to_start_empty(config)?;
     }
     let store = Arc::new(Store::open(&config.db_path, config.queue_depth as usize, config.protection())?);
-    let service = Service::new(store.clone(), config.backup_dir.clone(), stop);
+    let service = Service::new(store.clone(), config.backup_dir.clone(), connections.clone(), stop.clone());
 
     announce(&Announcement { listening, pid: std::process::id() }).context("cannot print the address on stdout")?;
     tracing::info!(%listening, database = %store.path().display(), "serving");
-    answer(listener, service).await?;
+    tokio::spawn(service.bulletins.clone().publish(service.clone()));
+    let routers = Routers { all: router::router(service.clone()), without_place: router::without_place(service) };
+    if !connections.serve(listener, routers, stop, DRAIN).await {
+        tracing::warn!(seconds = DRAIN.as_secs(), "requests still under way were cut off");
+    }
 
     timeout(DRAIN, store.close())
         .await
@@ -87,26 +94,6 @@ fn announce(announcement: &Announcement) -> io::Result<()> {
     serde_json::to_writer(&mut stdout, announcement)?;
     writeln!(stdout)?;
     stdout.flush()
-}
-
-/// Answers requests until a stop is asked for, then waits for those under way, and no longer than [`DRAIN`].
-async fn answer(listener: TcpListener, service: Service) -> anyhow::Result<()> {
-    // Answers are small: without TCP_NODELAY they would wait for the client's acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
-    let stop = service.stop.clone();
-    tokio::spawn(service.bulletins.clone().publish(service.clone()));
-    let server = axum::serve(listener, router::router(service)).with_graceful_shutdown(stop.clone().asked());
-    tokio::select! {
-        ended = server.into_future() => ended.context("cannot accept connections"),
-        () = async { stop.asked().await; sleep(DRAIN).await } => {
-            tracing::warn!(seconds = DRAIN.as_secs(), "requests still under way were cut off");
-            Ok(())
-        }
-    }
 }
 
 /// A limit on file sizes kills a process with a signal unless it has a handler; with one, the write fails like on a

@@ -1,10 +1,13 @@
 //! `POST /messages`: the form of the page. It leads back to the page, so that reloading that adds nothing.
 
-use axum::extract::State;
-use axum::extract::rejection::StringRejection;
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Redirect, Response};
+
+use tokio::time::timeout;
 
 use super::add;
 use crate::bulletin::Bulletin;
@@ -17,12 +20,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Stores the message of the form, then leads back to the page. What cannot be stored is answered with the page as well,
 /// and stays in its field.
-pub async fn messages(
-    State(service): State<Service>,
-    headers: HeaderMap,
-    body: Result<String, StringRejection>,
-) -> Response {
-    let stored = match form(&headers, body) {
+pub async fn messages(State(service): State<Service>, headers: HeaderMap, request: Request) -> Response {
+    let stored = match form(&headers, request, service.connections.patience()).await {
         Ok(form) => store(&service, &form).await.map_err(|error| (error, form)),
         Err(error) => Err((error, String::new())),
     };
@@ -38,12 +37,13 @@ pub async fn messages(
     }
 }
 
-fn form(headers: &HeaderMap, body: Result<String, StringRejection>) -> Result<String, ApiError> {
+async fn form(headers: &HeaderMap, request: Request, patience: Duration) -> Result<String, ApiError> {
     let found = headers.get(CONTENT_TYPE).and_then(|found| found.to_str().ok()).unwrap_or_default();
     if !found.split(';').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(FORM)) {
         return Err(ApiError::UnsupportedMediaType { expected: FORM });
     }
-    Ok(body?)
+    let too_slow = |_| ApiError::BodyTooSlow { seconds: patience.as_secs() };
+    Ok(timeout(patience, String::from_request(request, &())).await.map_err(too_slow)??)
 }
 
 async fn store(service: &Service, form: &str) -> Result<i64, ApiError> {

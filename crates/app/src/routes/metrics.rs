@@ -37,6 +37,9 @@ async fn exposition(service: &Service) -> Result<String, fmt::Error> {
         let protected = u32::from(status.is_protected());
         gauge(&mut now, "protected", "Whether what is acknowledged survives the loss of the volume", protected);
     }
+    let (connected, most) = service.connections.count();
+    gauge(&mut now, "connections", "Clients that are connected", connected);
+    gauge(&mut now, "connections_limit", "Clients that may be connected; more are refused", most);
     let protection = protection::look(service).await;
     gauge(&mut now, "database_readable", "Whether the database can be read", u32::from(protection.is_ok()));
     // Whoever met the failure has logged it, and the gauge above tells of it.

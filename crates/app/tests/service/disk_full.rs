@@ -49,7 +49,7 @@ async fn a_file_that_may_not_grow_is_told_and_recovered_from() {
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -S -f 400; exec \"$0\" \"$@\""]);
     let command = place.command();
-    limited.arg(command.get_program()).args(command.get_args());
+    limited.arg(command.get_program()).args(command.get_args()).env("LISTEN", "127.0.0.1:0");
     let app = App::start(limited);
     refuses_and_recovers(&app, || {
         let mut raise = Command::new("prlimit");

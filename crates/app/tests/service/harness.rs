@@ -67,6 +67,8 @@ pub fn command(database: &Path) -> Command {
         "PROTECT",
         "PROTECT_ON_ERROR",
         "QUEUE_DEPTH",
+        "CONNECTIONS_MAX",
+        "CLIENT_TIMEOUT_SECONDS",
         "LOG_FORMAT",
         "LOG_LEVEL",
     ] {

@@ -7,6 +7,7 @@ mod contract;
 mod disk_full;
 mod harness;
 mod into_live;
+mod limits;
 mod lost_database;
 mod metrics;
 mod page;

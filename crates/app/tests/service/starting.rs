@@ -89,6 +89,7 @@ fn a_read_only_database_is_refused() {
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
         let mut unprivileged = Command::new("setpriv");
         unprivileged.arg("--bounding-set=-dac_override").arg(command.get_program()).args(command.get_args());
+        unprivileged.env("LISTEN", "127.0.0.1:0");
         command = unprivileged;
     }
     refused(command, "read-only");

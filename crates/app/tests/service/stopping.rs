@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -89,4 +90,50 @@ fn idle_connections_do_not_delay_a_stop() {
     let asked = Instant::now();
     app.stop();
     assert!(asked.elapsed() < Duration::from_secs(5), "took {:?}", asked.elapsed());
+}
+
+/// One client on one connection, until an answer says that it was the last. Gives the ids that were acknowledged.
+fn keep_asking(mut stream: TcpStream, stopped: &OnceLock<Instant>) -> BTreeSet<i64> {
+    let mut ids = BTreeSet::new();
+    loop {
+        let sent = Instant::now();
+        stream.write_all(b"GET /add?message=x HTTP/1.1\r\nhost: app\r\n\r\n").unwrap();
+        let mut buffer = [0; 4096];
+        let length = stream.read(&mut buffer).unwrap_or(0);
+        let answer = String::from_utf8_lossy(&buffer[..length]);
+        let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+            // A machine that did not run this thread for so long makes it a new client of a service that is gone.
+            let excused = stopped.get().is_some_and(|stopped| sent > *stopped + Duration::from_millis(800));
+            assert!(excused, "no answer to a request that was sent in time");
+            return ids;
+        };
+        assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+        let added: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert!(ids.insert(added["id"].as_i64().unwrap()));
+        if head.contains("connection: close") {
+            assert_eq!(stream.read(&mut buffer).unwrap(), 0, "the service closes the connection");
+            return ids;
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_on_open_connections_are_answered_and_told_that_they_are_the_last() {
+    let place = Place::new();
+    let mut app = place.start();
+    let stopped = Arc::new(OnceLock::new());
+    let clients: Vec<_> = (0..16)
+        .map(|_| {
+            let (stream, stopped) = (TcpStream::connect(&app.address).unwrap(), stopped.clone());
+            stream.set_read_timeout(Some(BOUND)).unwrap();
+            std::thread::spawn(move || keep_asking(stream, &stopped))
+        })
+        .collect();
+    some_are_added(&app, 200).await;
+    app.signal(Signal::SIGTERM);
+    stopped.set(Instant::now()).unwrap();
+    assert_eq!(app.ended().code(), Some(0), "{}", app.stderr());
+    let acknowledged: BTreeSet<_> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+    let found: BTreeSet<_> = place.start().ids().await.into_iter().collect();
+    assert!(acknowledged.len() >= 200 && acknowledged.is_subset(&found));
 }
