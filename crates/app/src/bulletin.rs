@@ -81,8 +81,8 @@ impl Contents {
             exposed_messages: exposure.map(|exposure| exposure.messages),
             exposed_seconds: exposure.and_then(|exposure| exposure.seconds),
             newest: newest.map(|newest| Newest {
-                file: newest.name.database_file(),
-                age_seconds: protection::age(newest.created_at).as_secs(),
+                file: newest.stored_file(),
+                age_seconds: protection::age(newest.current_at()).as_secs(),
                 size_bytes: newest.size_bytes,
                 is_suspect: newest.is_suspect(),
             }),

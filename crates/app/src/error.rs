@@ -24,7 +24,7 @@ pub enum ApiError {
     #[error("{0}")]
     BadQuery(#[from] QueryError),
     /// 404: there is no such route.
-    #[error("no such route; expected /, /health, /live, /add, /count, /consultation, /status or /metrics")]
+    #[error("no such route; /openapi.json has those that there are")]
     NotFound,
     /// 405: the route exists, but not for this method.
     #[error("method not allowed; expected {allow}")]

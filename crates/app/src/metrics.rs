@@ -2,13 +2,9 @@
 //! [`crate::routes::metrics`].
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::Response;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -67,22 +63,10 @@ impl Metrics {
         text::encode_registry(text, &self.registry)
     }
 
-    fn answered(&self, route: &str, status: StatusCode, took: Duration) {
+    /// Counts an answer.
+    pub fn answered(&self, route: &str, status: StatusCode, took: Duration) {
         let route = route.to_owned();
         self.durations.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
         self.answers.get_or_create(&Answer { route, status: status.as_u16() }).inc();
     }
-}
-
-/// Counts every answer. Whatever is no route counts as one, so that no client can make up names.
-pub async fn observe(
-    State(metrics): State<Arc<Metrics>>,
-    route: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let began = Instant::now();
-    let response = next.run(request).await;
-    metrics.answered(route.as_ref().map_or("none", MatchedPath::as_str), response.status(), began.elapsed());
-    response
 }

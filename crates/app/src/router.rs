@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONNECTION, HeaderValue};
-use axum::middleware::{from_fn_with_state, map_response, map_response_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 
@@ -18,7 +18,7 @@ use crate::bulletin::Bulletins;
 use crate::connections::Connections;
 use crate::error::ApiError;
 use crate::metrics::Metrics;
-use crate::routes::{add, assets, consultation, count, events, health, live, messages, metrics, root, status};
+use crate::routes::{add, assets, consultation, count, events, health, live, messages, metrics, openapi, root, status};
 use crate::stop::Stop;
 use crate::store::Store;
 
@@ -67,13 +67,13 @@ pub fn router(service: Service) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/messages", messages())
         .route("/events", get(events::events))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/assets/page.css", get(assets::style))
         .route("/assets/page.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed { allow: "GET, HEAD" })
-        .layer(map_response_with_state(service.stop.clone(), finish))
-        .layer(from_fn_with_state(service.metrics.clone(), crate::metrics::observe))
+        .layer(from_fn_with_state(service.clone(), finish))
         .with_state(service)
 }
 
@@ -91,11 +91,18 @@ pub fn without_place(service: Service) -> Router {
         .with_state(service)
 }
 
-/// Every answer is about this instant; a cached count or health would be a wrong one. And the last answer on a connection
-/// says so: a client that sends another request after it would be reset.
-async fn finish(State(stop): State<Stop>, mut response: Response) -> Response {
+/// What is the same for every answer; one function, since each layer costs every request.
+///
+/// It is counted, by route: whatever is none counts as one, so that no client can make up names. It is about this instant: a
+/// cached count or health would be a wrong one. And the last one on a connection says so: a client that sends another
+/// request after it would be reset.
+async fn finish(State(service): State<Service>, route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let mut response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    service.metrics.answered(route, response.status(), began.elapsed());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if stop.is_asked() {
+    if service.stop.is_asked() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

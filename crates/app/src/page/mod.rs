@@ -203,6 +203,7 @@ fn links(texts: &Texts) -> Markup {
             a href="/status" { "/status" }
             a href="/health" { "/health" }
             a href="/metrics" { "/metrics" }
+            a href="/openapi.json" { "/openapi.json" }
         }
     }
 }

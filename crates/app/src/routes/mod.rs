@@ -9,5 +9,6 @@ pub mod health;
 pub mod live;
 pub mod messages;
 pub mod metrics;
+pub mod openapi;
 pub mod root;
 pub mod status;

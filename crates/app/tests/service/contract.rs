@@ -94,7 +94,9 @@ async fn errors_are_json_and_nothing_is_cached() {
         assert_eq!(answer.header("cache-control"), "no-store", "{method} {path}");
         assert_eq!(answer.headers.contains_key("allow"), status == 405, "{method} {path}");
     }
-    for path in ["/", "/health", "/live", "/add?message=x", "/count", "/consultation", "/status", "/metrics"] {
+    for path in
+        ["/", "/health", "/live", "/add?message=x", "/count", "/consultation", "/status", "/metrics", "/openapi.json"]
+    {
         let answer = app.get(path).await;
         assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"), "{path}");
     }

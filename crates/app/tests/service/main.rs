@@ -10,6 +10,7 @@ mod into_live;
 mod limits;
 mod lost_database;
 mod metrics;
+mod openapi;
 mod page;
 mod protect;
 mod sharing;

@@ -1,0 +1,10 @@
+//! `GET /openapi.json`: what this service answers, for programs that read descriptions. Written by hand: a test asks the
+//! running service whether it is true.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+/// Answers the description, in OpenAPI 3.1.
+pub async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
+}
