@@ -14,7 +14,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
-use super::temporary::Temporary;
+use super::temporary::{self, Temporary};
 use super::{Request, Restored, choose, fill, passed_over, replace, resolve, steps};
 use crate::content::Content;
 use crate::lineage::Lineage;
@@ -220,7 +220,8 @@ impl Live<'_> {
         let deadline = Deadline { began: Instant::now(), limit: self.limits.hold };
         let (safety_copy, replaced) = self.save(deadline, report)?;
         self.check_lineage(&replaced, Content::read(source).map_err(fails())?.lineage.as_ref())?;
-        let kept_high_water = keep_high_water(source, &replaced).map_err(fails())?;
+        let filled = temporary::path(self.path);
+        let kept_high_water = keep_high_water(source, &replaced).map_err(Error::sqlite("write", &filled))?;
         steps::to_the_end(&backup, self.path, deadline, report)?;
         let locked_seconds = deadline.began.elapsed().as_secs_f64();
         Ok(Some(Overwritten { safety_copy, kept_high_water, locked_seconds, version }))

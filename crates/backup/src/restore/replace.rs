@@ -1,6 +1,7 @@
 //! The exchange of the old database for the new one. Whatever was there is moved aside, never deleted.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -56,7 +57,8 @@ fn copy_side_files(database: &Path, safety: &Path) -> Result<(), Error> {
     for suffix in SIDE_FILES {
         let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(safety, suffix));
         if exists(&from)? {
-            fs::copy(&from, &to).map_err(Error::io("copy to its safety copy", &from))?;
+            let fails = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", to.display()));
+            fs::copy(&from, &to).map_err(fails).map_err(Error::io("copy to its safety copy", &from))?;
             File::open(&to).and_then(|file| file.sync_all()).map_err(Error::io("sync", &to))?;
         }
     }

@@ -84,21 +84,3 @@ fn pruning_removes_compressed_restore_points_whole() {
     assert_eq!(stage.sequences(), [3]);
     assert_eq!(stage.files().len(), 2, "{:?}", stage.files());
 }
-
-#[test]
-fn a_publication_or_removal_of_a_compressed_file_that_was_killed_is_swept() {
-    for left in [&["db.partial", "db.zst.partial"][..], &["db.zst.partial", "json"], &["db.zst.partial"]] {
-        let (stage, _connection) = Stage::with_rows(5);
-        let small = compressed(&stage);
-        let name = &small.name;
-        let manifest = fs::read(stage.repository.manifest(name)).unwrap();
-        fs::remove_file(stage.repository.stored_file(&small)).unwrap();
-        fs::remove_file(stage.repository.manifest(name)).unwrap();
-        for extension in left {
-            fs::write(stage.repository.path().join(format!("{name}.{extension}")), &manifest).unwrap();
-        }
-        assert_eq!(stage.json::<Vec<backup::Entry>>(&["list"]), []);
-        stage.run(&["take"]).expect(0);
-        assert_eq!(stage.files().len(), 2, "{left:?}: {:?}", stage.files());
-    }
-}

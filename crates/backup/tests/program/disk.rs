@@ -1,4 +1,4 @@
-//! A file system that takes no more bytes. A file size limit does that for one process, without privileges.
+//! A limit on the size of files: it is an error like that of a full disk, not a death by signal.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ fn run_limited(stage: &Stage, arguments: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_full_disk_fails_a_take_and_leaves_the_repository_as_it_was() {
+fn a_file_size_limit_fails_a_take_and_leaves_the_repository_as_it_was() {
     let (stage, connection) = Stage::with_rows(5);
     stage.take();
     let files = stage.files();
@@ -24,33 +24,4 @@ fn a_full_disk_fails_a_take_and_leaves_the_repository_as_it_was() {
     stage.lose_database();
     stage.restore(&[]);
     assert_eq!(ids(&stage.database), up_to(5));
-}
-
-#[test]
-fn a_full_disk_fails_a_restore_and_leaves_the_database_as_it_was() {
-    let (stage, connection) = Stage::with_rows(3000);
-    stage.take();
-    insert(&connection, 1);
-    drop(connection);
-    run_limited(&stage, &["restore", "--force"]).expect(1).says(".restoring");
-    assert_eq!(ids(&stage.database), up_to(3001));
-    stage.lose_database();
-    run_limited(&stage, &["restore"]).expect(1);
-    assert_eq!(backup::restore::interrupted(&stage.database), None, "an orderly failure is no interruption");
-    stage.restore(&[]);
-    assert_eq!(ids(&stage.database), up_to(3000));
-}
-
-#[test]
-fn a_full_disk_fails_a_restore_into_a_live_database_and_leaves_it_as_it_was() {
-    let (stage, connection) = Stage::with_rows(5);
-    stage.take();
-    insert(&connection, 3000);
-    // The restore point is small enough for its temporary file; the safety copy is not.
-    run_limited(&stage, &["restore", "--into-live"]).expect(1).says(".saving");
-    assert_eq!(ids(&stage.database), up_to(3005));
-    insert(&connection, 1);
-    stage.restore(&["--into-live"]);
-    assert_eq!(ids(&stage.database), up_to(5));
-    assert_eq!(std::fs::read_dir(stage.directory.path()).unwrap().count(), 5, "database, -wal, -shm, safety copy");
 }

@@ -3,9 +3,12 @@
 // Clippy knows the functions with #[test] for tests, but not what they call.
 #![allow(clippy::unwrap_used)]
 
+mod cases;
 mod compressed;
 mod damage;
 mod disk;
+mod errors;
+mod faults;
 mod if_missing;
 mod kill;
 mod lineages;

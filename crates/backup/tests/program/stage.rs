@@ -1,5 +1,6 @@
 //! A database, a repository and the program between them, in a directory of their own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +34,32 @@ impl Stage {
         fs::create_dir(&repository).unwrap();
         let database = directory.path().join("app.db");
         Self { directory, database, repository: Repository::at(repository) }
+    }
+
+    /// All its files, elsewhere.
+    pub fn copy(&self) -> Self {
+        let stage = self.elsewhere();
+        copy_files(self.directory.path(), stage.directory.path());
+        stage
+    }
+
+    fn elsewhere(&self) -> Self {
+        let directory = tempfile::tempdir_in(memory()).unwrap();
+        let moved = |path: &Path| directory.path().join(path.strip_prefix(self.directory.path()).unwrap());
+        let (database, repository) = (moved(&self.database), Repository::at(moved(self.repository.path())));
+        fs::create_dir(repository.path()).unwrap();
+        Self { directory, database, repository }
+    }
+
+    /// The same place elsewhere, with other files in it.
+    pub fn with_files(&self, files: &BTreeMap<PathBuf, Vec<u8>>) -> Self {
+        let stage = self.elsewhere();
+        for (path, content) in files {
+            let path = stage.directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        stage
     }
 
     /// A database with a lineage, and as many rows.
@@ -123,13 +150,36 @@ impl Ended {
 }
 
 /// Runs to the end, with a time limit.
+pub fn output(command: std::process::Command) -> std::process::Output {
+    Command::from_std(command).timeout(Duration::from_secs(60)).output().unwrap()
+}
+
+/// Runs to the end, which no signal may be.
 pub fn ended(command: std::process::Command) -> Ended {
-    let output = Command::from_std(command).timeout(Duration::from_secs(60)).output().unwrap();
+    let output = output(command);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ended {
         code: output.status.code().expect("no signal ends the program"),
         stdout: text(output.stdout),
         stderr: text(output.stderr),
+    }
+}
+
+/// Where bringing files to disk takes no time, if there is such a place.
+fn memory() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            fs::create_dir_all(&target).unwrap();
+            copy_files(&path, &target);
+        } else {
+            fs::copy(path, target).unwrap();
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use backup::take::Taken;
 use rusqlite::Connection;
 
-use crate::stage::{Stage, beside, ids, insert, up_to};
+use crate::stage::{Stage, insert};
 
 fn take(stage: &Stage) -> Taken {
     stage.json(&["take"])
@@ -99,18 +99,4 @@ fn another_database_does_not_confirm_the_restore_points_of_the_first() {
     let again = stage.run(&["take", "--json"]).expect(7);
     let again: Taken = serde_json::from_str(&again.stdout).unwrap();
     assert!(again.confirmed && again.restore_point.is_suspect());
-}
-
-#[test]
-fn a_killed_confirmation_leaves_the_manifest_there_was() {
-    let (stage, _connection) = Stage::with_rows(5);
-    let taken = take(&stage).restore_point;
-    let part = beside(&stage.repository.manifest(&taken.name), ".partial");
-    fs::write(&part, b"{ torn").unwrap();
-    assert_eq!(stage.repository.manifests().unwrap(), [taken]);
-    assert!(take(&stage).confirmed);
-    assert!(!part.exists());
-    let copy = stage.path("copy.db");
-    stage.restore(&["--database", copy.to_str().unwrap()]);
-    assert_eq!(ids(&copy), up_to(5));
 }
