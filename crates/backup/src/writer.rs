@@ -95,6 +95,9 @@ impl Writer {
     /// Makes the stored file's `.partial`, complete and on disk, a restore point.
     pub(crate) fn publish(&self, manifest: &Manifest) -> Result<(), Error> {
         let stored = self.repository.stored_file(manifest);
+        // The name of the part is on disk first: it is what tells that a manifest without its stored file is unfinished,
+        // and a file system may bring the later of two names to disk and not the earlier.
+        durable::sync_directory(self.repository.path())?;
         // Before the stored file, so that no reader and no power cut sees one without its manifest.
         self.describe(manifest)?;
         durable::rename(&partial(&stored), &stored)?;
@@ -123,10 +126,11 @@ impl Writer {
         let description = self.repository.manifest(name);
         durable::remove(&partial(&description))?;
         let unfinished = self.unfinished(name)?;
-        if !unfinished.is_empty() {
+        if !unfinished.is_empty() && exists(&description)? {
             durable::remove(&description)?;
+            durable::sync_directory(self.repository.path())?;
         }
-        // Last, because they are what tells that the manifest beside them counts for nothing.
+        // Last, also on disk, because they are what tells that the manifest beside them counts for nothing.
         unfinished.iter().try_for_each(|file| durable::remove(file))
     }
 

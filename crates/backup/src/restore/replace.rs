@@ -42,7 +42,11 @@ pub(super) fn with(mut temporary: Temporary, database: &Path, held: Option<Held>
 /// Copies the side files first, then renames the database: the safety copy is whole from its first instant on. On an
 /// error the database is still in place, and nothing is left beside it.
 fn set_aside(database: &Path, safety: &Path) -> Result<(), Error> {
-    let set_aside = copy_side_files(database, safety).and_then(|()| durable::rename(database, safety));
+    let set_aside = copy_side_files(database, safety).and_then(|()| {
+        // Their names, and that of the temporary file, are on disk before the database has no name.
+        durable::sync_directory(durable::directory_of(database))?;
+        durable::rename(database, safety)
+    });
     if set_aside.is_err() {
         for suffix in SIDE_FILES {
             if let Err(error) = durable::remove(&durable::with_suffix(safety, suffix)) {

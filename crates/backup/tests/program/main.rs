@@ -15,6 +15,7 @@ mod lineages;
 mod live;
 mod pages;
 mod plan;
+mod power;
 mod prune;
 mod rehearsal;
 mod remote;
