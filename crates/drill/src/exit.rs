@@ -3,9 +3,9 @@
 /// All scenarios came out as expected: they passed, or failed exactly as those say that show a limit.
 pub const PASS: u8 = 0;
 /// An objective was missed or acknowledged data was lost where that was not expected, or a limit that a scenario shows
-/// was not met.
+/// was not met. Of `compare`: a regression.
 pub const FAIL: u8 = 1;
-/// The command line could not be understood.
+/// The command line could not be understood. Of `compare`: no such run, or runs that cannot be compared.
 pub const USAGE: u8 = 2;
 /// A preflight check refused; nothing was broken.
 pub const PREFLIGHT: u8 = 3;

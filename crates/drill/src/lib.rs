@@ -4,9 +4,11 @@
 //! `probe` writes and reads through the public URL, `record` keeps what happened, `judge` alone decides.
 
 pub mod clock;
+pub mod durable;
 pub mod event;
 pub mod execute;
 pub mod exit;
+pub mod history;
 pub mod interrupt;
 pub mod journal;
 pub mod judge;

@@ -12,10 +12,17 @@ pub struct Archive {
     /// Commit that is drilled, to be stated in the reports
     #[arg(long, value_name = "HASH", env = "DRILL_COMMIT")]
     commit: Option<String>,
+    /// File that shows the newest run of each scenario to Prometheus, through the textfile collector
+    #[arg(long, value_name = "FILE")]
+    prometheus_textfile: Option<PathBuf>,
 }
 
 impl Archive {
     pub fn open(&self) -> drill::report::Archive {
-        drill::report::Archive { directory: self.reports.clone(), commit: self.commit.clone() }
+        drill::report::Archive {
+            directory: self.reports.clone(),
+            commit: self.commit.clone(),
+            textfile: self.prometheus_textfile.clone(),
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 mod archive;
 mod cleanup;
+mod compare;
+mod history;
 mod list;
 mod place;
 mod run;
@@ -14,6 +16,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use drill::exit;
+use drill::history::History;
+use drill::progress::Progress;
 
 /// Breaks a service or its data on purpose, brings it back, and measures what that took and what was lost.
 #[derive(Parser)]
@@ -29,6 +33,8 @@ enum Command {
     List(list::List),
     Up(up::Up),
     Cleanup(cleanup::Cleanup),
+    History(history::History),
+    Compare(compare::Compare),
 }
 
 /// Where drills keep what they work with.
@@ -47,8 +53,35 @@ impl Cli {
             Command::List(list) => list.run(),
             Command::Up(up) => up.run().await,
             Command::Cleanup(cleanup) => cleanup.run().await,
+            Command::History(history) => history.run(),
+            Command::Compare(compare) => compare.run(),
         }
     }
+}
+
+/// Where reports are kept, and their history.
+#[derive(Args)]
+struct Reports {
+    /// Directory of the reports
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    reports: PathBuf,
+}
+
+impl Reports {
+    /// The history; what of it cannot be read is said.
+    fn history(&self) -> Result<History> {
+        let history = History::read(&self.reports)?;
+        for line in &history.unreadable {
+            Progress::new().line(&format!("warning: {line}"));
+        }
+        Ok(history)
+    }
+}
+
+/// Says what was wrong with the command line.
+fn usage(error: &anyhow::Error) -> u8 {
+    Progress::new().line(&format!("error: {error:#}"));
+    exit::USAGE
 }
 
 /// Prints a result. A reader that has gone away is no failure.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::picture::Picture;
 use super::{Report, Summary, junit, markdown, page, raw};
 use crate::clock::Clock;
+use crate::history::{self, History};
 use crate::record::Record;
 
 /// Widths in which the time line is drawn: for a screen or a sheet of paper, and for a telephone.
@@ -20,6 +21,8 @@ pub struct Archive {
     pub directory: PathBuf,
     /// The commit that is drilled, if it is known.
     pub commit: Option<String>,
+    /// File that shows the newest run of each series to Prometheus, if one is wanted.
+    pub textfile: Option<PathBuf>,
 }
 
 impl Archive {
@@ -35,7 +38,7 @@ impl Archive {
         fs::remove_dir(folder).with_context(|| format!("cannot remove the empty folder {}", folder.display()))
     }
 
-    /// Writes the report in all its forms into its folder, with what was recorded.
+    /// Writes the report in all its forms into its folder, with what was recorded, and adds the run to the history.
     pub fn keep(&self, folder: &Path, report: &Report, record: &Record, clock: Clock) -> Result<()> {
         raw::write_ledger(&folder.join("ledger.jsonl"), record, clock)?;
         raw::write_reads(&folder.join("reads.jsonl"), record, clock)?;
@@ -45,7 +48,12 @@ impl Archive {
         save(folder, "junit.xml", &junit::render(report))?;
         save(folder, "timeline.svg", &wide.file(report))?;
         let narrow = Picture::of(report, record, NARROW);
-        save(folder, "report.html", &page::render(report, &wide, &narrow, &names(folder)?))
+        save(folder, "report.html", &page::render(report, &wide, &narrow, &names(folder)?))?;
+        History::append(&self.directory, &report.essence())?;
+        match &self.textfile {
+            Some(file) => history::write_textfile(file, &History::read(&self.directory)?),
+            None => Ok(()),
+        }
     }
 
     /// Writes `summary.json` and `summary.md` into a folder beside those of the reports, and gives the folder.

@@ -13,6 +13,8 @@ use crate::scenario::{Expectation, Recovery};
 /// A run in short. Seconds are numbers; `null` was not measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Essence {
+    /// Always 1. Fields may be added; none is renamed or removed within a version.
+    pub schema_version: u32,
     /// The run's name.
     pub run: String,
     /// When the drill began.
@@ -77,6 +79,7 @@ impl Report {
     /// The report in short.
     pub fn essence(&self) -> Essence {
         Essence {
+            schema_version: 1,
             run: self.run.clone(),
             started_at: self.started_at,
             series: Series {

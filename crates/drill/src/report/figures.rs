@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::judge::Actual;
 
 /// One of the figures that a drill measures, all of them in seconds; less is better.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Figure {
     /// Its name in files for programs.
     pub key: &'static str,

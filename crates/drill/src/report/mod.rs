@@ -17,9 +17,12 @@ use std::fmt::Write as _;
 
 pub use archive::Archive;
 pub use essence::{Essence, Series};
+pub use figures::{FIGURES, Figure, Spread};
+pub(crate) use figures::{interval, seconds};
+pub(crate) use page::document;
 pub use schema::{Facts, Report};
 pub use summary::Summary;
-pub use table::tables;
+pub use table::{comparison, tables};
 
 /// Joins lines to a text.
 fn lines<T: std::fmt::Display>(lines: impl IntoIterator<Item = T>) -> String {

@@ -4,8 +4,9 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
 use super::figures::{interval, margin, met, seconds};
-use super::lines;
 use super::schema::{Counts, Report};
+use super::{Series, lines};
+use crate::history::Comparison;
 
 /// The whole report as text.
 pub fn tables(report: &Report) -> String {
@@ -80,6 +81,31 @@ fn phases(report: &Report) -> Table {
     }
     align_right(&mut table, [1, 3]);
     table
+}
+
+/// Two runs of a series beside each other.
+pub fn comparison(series: &Series, compared: &Comparison) -> String {
+    let mut table = table(["", "before", "after", "change", ""]);
+    for change in &compared.changes {
+        let difference = change.before.zip(change.after).map(|(before, after)| after - before);
+        table.add_row([
+            change.label.to_owned(),
+            seconds(change.before),
+            seconds(change.after),
+            difference.map_or("–".to_owned(), |difference| format!("{difference:+.3} s")),
+            if change.regression { "WORSE" } else { "ok" }.to_owned(),
+        ]);
+    }
+    align_right(&mut table, 1..4);
+    let [before, after] = compared.verdicts;
+    let (percent, resolution) = (compared.tolerance_percent, seconds(Some(compared.resolution_seconds)));
+    lines([
+        format!("{series}: {}", if compared.regression { "REGRESSION" } else { "no regression" }),
+        format!("  before {}: {before}", compared.before),
+        format!("  after  {}: {after}", compared.after),
+        table.to_string(),
+        format!("tolerance: {percent}% of the figure before, and {resolution} that nobody can tell apart"),
+    ])
 }
 
 /// A table with this header.

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::{Place, assert_exit, program};
 
 fn folder(place: &Place) -> PathBuf {
-    place.list("reports").remove(0)
+    place.reports().remove(0)
 }
 
 fn text(folder: &Path, name: &str) -> String {

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "what a drill on a real cluster measured is worth seeing")]
 
 mod forms;
+mod history;
 mod interrupted;
 mod journal;
 mod judged;

@@ -60,7 +60,7 @@ fn a_report_comes_with_prose_ledger_and_logs() {
     assert_exit(&output, 0);
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(printed[0], place.report());
-    let folder = place.list("reports").remove(0);
+    let folder = place.reports().remove(0);
     let markdown = std::fs::read_to_string(folder.join("report.md")).unwrap();
     assert!(markdown.starts_with("# kill-pvc on local: pass"), "{markdown}");
     let ledger = std::fs::read_to_string(folder.join("ledger.jsonl")).unwrap();
@@ -74,7 +74,7 @@ fn several_runs_are_kept_each_and_summed_up() {
     let place = Place::new();
     let output = place.drill(&["run", "kill-pod", "--runs", "3", "--backup-every", "1s"]).output().unwrap();
     assert_exit(&output, 0);
-    let folder = place.list("reports").into_iter().find(|path| path.to_str().unwrap().ends_with("-summary-local"));
+    let folder = place.reports().into_iter().find(|path| path.to_str().unwrap().ends_with("-summary-local"));
     let folder = folder.unwrap();
     let summary: Value = serde_json::from_slice(&std::fs::read(folder.join("summary.json")).unwrap()).unwrap();
     let mut measured: Vec<f64> = Vec::new();

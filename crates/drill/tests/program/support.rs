@@ -68,9 +68,14 @@ impl Place {
 
     /// The only report that was written here.
     pub fn report(&self) -> Value {
-        let reports: Vec<PathBuf> = self.list("reports");
+        let reports = self.reports();
         assert_eq!(reports.len(), 1, "one report expected: {reports:?}");
         serde_json::from_slice(&fs::read(reports[0].join("report.json")).unwrap()).unwrap()
+    }
+
+    /// The folders of the reports that were written here.
+    pub fn reports(&self) -> Vec<PathBuf> {
+        self.list("reports").into_iter().filter(|path| path.is_dir()).collect()
     }
 
     /// What a directory here holds; nothing if there is none.

@@ -68,7 +68,9 @@ impl Gauge {
     pub fn loss(report: &Report) -> Self {
         let actual = &report.actual;
         let (min, max) = (actual.rpa_seconds_min, actual.rpa_seconds_max);
-        let bar = Self::of([min, max], report.objectives.rpo_seconds, actual.worst_case_rpo_seconds);
+        // Where nothing had to be restored, no moment would have been worse.
+        let worst = actual.worst_case_rpo_seconds.filter(|_| report.restore_point.is_some());
+        let bar = Self::of([min, max], report.objectives.rpo_seconds, worst);
         Self {
             name: "Data loss",
             question: "How much of the last acknowledged work is gone?",

@@ -58,7 +58,7 @@ fn the_runbook_and_the_service_by_itself_are_compared_in_one_report() {
     let cluster = Cluster::new();
     cluster.said(&["kill-pvc", "--compare"], 0);
     cluster.assert_whole();
-    let folders = cluster.place.list("reports");
+    let folders = cluster.place.reports();
     assert_eq!(folders.len(), 3, "{folders:?}");
     let folder = folders.iter().find(|folder| folder.to_str().unwrap().ends_with("-summary-kubernetes")).unwrap();
     let summary: Value = serde_json::from_slice(&fs::read(folder.join("summary.json")).unwrap()).unwrap();

@@ -1,0 +1,41 @@
+//! File operations that survive a power cut.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Puts a text in the place of the file there is, if there is one: readers see either.
+pub fn replace(path: &Path, text: &str) -> Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".partial");
+    let new = PathBuf::from(new);
+    let written = File::create(&new).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.with_context(|| format!("cannot write {}", new.display()))?;
+    fs::rename(&new, path)
+        .and_then(|()| sync_directory(path))
+        .with_context(|| format!("cannot put {} in its place", path.display()))
+}
+
+/// Adds a line to a file and brings it to disk. After a line that was torn it begins a new one.
+pub fn append_line(path: &Path, line: &str) -> Result<()> {
+    let append = || {
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let torn = fs::read(path)?.last().is_some_and(|last| *last != b'\n');
+        let text = if torn { format!("\n{line}\n") } else { format!("{line}\n") };
+        // In one call, so that lines of two programs do not mix.
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        sync_directory(path)
+    };
+    append().with_context(|| format!("cannot add a line to {}", path.display()))
+}
+
+fn sync_directory(file: &Path) -> io::Result<()> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}

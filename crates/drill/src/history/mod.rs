@@ -1,0 +1,114 @@
+//! What came of every run, a line each, in the order in which they ended: `history.jsonl` beside the reports.
+
+mod baselines;
+mod chart;
+mod page;
+mod regression;
+mod score;
+mod textfile;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+pub use baselines::Baselines;
+pub use regression::{Comparison, Tolerance};
+pub use score::Score;
+pub use textfile::write as write_textfile;
+
+use crate::durable;
+use crate::report::{Essence, Report, Series};
+
+/// Every run that is known.
+pub struct History {
+    directory: PathBuf,
+    /// In the order in which they ended.
+    pub runs: Vec<Essence>,
+    /// Lines that could not be read, and why. A power cut may tear the last one.
+    pub unreadable: Vec<String>,
+}
+
+impl History {
+    /// Adds a run and brings it to disk; no line is ever changed.
+    pub fn append(directory: &Path, run: &Essence) -> Result<()> {
+        durable::append_line(&path(directory), &serde_json::to_string(run)?)
+    }
+
+    /// Reads what is there; no file is an empty history.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = path(directory);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        let mut history = Self { directory: directory.to_owned(), runs: Vec::new(), unreadable: Vec::new() };
+        for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(run) => history.runs.push(run),
+                Err(error) => {
+                    history.unreadable.push(format!("{}, line {number} is passed over: {error}", path.display()));
+                }
+            }
+        }
+        Ok(history)
+    }
+
+    /// The series that there are, in order.
+    pub fn series(&self) -> Vec<Series> {
+        let mut series: Vec<Series> = self.runs.iter().map(|run| run.series.clone()).collect();
+        series.sort();
+        series.dedup();
+        series
+    }
+
+    /// The runs of a series.
+    pub fn of(&self, series: &Series) -> impl Iterator<Item = &Essence> {
+        self.runs.iter().filter(move |run| run.series == *series)
+    }
+
+    /// The newest run of each series.
+    pub fn newest(&self) -> Vec<&Essence> {
+        self.series().iter().filter_map(|series| self.runs.iter().rev().find(|run| run.series == *series)).collect()
+    }
+
+    /// The score of each series.
+    pub fn scores(&self) -> Vec<Score> {
+        self.series().iter().map(|series| Score::of(series, self.of(series))).collect()
+    }
+
+    /// Finds a run by its name, by the folder of its report, or as the `latest`.
+    ///
+    /// # Errors
+    /// If there is none; the error says where it was looked for.
+    pub fn find(&self, wanted: &str) -> Result<Essence> {
+        let file = Path::new(wanted).join("report.json");
+        if file.is_file() {
+            let report = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let report: Report = serde_json::from_slice(&report)
+                .with_context(|| format!("{} is not a report of schema version 1", file.display()))?;
+            return Ok(report.essence());
+        }
+        let found = match wanted {
+            "latest" => self.runs.last(),
+            name => self.runs.iter().rev().find(|run| run.run == name),
+        };
+        match found {
+            Some(run) => Ok(run.clone()),
+            None => bail!(
+                "no run {wanted:?} in {} and no report in a folder of that name; `drill history --json` lists them",
+                path(&self.directory).display()
+            ),
+        }
+    }
+
+    /// The page of trends.
+    pub fn page(&self) -> String {
+        page::render(self)
+    }
+}
+
+fn path(directory: &Path) -> PathBuf {
+    directory.join("history.jsonl")
+}

@@ -1,0 +1,101 @@
+//! How a series does, over all its runs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::judge::Verdict;
+use crate::report::{Essence, FIGURES, Figure, Series, Spread, seconds};
+
+/// The newest runs that a trend shows.
+const TREND: usize = 30;
+
+/// A series in figures.
+#[derive(Debug, Serialize)]
+pub struct Score {
+    /// Which.
+    #[serde(flatten)]
+    pub series: Series,
+    /// How many there were.
+    pub runs: usize,
+    /// How many passed.
+    pub passed: usize,
+    /// The newest run.
+    pub last_run: String,
+    /// Its verdict.
+    pub last_verdict: Verdict,
+    /// Least, median and greatest of each figure; `null` if no run measured it.
+    pub figures: BTreeMap<&'static str, Option<Spread>>,
+    /// Each figure in the newest runs, the newest last; `null` was not measured.
+    pub trends: BTreeMap<&'static str, Vec<Option<f64>>>,
+}
+
+impl Score {
+    /// Of runs in the order in which they ended; there must be one.
+    pub fn of<'a>(series: &Series, runs: impl Iterator<Item = &'a Essence>) -> Self {
+        let runs: Vec<&Essence> = runs.collect();
+        let values = |figure: &Figure| runs.iter().map(|run| (figure.of)(&run.actual)).collect::<Vec<Option<f64>>>();
+        let trend = |figure: &Figure| values(figure).split_off(runs.len().saturating_sub(TREND));
+        Self {
+            series: series.clone(),
+            runs: runs.len(),
+            passed: runs.iter().filter(|run| run.verdict == Verdict::Pass).count(),
+            last_run: runs.last().map_or_else(String::new, |run| run.run.clone()),
+            last_verdict: runs.last().map_or(Verdict::Inconclusive, |run| run.verdict),
+            figures: FIGURES
+                .iter()
+                .map(|figure| (figure.key, Spread::of(values(figure).into_iter().flatten())))
+                .collect(),
+            trends: FIGURES.iter().map(|figure| (figure.key, trend(figure))).collect(),
+        }
+    }
+
+    /// Each figure that was measured: its name, least, median and greatest, for people.
+    pub fn rows(&self) -> Vec<[String; 4]> {
+        let measured = FIGURES.iter().filter_map(|figure| Some((figure, self.figures[figure.key]?)));
+        let shown = |value: f64| seconds(Some(value));
+        measured
+            .map(|(figure, spread)| {
+                [figure.label.to_owned(), shown(spread.min), shown(spread.median), shown(spread.max)]
+            })
+            .collect()
+    }
+
+    /// For the terminal: fits 80 columns.
+    pub fn text(&self) -> String {
+        let Self { series, runs, passed, last_verdict, .. } = self;
+        #[expect(clippy::cast_precision_loss, reason = "nobody runs so many drills")]
+        let share = *passed as f64 / *runs as f64 * 100.0;
+        let mut text =
+            format!("{series}\n  {passed} of {runs} runs passed ({share:.0} %), the last one: {last_verdict}\n");
+        for figure in FIGURES.iter().filter(|figure| self.figures[figure.key].is_some()) {
+            let median = seconds(self.figures[figure.key].map(|spread| spread.median));
+            let line = sparkline(&self.trends[figure.key]);
+            text += &format!("  {:<21}  median {median:>10}  {line}\n", figure.label);
+        }
+        text
+    }
+}
+
+/// A value as the height of a block, from zero to the greatest; a dot where nothing was measured.
+fn sparkline(values: &[Option<f64>]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let greatest = values.iter().flatten().copied().fold(0.0, f64::max);
+    // Each block stands for an eighth of the greatest value, up to and with its upper bound.
+    let fits = |value: f64, number: u8| value <= greatest * f64::from(number) / 8.0;
+    let block =
+        |value: f64| (1..=8).zip(BLOCKS).find(|(number, _)| fits(value, *number)).map_or('█', |(_, block)| block);
+    values.iter().map(|value| value.map_or('·', block)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparkline_goes_from_zero_to_the_greatest() {
+        assert_eq!(sparkline(&[Some(0.0), Some(8.0), Some(4.0), None, Some(1.1)]), "▁█▄·▂");
+        assert_eq!(sparkline(&[Some(0.0), Some(0.0)]), "▁▁");
+        assert_eq!(sparkline(&[None, None]), "··");
+    }
+}
