@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod durable;
 pub mod event;
+pub mod evidence;
 pub mod execute;
 pub mod exit;
 pub mod history;

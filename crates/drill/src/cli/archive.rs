@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::Args;
+use drill::evidence::SigningKey;
 
 #[derive(Args)]
 pub struct Archive {
@@ -15,14 +17,21 @@ pub struct Archive {
     /// File that shows the newest run of each scenario to Prometheus, through the textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus_textfile: Option<PathBuf>,
+    /// Private ed25519 key, in PEM, to sign each report with; `drill verify-evidence` checks it
+    #[arg(long, value_name = "FILE", env = "DRILL_SIGN_KEY")]
+    sign_key: Option<PathBuf>,
 }
 
 impl Archive {
-    pub fn open(&self) -> drill::report::Archive {
-        drill::report::Archive {
+    /// # Errors
+    /// If there is to be a signature and the key is none.
+    pub fn open(&self) -> Result<drill::report::Archive> {
+        let key = self.sign_key.as_deref().map(SigningKey::read).transpose()?;
+        Ok(drill::report::Archive {
             directory: self.reports.clone(),
             commit: self.commit.clone(),
             textfile: self.prometheus_textfile.clone(),
-        }
+            key,
+        })
     }
 }

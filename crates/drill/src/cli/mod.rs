@@ -9,6 +9,7 @@ mod place;
 mod run;
 mod selection;
 mod up;
+mod verify_evidence;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ enum Command {
     Cleanup(cleanup::Cleanup),
     History(history::History),
     Compare(compare::Compare),
+    VerifyEvidence(verify_evidence::VerifyEvidence),
 }
 
 /// Where drills keep what they work with.
@@ -55,6 +57,7 @@ impl Cli {
             Command::Cleanup(cleanup) => cleanup.run().await,
             Command::History(history) => history.run(),
             Command::Compare(compare) => compare.run(),
+            Command::VerifyEvidence(verify) => verify.run(),
         }
     }
 }

@@ -24,7 +24,7 @@ use drill::scenario::{Recovery, Scenario};
 use super::archive::Archive;
 use super::place::{Name, Place};
 use super::selection::{Selection, choose};
-use super::{State, print};
+use super::{State, print, usage};
 
 /// Run scenarios one after the other, with a report for each
 #[derive(Args)]
@@ -78,14 +78,15 @@ impl Run {
         let progress = Progress::new();
         let scenarios = match choose(&self.scenarios, &self.place) {
             Ok(scenarios) => scenarios,
-            Err(error) => {
-                progress.line(&format!("error: {error}"));
-                return Ok(exit::USAGE);
-            }
+            Err(error) => return Ok(usage(&anyhow!("{error}"))),
         };
         if self.dry_run {
             return self.plan(&scenarios, &progress).await;
         }
+        let archive = match self.archive.open() {
+            Ok(archive) => archive,
+            Err(error) => return Ok(usage(&error)),
+        };
         let mut interrupt = Interrupt::listen()?;
         let state = match StateDir::lock(&self.state.state_dir) {
             Ok(state) => state,
@@ -98,7 +99,6 @@ impl Run {
             }
             progress.line(&abandoned.clean_up(&progress).await?);
         }
-        let archive = self.archive.open();
         let mut codes = Vec::new();
         let mut reports = Vec::new();
         let drills = |scenario: &Scenario| {

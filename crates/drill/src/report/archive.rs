@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::picture::Picture;
 use super::{Report, Summary, junit, markdown, page, raw};
 use crate::clock::Clock;
+use crate::evidence::{self, SigningKey};
 use crate::history::{self, History};
 use crate::record::Record;
 
@@ -23,6 +24,8 @@ pub struct Archive {
     pub commit: Option<String>,
     /// File that shows the newest run of each series to Prometheus, if one is wanted.
     pub textfile: Option<PathBuf>,
+    /// Key that signs the reports, if they are to be signed.
+    pub key: Option<SigningKey>,
 }
 
 impl Archive {
@@ -48,8 +51,14 @@ impl Archive {
         save(folder, "junit.xml", &junit::render(report))?;
         save(folder, "timeline.svg", &wide.file(report))?;
         let narrow = Picture::of(report, record, NARROW);
-        save(folder, "report.html", &page::render(report, &wide, &narrow, &names(folder)?))?;
-        History::append(&self.directory, &report.essence())?;
+        let mut files = names(folder)?;
+        files.extend(self.key.as_ref().map(|_| evidence::FILE.to_owned()));
+        save(folder, "report.html", &page::render(report, &wide, &narrow, &files))?;
+        let essence = report.essence();
+        if let Some(key) = &self.key {
+            evidence::sign(folder, &essence, key)?;
+        }
+        History::append(&self.directory, &essence)?;
         match &self.textfile {
             Some(file) => history::write_textfile(file, &History::read(&self.directory)?),
             None => Ok(()),
