@@ -15,8 +15,8 @@ const BOTTOM: f64 = HEIGHT - 24.0;
 pub struct Chart {
     title: String,
     description: String,
-    /// Place, verdict and words of each run that measured it.
-    dots: Vec<(f64, f64, String, String)>,
+    /// Place, tone and words of each run that measured it.
+    dots: Vec<(f64, f64, &'static str, String)>,
     line: String,
     /// Heights that are written at the side.
     marks: Vec<(f64, String)>,
@@ -41,10 +41,10 @@ impl Chart {
         };
         let dot = |(index, value): (usize, &Option<f64>)| {
             let (run, value) = (runs[index], (*value)?);
-            let words = format!("{}: {}, {}", run.run, seconds(Some(value)), run.verdict);
-            Some((x(index), y(value), run.verdict.to_string(), words))
+            let words = format!("{}: {}, {}", run.run, seconds(Some(value)), run.shown_verdict());
+            Some((x(index), y(value), run.tone(), words))
         };
-        let dots: Vec<(f64, f64, String, String)> = values.iter().enumerate().filter_map(dot).collect();
+        let dots: Vec<(f64, f64, &'static str, String)> = values.iter().enumerate().filter_map(dot).collect();
         let line: Vec<String> = dots.iter().map(|(x, y, ..)| format!("{x:.1} {y:.1}")).collect();
         let day =
             |run: Option<&&Essence>| run.map_or_else(String::new, |run| run.started_at.strftime("%F").to_string());
@@ -75,8 +75,8 @@ impl Render for Chart {
                 }
                 @if let Some(y) = self.objective { path.objective d={ "M" (LEFT) " " (y) "H" (RIGHT) } {} }
                 @if self.dots.len() > 1 { path.trend d=(self.line) {} }
-                @for (x, y, verdict, words) in &self.dots {
-                    circle.(verdict) cx=(x) cy=(y) r="4" { title { (words) } }
+                @for (x, y, tone, words) in &self.dots {
+                    circle.(tone) cx=(x) cy=(y) r="4" { title { (words) } }
                 }
                 g.axis {
                     text x=(LEFT) y=(HEIGHT - 6.0) { (self.first) }

@@ -33,17 +33,16 @@ pub fn render(history: &History) -> String {
 }
 
 fn headline(history: &History, scores: &[Score]) -> String {
-    let passed: usize = scores.iter().map(|score| score.passed).sum();
-    format!("{passed} of {} runs passed.", history.runs.len())
+    let as_expected: usize = scores.iter().map(|score| score.as_expected).sum();
+    format!("{as_expected} of {} runs came out as expected.", history.runs.len())
 }
 
 fn series(score: &Score, runs: &[&Essence]) -> Markup {
     let runs = &runs[runs.len().saturating_sub(SHOWN)..];
-    let (series, last) = (&score.series, score.last_verdict);
     html! {
-        section.card.(last) {
-            h2 { (series) " " span.tag { (last) } }
-            p.question { (score.passed) " of " (score.runs) " runs passed; the last one " (score.last_run) }
+        section.card.(runs.last().map_or("", |run| run.tone())) {
+            h2 { (score.series) " " span.tag { (score.last_verdict) } }
+            p.question { (score.passes()) "; the last one: " (score.last_run) }
             div.charts {
                 @for figure in &FIGURES[..2] {
                     @let objective = |run: &Essence| match figure.key {
@@ -74,7 +73,7 @@ fn row(run: &Essence) -> Markup {
     html! {
         tr {
             td { code { (run.run) } }
-            td { b.(run.verdict).tone { (run.verdict) } }
+            td { b.(run.tone()).tone { (run.shown_verdict()) } }
             td.number { (seconds(actual.rta_seconds)) }
             td.number { (interval(actual.rpa_seconds_min, actual.rpa_seconds_max)) }
             td { @for reason in &run.reasons { (reason) " " } }

@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::judge::Verdict;
 use crate::report::{Essence, FIGURES};
 
 /// How much worse a figure may be: in percent of what it was.
@@ -21,8 +20,8 @@ pub struct Comparison {
     pub before: String,
     /// The run that is judged.
     pub after: String,
-    /// What each came to.
-    pub verdicts: [Verdict; 2],
+    /// What each came to, for people.
+    pub verdicts: [String; 2],
     /// In percent of the figure before.
     pub tolerance_percent: f64,
     /// What may be added besides, since no moment of either run is known better.
@@ -70,11 +69,13 @@ impl Comparison {
             Some(Change { figure: figure.key, label: figure.label, before: was, after: is, regression })
         });
         let changes: Vec<Change> = changes.collect();
-        let regression = after.verdict > before.verdict || changes.iter().any(|change| change.regression);
+        // A scenario that shows a limit fails as expected: what counts is whether that is still so.
+        let worse = after.verdict > before.verdict || before.expected.met && !after.expected.met;
+        let regression = worse || changes.iter().any(|change| change.regression);
         Ok(Self {
             before: before.run.clone(),
             after: after.run.clone(),
-            verdicts: [before.verdict, after.verdict],
+            verdicts: [before.shown_verdict(), after.shown_verdict()],
             tolerance_percent: tolerance.percent,
             resolution_seconds: resolution,
             changes,
@@ -109,6 +110,7 @@ mod tests {
         let run = json!({
             "schema_version": 1, "run": "r", "started_at": "2026-11-22T21:46:04Z", "scenario": "kill-pvc", "platform": "local",
             "recovery": "runbook", "verdict": verdict, "reasons": [],
+            "expected": {"verdict": "pass", "limit": null, "met": verdict == "pass"},
             "objectives": {"rto_seconds": 60.0, "rpo_seconds": 75.0},
             "actual": {"rta_seconds": rta, "rpa_seconds_max": 2.0}, "phases": {},
             "acknowledged": 80, "lost": 20, "resolution_seconds": 0.05, "drill_version": "0.1.0"
@@ -136,6 +138,15 @@ mod tests {
         assert!(!regression(("fail", Some(1.0)), ("pass", Some(1.0))));
         assert!(regression(("pass", Some(1.0)), ("pass", None)));
         assert!(!regression(("pass", None), ("pass", Some(1.0))));
+    }
+
+    #[test]
+    fn a_limit_that_is_not_shown_any_more_is_a_regression() {
+        let (limit, mut other) = (run("fail", Some(1.0)), run("fail", Some(1.0)));
+        other.expected.met = true;
+        let tolerance = Tolerance { percent: 25.0 };
+        assert!(!Comparison::of(&other, &other, tolerance).unwrap().regression);
+        assert!(Comparison::of(&other, &limit, tolerance).unwrap().regression);
     }
 
     #[test]

@@ -20,10 +20,12 @@ pub struct Score {
     pub runs: usize,
     /// How many passed.
     pub passed: usize,
+    /// How many came to what was expected: a scenario that shows a limit is expected to fail.
+    pub as_expected: usize,
     /// The newest run.
     pub last_run: String,
-    /// Its verdict.
-    pub last_verdict: Verdict,
+    /// Its verdict, for people.
+    pub last_verdict: String,
     /// Least, median and greatest of each figure; `null` if no run measured it.
     pub figures: BTreeMap<&'static str, Option<Spread>>,
     /// Each figure in the newest runs, the newest last; `null` was not measured.
@@ -40,8 +42,9 @@ impl Score {
             series: series.clone(),
             runs: runs.len(),
             passed: runs.iter().filter(|run| run.verdict == Verdict::Pass).count(),
+            as_expected: runs.iter().filter(|run| run.expected.met).count(),
             last_run: runs.last().map_or_else(String::new, |run| run.run.clone()),
-            last_verdict: runs.last().map_or(Verdict::Inconclusive, |run| run.verdict),
+            last_verdict: runs.last().map_or_else(String::new, |run| run.shown_verdict()),
             figures: FIGURES
                 .iter()
                 .map(|figure| (figure.key, Spread::of(values(figure).into_iter().flatten())))
@@ -61,13 +64,17 @@ impl Score {
             .collect()
     }
 
+    /// How many runs passed, in words.
+    pub fn passes(&self) -> String {
+        let Self { runs, passed, as_expected, .. } = self;
+        let limit = if as_expected == passed { String::new() } else { format!(", {as_expected} as expected") };
+        format!("{passed} of {runs} runs passed{limit}")
+    }
+
     /// For the terminal: fits 80 columns.
     pub fn text(&self) -> String {
-        let Self { series, runs, passed, last_verdict, .. } = self;
-        #[expect(clippy::cast_precision_loss, reason = "nobody runs so many drills")]
-        let share = *passed as f64 / *runs as f64 * 100.0;
-        let mut text =
-            format!("{series}\n  {passed} of {runs} runs passed ({share:.0} %), the last one: {last_verdict}\n");
+        let Self { series, last_verdict, .. } = self;
+        let mut text = format!("{series}\n  {}, the last one: {last_verdict}\n", self.passes());
         for figure in FIGURES.iter().filter(|figure| self.figures[figure.key].is_some()) {
             let median = seconds(self.figures[figure.key].map(|spread| spread.median));
             let line = sparkline(&self.trends[figure.key]);

@@ -45,6 +45,9 @@ pub fn write(file: &Path, history: &History) -> Result<()> {
     register("passed", "1 if the newest drill passed, else 0", &|run| {
         Some(f64::from(u8::from(run.verdict == Verdict::Pass)))
     });
+    register("as_expected", "1 if the newest drill came out as expected, else 0", &|run| {
+        Some(f64::from(u8::from(run.expected.met)))
+    });
     register("started_timestamp_seconds", "When the newest drill began", &|run| {
         Some(run.started_at.as_duration().as_secs_f64())
     });

@@ -73,6 +73,15 @@ impl Essence {
             _ => self.verdict.to_string(),
         }
     }
+
+    /// How a page shows the verdict: as good, as bad, or as what deserves attention.
+    pub fn tone(&self) -> &'static str {
+        match (&self.expected.limit, self.expected.met, self.verdict) {
+            (Some(_), true, _) | (_, _, Verdict::Inconclusive) => "inconclusive",
+            (_, true, _) => "pass",
+            _ => "fail",
+        }
+    }
 }
 
 impl Report {

@@ -10,8 +10,9 @@ use crate::judge::Verdict;
 pub fn render(report: &Report) -> String {
     // From the first to the last moment of the drill.
     let took = report.events.last().map_or(0.0, |entry| entry.seconds);
-    let failed = report.verdict == Verdict::Fail;
     let inconclusive = report.verdict == Verdict::Inconclusive;
+    // As the exit code has it: a limit that is shown as expected is no failure.
+    let failed = !inconclusive && !report.expected.met;
     let measured = FIGURES.iter().filter_map(|figure| Some((figure.key, (figure.of)(&report.actual)?)));
     let reasons = text(&report.reasons.join("\n"));
     let suites = html! {
@@ -31,7 +32,8 @@ pub fn render(report: &Report) -> String {
                     }
                 }
                 testcase classname={ "drill." (report.platform) } name=(report.scenario) time=(took) {
-                    @if failed { failure message="objective missed or data lost" { (reasons) } }
+                    @if failed { failure message={ "expected: " (report.expected.verdict) } { (reasons) } }
+                    @if report.expected.limit.is_some() { system-out { (text(&report.expected.to_string())) } }
                     @if inconclusive { error message="inconclusive" { (reasons) } }
                 }
             }

@@ -92,13 +92,16 @@ fn method(report: &Report) -> String {
         "## Method\n\n\
          A writer and a reader at {} operations a second each, half an interval apart: no moment is known better than \
          {} s. Recovered means {} correct reads and as many acknowledged writes without a failure between them; an \
-         outage is {} failed operations in a row. Backups every {} s: {} restore points seen, {} backups failed. \
+         outage is {} failed operations in a row. The moment of the fault: {}. The service's clock was ahead of the \
+         drill's by {}. Backups every {} s: {} restore points seen, {} backups failed. \
          drill {}, service {}.\n\n\
          Every write with its outcome is in `ledger.jsonl`.",
         method.rate_per_second,
         method.resolution_seconds,
         method.run_length,
         method.detection_failures,
+        method.inject_at.map_or_else(|| "none".to_owned(), |moment| moment.to_string()),
+        interval(method.clock_ahead_seconds.map(|(least, _)| least), method.clock_ahead_seconds.map(|(_, most)| most)),
         method.backup_every_seconds,
         method.restore_points,
         method.failed_backups,

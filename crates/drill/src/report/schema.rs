@@ -334,10 +334,13 @@ fn seen_point(seen: &Protected) -> SeenPoint {
 
 impl Counts {
     /// Each number with what it counts, for people.
-    pub fn rows(&self) -> [(&'static str, usize); 8] {
+    pub fn rows(&self) -> [(&'static str, usize); 11] {
         [
             ("acknowledged by the service", self.acknowledged),
             ("acknowledged and lost", self.lost),
+            ("… sent before the fault", self.lost_before_fault),
+            ("… sent between fault and recovery", self.lost_after_fault),
+            ("… sent after the recovery", self.lost_after_recovery),
             ("outcome unknown to the client", self.indeterminate),
             ("outcome unknown, found after all", self.recovered),
             ("refused", self.refused),

@@ -97,7 +97,7 @@ pub fn comparison(series: &Series, compared: &Comparison) -> String {
         ]);
     }
     align_right(&mut table, 1..4);
-    let [before, after] = compared.verdicts;
+    let [before, after] = &compared.verdicts;
     let (percent, resolution) = (compared.tolerance_percent, seconds(Some(compared.resolution_seconds)));
     lines([
         format!("{series}: {}", if compared.regression { "REGRESSION" } else { "no regression" }),

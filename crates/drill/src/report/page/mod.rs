@@ -7,6 +7,8 @@ mod time_line;
 mod waterfall;
 mod writes;
 
+use std::slice;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use gauge::Gauge;
@@ -22,11 +24,14 @@ const STYLE: &str = include_str!("page.css");
 /// Lays out a report. The time line comes drawn twice, for wide and for narrow screens; `files` are those beside this.
 pub fn render(report: &Report, wide: &Picture, narrow: &Picture, files: &[String]) -> String {
     let began = report.started_at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string();
-    let title = format!("{}: {} on {}, {began}", report.verdict, report.scenario, report.platform);
+    let title = format!("{}: {} on {}, {began}", report.essence().shown_verdict(), report.scenario, report.platform);
     let content = html! {
         (header(report, &began))
         main {
             (said("fail", "Why it is not a pass", &report.reasons))
+            @if let Some(limit) = &report.expected.limit {
+                (said("inconclusive", "A limit that this scenario is there to show", slice::from_ref(limit)))
+            }
             (said("inconclusive", "Worth attention", &report.warnings))
             section.gauges aria-label="Objectives and what was measured" {
                 (Gauge::time(report)) (Gauge::loss(report))
@@ -65,14 +70,16 @@ pub fn document(title: &str, content: Markup) -> String {
 }
 
 fn header(report: &Report, began: &str) -> Markup {
+    let (essence, limit) = (report.essence(), report.expected.limit.is_some() && report.expected.met);
     let glyph = match report.verdict {
+        _ if limit => "!",
         Verdict::Pass => "✓",
         Verdict::Fail => "✕",
         Verdict::Inconclusive => "?",
     };
     html! {
-        header class=(report.verdict) {
-            p.badge { span aria-hidden="true" { (glyph) } " " (report.verdict) }
+        header.(essence.tone()) {
+            p.badge { span aria-hidden="true" { (glyph) } " " (essence.shown_verdict()) }
             div {
                 h1 { (report.scenario) small { " on " (report.platform) } }
                 p.headline { (headline(report)) }
@@ -103,12 +110,14 @@ fn headline(report: &Report) -> String {
         Some(ledger) if ledger.lost == 0 => {
             format!("Of {} acknowledged writes, none was lost.", ledger.acknowledged)
         }
-        Some(ledger) => format!(
-            "Of {} acknowledged writes, {} were lost: those of the last {} before the fault.",
-            ledger.acknowledged,
-            ledger.lost,
-            interval(actual.rpa_seconds_min, actual.rpa_seconds_max)
-        ),
+        Some(ledger) => {
+            let rpa = interval(actual.rpa_seconds_min, actual.rpa_seconds_max);
+            let which = match ledger.lost == ledger.lost_before_fault {
+                true => format!(": those of the last {rpa} before the fault"),
+                false => format!(", {} of them acknowledged before the fault", ledger.lost_before_fault),
+            };
+            format!("Of {} acknowledged writes, {} were lost{which}.", ledger.acknowledged, ledger.lost)
+        }
     };
     format!("{back} {loss}")
 }

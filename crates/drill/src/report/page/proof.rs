@@ -55,6 +55,17 @@ pub fn method(report: &Report) -> Markup {
                     "every " (method.backup_every_seconds) " s; " (method.restore_points) " restore points seen, "
                     (method.failed_backups) " backups failed"
                 }))
+                @if let Some(moment) = method.inject_at {
+                    (fact("moment of the fault", html! {
+                        (moment) @if let Some(seed) = method.seed { ", seed " (seed) }
+                    }))
+                }
+                @if let Some((least, most)) = method.clock_ahead_seconds {
+                    (fact("clocks", html! {
+                        "the service's was " (format!("{least:.3} to {most:.3} s")) " ahead of the drill's"
+                    }))
+                }
+                @if let Some(copy) = &method.safety_copy { (fact("safety copy", html! { (copy) })) }
                 @if let Some(access) = &method.access { (fact("way to the service", html! { (access) })) }
                 (fact("versions", html! {
                     "drill " (method.drill_version)
