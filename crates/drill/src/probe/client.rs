@@ -65,6 +65,9 @@ pub struct Client {
 impl Client {
     /// A client of the service at `base`.
     pub fn new(base: Url) -> Result<Self> {
+        // Built beside remote repositories, the client can do TLS and insists on a provider, whatever the URL is. An
+        // error means that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .connect_timeout(TIMEOUT)
