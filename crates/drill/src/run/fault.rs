@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 
 use super::Run;
+use crate::clock::Moment;
 use crate::event::{Event, seconds_between};
 use crate::judge::{DETECTION_FAILURES, Outage, RUN_LENGTH, failures_in_a_row};
 use crate::platform::{Fault, Platform};
@@ -97,12 +98,16 @@ impl<P: Platform> Run<P> {
         let rpo = self.settings.rpo;
         self.progress.waiting("waiting until the newest restore point is older than the RPO");
         let newest = |record: &Record| record.restore_points.iter().map(|point| point.began).max();
-        let began = self.recorder.look(newest).context("there is no restore point")?;
-        // Judged is not this moment, but the age that the next restore point finds.
-        tokio::time::sleep_until(self.clock().instant(began + rpo)).await;
-        let newer = self.recorder.look(newest).filter(|newer| *newer > began);
-        if newer.is_some() {
-            return Err(Stop::Inconclusive("a restore point came although the backups were stopped".to_owned()));
+        let (_, stopped) = self.fault_moments()?;
+        let mut began = Moment::ZERO;
+        // The last one from before may be noticed late.
+        while let Some(newer) = self.recorder.look(newest).filter(|newer| *newer > began) {
+            if newer > stopped {
+                return Err(Stop::Inconclusive("a restore point came although the backups were stopped".to_owned()));
+            }
+            began = newer;
+            // Judged is not this moment, but the age that the next restore point finds.
+            tokio::time::sleep_until(self.clock().instant(began + rpo)).await;
         }
         let age = seconds_between(began, self.clock().now());
         self.happened(

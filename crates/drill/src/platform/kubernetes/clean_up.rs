@@ -5,8 +5,8 @@ use backup::lineage::Lineage;
 use serde_json::Value;
 
 use super::kubectl::State;
-use super::objects::Claim;
-use super::{DATA, Kubernetes, LEASE, Saved};
+use super::objects::{Claim, CronJob};
+use super::{CRON_JOB, DATA, Kubernetes, LEASE, Saved};
 use crate::probe::Client;
 
 impl Kubernetes {
@@ -31,15 +31,16 @@ impl Kubernetes {
         self.scale_back(&saved).await?;
         if !untouched {
             self.serve_what_was_lost(&saved).await?;
-            self.tasks.shutdown().await;
         }
         self.set_suspended(saved.suspended).await?;
         self.delete_own_jobs().await?;
+        self.prove_whole(&saved).await?;
+        self.tasks.shutdown().await;
         // Last of all: until then, another drill would meet a system in pieces.
         if holder.is_some() {
             self.kubectl.change(&["delete", "lease", LEASE]).await?;
         }
-        Ok("service ready, backups on, nothing of the drill left".to_owned())
+        Ok("service ready with its data, backups on, nothing of the drill left".to_owned())
     }
 
     async fn lease_holder(&self) -> Result<Option<String>> {
@@ -88,13 +89,27 @@ impl Kubernetes {
         self.kubectl.note(&format!("the service serves lineage {found}, not the lost {}; restoring it", lost.short()));
         self.stop_everything().await?;
         self.run_restore_job(&["restore", "--latest", "--force", "--lineage", lost.as_str(), "--json"]).await?;
-        self.scale_back(saved).await?;
-        let found = self.served_lineage(saved).await?;
-        let shown = found.as_ref().map_or("none", Lineage::as_str);
+        self.scale_back(saved).await
+    }
+
+    /// Reads back what was put right, and asks the service itself: an answer to a change is no evidence.
+    async fn prove_whole(&mut self, saved: &Saved) -> Result<()> {
+        let replicas = self.deployment().await?.spec.replicas;
+        ensure!(replicas == saved.replicas, "{} replicas expected, found {replicas}", saved.replicas);
+        let cron_job: CronJob = self.kubectl.must_get("cronjob", CRON_JOB).await?;
+        let suspended = cron_job.spec.suspend;
         ensure!(
-            found.as_ref() == Some(lost),
-            "after the restore, lineage {lost} was expected at the service, found {shown}"
+            suspended == saved.suspended,
+            "cronjob {CRON_JOB}: suspend expected {}, found {suspended}",
+            saved.suspended
         );
+        let left = self.own_jobs().await?;
+        ensure!(left.is_empty(), "no Job of the drill expected, found {}", left.join(", "));
+        if let Some(expected) = &saved.lineage {
+            let found = self.served_lineage(saved).await?;
+            let shown = found.as_ref().map_or("none", Lineage::as_str);
+            ensure!(found.as_ref() == Some(expected), "lineage {expected} expected at the service, found {shown}");
+        }
         Ok(())
     }
 

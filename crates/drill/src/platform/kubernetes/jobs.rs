@@ -90,18 +90,24 @@ impl Kubernetes {
         format!("drill-{purpose}-{}-{}", self.run_in_names(), self.jobs)
     }
 
-    /// Deletes the Jobs that this run created. They are known by their names: one that is made from the CronJob gets no
-    /// label of ours in the same call, and the drill may be stopped before the next.
+    /// Deletes the Jobs that this run created.
     pub(super) async fn delete_own_jobs(&self) -> Result<()> {
-        let jobs: Vec<Job> = self.kubectl.list("jobs", None).await?;
-        let run = format!("-{}-", self.run_in_names());
-        let is_own = |name: &&str| name.starts_with("drill-") && name.contains(&run);
-        let own: Vec<&str> = jobs.iter().map(|job| job.metadata.name.as_str()).filter(is_own).collect();
+        let own = self.own_jobs().await?;
         if own.is_empty() {
             return Ok(());
         }
-        let arguments: Vec<&str> = ["delete", "job", "--ignore-not-found"].into_iter().chain(own).collect();
+        let names = own.iter().map(String::as_str);
+        let arguments: Vec<&str> = ["delete", "job", "--ignore-not-found"].into_iter().chain(names).collect();
         self.kubectl.change(&arguments).await.map(drop)
+    }
+
+    /// They are known by their names: one that is made from the CronJob gets no label of ours in the same call, and the
+    /// drill may be stopped before the next.
+    pub(super) async fn own_jobs(&self) -> Result<Vec<String>> {
+        let jobs: Vec<Job> = self.kubectl.list("jobs", None).await?;
+        let run = format!("-{}-", self.run_in_names());
+        let names = jobs.into_iter().map(|job| job.metadata.name);
+        Ok(names.filter(|name| name.starts_with("drill-") && name.contains(&run)).collect())
     }
 
     fn run_in_names(&self) -> String {

@@ -231,7 +231,9 @@ impl Pod {
 
 /// What to do about obstacles that are well known.
 fn advice(why: &str) -> &'static str {
-    if why.contains("node affinity") {
+    if why.contains("unschedulable") {
+        " (a node takes no pods, and a volume that is on it cannot follow the service: kubectl uncordon)"
+    } else if why.contains("node affinity") {
         " (the volumes are on different nodes: delete the empty one and restore before the service starts)"
     } else if why.contains("ImagePull") || why.contains("ErrImage") {
         " (the image is not on the node: import it)"

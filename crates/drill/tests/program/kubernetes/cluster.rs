@@ -157,6 +157,7 @@ impl Cluster {
         assert_eq!(self.available(), 1);
         assert_eq!(self.objects("cronjob")["sqlite-backup"]["spec"]["suspend"], false);
         assert!(self.objects("persistentvolumeclaim")["pra-data"]["metadata"]["deletionTimestamp"].is_null());
+        assert_ne!(self.state()["cordoned"], true);
         assert_eq!(names(&self.objects("lease")), Vec::<String>::new());
         let jobs = names(&self.objects("job"));
         assert!(jobs.iter().all(|job| !job.starts_with("drill-")), "left behind: {jobs:?}");

@@ -36,6 +36,10 @@ fn fails(number: u32, told: &Value, message: &str) {
     assert!(said.contains(message) || reported.to_string().contains(message), "{number}: {said} {reported:#}");
     if code == 5 {
         assert!(said.contains("`drill cleanup` tries it again"), "{number}: {said}");
+        assert!(
+            said.contains("kubectl --context stand-in --namespace pra scale deployment app --replicas=1"),
+            "{said}"
+        );
         cleaned_up(&cluster);
     } else {
         cluster.assert_whole();

@@ -65,6 +65,17 @@ fn a_killed_drill_keeps_others_away_until_it_is_cleaned_up() {
 }
 
 #[test]
+fn a_drill_killed_while_a_node_is_drained_gives_it_back() {
+    let cluster = Cluster::new();
+    let mut drill = cluster.start(&["drain-node"]);
+    drill.wait_for(" s  D1  ");
+    kill(Pid::from_raw(drill.pid()), Signal::SIGKILL).unwrap();
+    assert_eq!(drill.end(), None);
+    assert_exit(&cluster.cleanup().output().unwrap(), 0);
+    cluster.assert_whole();
+}
+
+#[test]
 fn cleaning_up_restores_what_a_service_that_is_up_has_lost() {
     let cluster = Cluster::new();
     cluster.tell(&json!({"no_restore": true}));

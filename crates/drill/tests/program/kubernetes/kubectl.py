@@ -186,6 +186,9 @@ class Cluster:
         self.add("job", {"kind": "Job", "metadata": {"name": name}, "spec": job["spec"]})
 
     def can_start(self, name, pod):
+        if self.state.get("cordoned"):
+            affinity = "2 node(s) didn't match PersistentVolume's node affinity"
+            return unscheduled(pod, f"0/3 nodes are available: 1 node(s) were unschedulable, {affinity}")
         for part, why in self.told.get("pending", {}).items():
             if part in name:
                 return unscheduled(pod, why)
@@ -361,6 +364,16 @@ def patch(cluster, options, kind, name):
     cluster.must_find(kind, name)["spec"].update(from_json(options["--patch"])["spec"])
 
 
+def cordon(cluster, options, node):
+    assert node == "node-0", node
+    cluster.state["cordoned"] = True
+
+
+def uncordon(cluster, options, node):
+    assert node == "node-0", node
+    cluster.state["cordoned"] = False
+
+
 def delete(cluster, options, kind, *names):
     if "--selector" in options:
         names = [body["metadata"]["name"] for body in selected(cluster, kind, options["--selector"])]
@@ -387,7 +400,10 @@ def execute(cluster, options, target, *argv):
     return command(cluster, pods[0], {"name": "exec", "command": [argv[0]], "args": argv[1:]})
 
 
-VERBS = {"get": get, "create": create, "scale": scale, "patch": patch, "delete": delete, "logs": logs, "exec": execute}
+VERBS = {
+    **{"get": get, "create": create, "scale": scale, "patch": patch, "delete": delete, "logs": logs, "exec": execute},
+    **{"cordon": cordon, "uncordon": uncordon},
+}
 READING = ("get", "logs", "exec")
 
 

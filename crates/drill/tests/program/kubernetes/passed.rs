@@ -95,3 +95,29 @@ fn a_service_without_a_node_port_is_reached_through_a_tunnel_and_the_report_says
     let (_, direct) = pass(&["kill-pod"]);
     assert_eq!(direct["method"]["access"], "url");
 }
+
+#[test]
+fn backups_that_stop_are_noticed_by_the_age_of_the_newest() {
+    let cluster = Cluster::new();
+    cluster.said(&["stuck-backups"], 0);
+    cluster.assert_whole_with_sentinel();
+    let report = cluster.place.report();
+    assert_eq!((&report["verdict"], &report["causes"][0]), (&"fail".into(), &"exposed".into()), "{report:#}");
+    assert_eq!(report["ledger"]["refused"], 0, "{report:#}");
+    assert!(cluster.changes().contains(&r#"patch cronjob sqlite-backup {"spec":{"suspend":true}}"#.to_owned()));
+}
+
+#[test]
+fn a_drained_node_shows_that_the_volume_cannot_follow_and_is_given_back() {
+    let cluster = Cluster::new();
+    cluster.said(&["drain-node", "--cluster-patience", "6s"], 0);
+    cluster.assert_whole_with_sentinel();
+    let report = cluster.place.report();
+    assert_eq!((&report["verdict"], &report["causes"][0]), (&"fail".into(), &"not-recovered".into()), "{report:#}");
+    let reasons = report["reasons"].to_string();
+    assert!(reasons.contains("didn't match PersistentVolume's node affinity"), "{reasons}");
+    assert!(reasons.contains("cannot follow the service"), "{reasons}");
+    let changes = cluster.changes();
+    let place = |change: &str| changes.iter().position(|done| done == change).unwrap_or_else(|| panic!("{changes:?}"));
+    assert!(place("cordon node-0") < place("uncordon node-0"));
+}

@@ -73,3 +73,20 @@ fn a_dry_run_names_the_real_objects_and_changes_nothing() {
     assert_eq!(cluster.changes(), Vec::<String>::new());
     cluster.assert_whole();
 }
+
+#[test]
+fn what_could_not_be_undone_on_a_cluster_is_not_offered_there() {
+    let cluster = Cluster::new();
+    for (scenario, why) in [
+        ("lose-both-volumes", "could not be brought back"),
+        ("kill-backup-volume", "could not be brought back"),
+        ("full-disk", "the disk of a node would fill"),
+        ("human-error", "the image holds no program that changes a file or a row"),
+        ("poisoned-backup", "its init container restores"),
+    ] {
+        let said = cluster.said(&[scenario], 2);
+        assert!(said.contains(&format!("{scenario} is not offered on stand-in")) && said.contains(why), "{said}");
+    }
+    assert_eq!(cluster.changes(), Vec::<String>::new());
+    cluster.assert_whole();
+}
