@@ -9,6 +9,7 @@ use crate::interrupt::Interrupt;
 use crate::judge::{Evidence, Verdict, judge};
 use crate::objectives::Objectives;
 use crate::platform::Platform;
+use crate::probe::ServiceStatus;
 use crate::report::{Archive, Facts, Report};
 use crate::run::Run;
 use crate::scenario::Scenario;
@@ -105,6 +106,7 @@ fn conclude<P: Platform>(
             restored: run.restored.as_ref(),
             may_lose: scenario.about().may_lose,
             backups_on_trial: scenario.about().backups_on_trial,
+            is_journaled: run.service.as_ref().is_some_and(ServiceStatus::is_journaled),
             objectives,
             stop,
         });

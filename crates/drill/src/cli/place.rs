@@ -28,6 +28,9 @@ pub struct Place {
     /// Public URL of the service on the cluster [default: its node port on the first node]
     #[arg(long, value_name = "URL", requires = "context")]
     url: Option<Url>,
+    /// Local: have the service journal what it acknowledges beside the restore points (app --protect sync)
+    #[arg(long, conflicts_with = "context")]
+    pub protect: bool,
     /// kill-pod on Kubernetes: without a grace period
     #[arg(long, requires = "context")]
     force: bool,

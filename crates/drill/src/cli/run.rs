@@ -195,6 +195,9 @@ impl Run {
         let programs = Programs::beside_this_one()?;
         let folder = Folder::at(root);
         let mut local = Local::new(programs, folder, self.backup_every(), recorder.clone(), progress.clone());
+        if self.place.protect {
+            local.with_a_journal();
+        }
         if scenario.about().faults().any(|fault| fault == Fault::FillVolume) {
             local.on_a_small_disk();
         }

@@ -18,7 +18,8 @@ pub(super) fn mark(manifest: &Manifest) -> Option<i64> {
 /// By ids: nothing survives that is newer than the restore point. By time: its snapshot began after the last survivor
 /// was sent and before the first lost write was acknowledged, as far as the clocks can be compared.
 pub(super) fn contradiction(evidence: &Evidence, ledger: &Reconciliation, moments: Moments) -> Option<String> {
-    let manifest = &evidence.restored?.restore_point;
+    // With a journal, the recovery point is not that of a restore point.
+    let manifest = &evidence.restored.filter(|_| !evidence.is_journaled)?.restore_point;
     let before = loss::before(&evidence.record.writes, moments.effective);
     // One that was under way when the fault struck may have come after it.
     let settled = before.iter().filter(|(_, write)| write.done < moments.requested);

@@ -24,6 +24,7 @@ pub(super) struct Drill {
     pub restored: Option<Restored>,
     pub may_lose: bool,
     pub backups_on_trial: bool,
+    pub is_journaled: bool,
     pub objectives: Objectives,
     pub stop: Option<Stop>,
 }
@@ -74,6 +75,7 @@ impl Drill {
             restored: None,
             may_lose: true,
             backups_on_trial: false,
+            is_journaled: false,
             objectives: Objectives { rto: ms(2000), rpo: ms(1500) },
             stop: None,
         }
@@ -141,6 +143,7 @@ impl Drill {
             restored: self.restored.as_ref(),
             may_lose: self.may_lose,
             backups_on_trial: self.backups_on_trial,
+            is_journaled: self.is_journaled,
             objectives: self.objectives,
             stop: self.stop.as_ref(),
         })
@@ -221,6 +224,10 @@ const LEDGERS_AND_FINAL_READS: &[Mutation] = &[
     }, Verdict::Fail, &[Cause::Torn, Cause::LostThoughHeld]),
     ("newer than the restore point, and there", |d| d.find(41), Verdict::Inconclusive, &[]),
     ("all is there, although a restore point is said to have been restored", |d| (41..50).for_each(|seq| d.find(seq)), Verdict::Inconclusive, &[]),
+    ("all is there, thanks to a journal", |d| {
+        d.is_journaled = true;
+        (41..50).for_each(|seq| d.find(seq));
+    }, Verdict::Pass, &[]),
     ("the ledger is empty", |d| d.record.writes.clear(), Verdict::Fail, &[Cause::Unexpected]),
     ("no write was ever acknowledged", |d| {
         d.record.writes.iter_mut().for_each(|write| write.outcome = refused());

@@ -57,6 +57,8 @@ pub struct Evidence<'a> {
     pub may_lose: bool,
     /// Whether the fault is one of the backups: the RPO is then missed as soon as the newest restore point is too old.
     pub backups_on_trial: bool,
+    /// Whether the service keeps a journal, so that more comes back than a restore point holds.
+    pub is_journaled: bool,
     /// The targets.
     pub objectives: Objectives,
     /// Why the drill stopped before its end, if it did.

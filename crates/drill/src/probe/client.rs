@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::record::Outcome;
 
@@ -31,6 +32,15 @@ pub struct ServiceStatus {
     pub lineage: Option<backup::lineage::Lineage>,
     /// Its version.
     pub version: String,
+    #[serde(default)]
+    protection: Option<IgnoredAny>,
+}
+
+impl ServiceStatus {
+    /// Whether it keeps a journal of what it acknowledges, so that more comes back than a restore point holds.
+    pub fn is_journaled(&self) -> bool {
+        self.protection.is_some()
+    }
 }
 
 /// The body of a refusal, as far as the ledger needs it.

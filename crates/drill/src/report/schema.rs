@@ -165,6 +165,8 @@ pub struct Method {
     pub inject_at: Option<InjectAt>,
     /// What a random moment was decided by; `null` for any other.
     pub seed: Option<u32>,
+    /// Whether the service kept a journal of what it acknowledged.
+    pub is_journaled: bool,
     /// Where the copy was that the fault could not reach; `null` for a fault that costs no data.
     pub safety_copy: Option<String>,
     /// How far the service's clock was ahead of the drill's, least and most; `null` if no answer told, or if one of them
@@ -287,6 +289,7 @@ fn method(facts: &Facts) -> Method {
         backup_every_seconds: facts.settings.backup_every.as_secs_f64(),
         inject_at: facts.inject_at,
         seed: (facts.inject_at == Some(InjectAt::Random)).then_some(facts.settings.seed),
+        is_journaled: facts.service.is_some_and(ServiceStatus::is_journaled),
         safety_copy: facts.safety_copy.map(str::to_owned),
         clock_ahead_seconds: facts.record.offset.bounds(),
         restore_points: facts.record.restore_points.len(),

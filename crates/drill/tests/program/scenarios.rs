@@ -112,6 +112,12 @@ fn without_another_copy_the_loss_of_both_volumes_is_final() {
 }
 
 #[test]
+fn with_a_journal_nothing_is_lost_with_the_volume() {
+    let report = as_expected(&["kill-pvc", "--protect", "--rpo", "0s"], "pass");
+    assert_eq!((&report["ledger"]["lost"], &report["method"]["is_journaled"]), (&0.into(), &true.into()), "{report:#}");
+}
+
+#[test]
 fn a_limit_that_is_not_met_in_the_stated_way_is_a_failure() {
     let place = Place::new();
     // Not the recovery alone takes too long: so does everything.

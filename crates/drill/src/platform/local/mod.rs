@@ -50,6 +50,7 @@ pub struct Local {
     supervisor: Option<Supervisor>,
     schedule: Option<Schedule>,
     lineage: Option<Lineage>,
+    is_journaled: bool,
     small_disk: bool,
     disk: Option<Disk>,
 }
@@ -73,6 +74,7 @@ impl Local {
             supervisor: None,
             schedule: None,
             lineage: None,
+            is_journaled: false,
             small_disk: false,
             disk: None,
         }
@@ -81,6 +83,11 @@ impl Local {
     /// Serves on this address instead of a free one.
     pub fn listen_on(&mut self, address: SocketAddr) {
         self.address = Some(address);
+    }
+
+    /// Has the service keep a journal beside the restore points.
+    pub fn with_a_journal(&mut self) {
+        self.is_journaled = true;
     }
 
     /// Puts the database on a disk that is small enough to be filled.
@@ -204,7 +211,7 @@ impl Platform for Local {
     }
 
     async fn start_service(&mut self) -> Result<()> {
-        let app = self.programs.service(&self.folder);
+        let app = self.programs.service(&self.folder, self.is_journaled);
         self.supervisor = Some(Supervisor::start(app, self.address, self.folder.clone()));
         Ok(())
     }

@@ -43,9 +43,12 @@ impl Programs {
         Ok(())
     }
 
-    pub(super) fn service(&self, folder: &Folder) -> Invocation {
-        let arguments: Vec<OsString> =
+    pub(super) fn service(&self, folder: &Folder, is_journaled: bool) -> Invocation {
+        let mut arguments: Vec<OsString> =
             vec!["--db-path".into(), folder.database().into(), "--backup-dir".into(), folder.repository.clone().into()];
+        if is_journaled {
+            arguments.extend(["--protect", "sync"].map(OsString::from));
+        }
         (self.app.clone(), arguments)
     }
 
