@@ -31,6 +31,10 @@ pub struct Place {
     /// Local: have the service journal what it acknowledges beside the restore points (app --protect sync)
     #[arg(long, conflicts_with = "context")]
     pub protect: bool,
+    /// Local: keep every restore point in this remote repository too (backup push), one that is for drills alone: what they
+    /// send stays there
+    #[arg(long, value_name = "URL", conflicts_with = "context")]
+    pub remote: Option<String>,
     /// kill-pod on Kubernetes: without a grace period
     #[arg(long, requires = "context")]
     force: bool,

@@ -188,13 +188,26 @@ impl Run {
     fn settings(&self, scenario: Scenario, recovery: Recovery, seed: u32) -> Settings {
         let Self { rate, patience, give_up, inject_at, .. } = *self;
         let (backup_every, rpo) = (self.backup_every(), self.objectives(scenario).rpo);
-        Settings { rate, backup_every, patience, give_up, recovery, inject_at, seed, rpo, has_remote: false }
+        Settings {
+            rate,
+            backup_every,
+            patience,
+            give_up,
+            recovery,
+            inject_at,
+            seed,
+            rpo,
+            has_remote: self.place.remote.is_some(),
+        }
     }
 
     fn local(&self, scenario: Scenario, root: PathBuf, recorder: &Arc<Recorder>, progress: &Progress) -> Result<Local> {
         let programs = Programs::beside_this_one()?;
         let folder = Folder::at(root);
         let mut local = Local::new(programs, folder, self.backup_every(), recorder.clone(), progress.clone());
+        if let Some(remote) = &self.place.remote {
+            local.keep_elsewhere(remote.clone());
+        }
         if self.place.protect {
             local.with_a_journal();
         }

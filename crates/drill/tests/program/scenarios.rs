@@ -112,6 +112,16 @@ fn without_another_copy_the_loss_of_both_volumes_is_final() {
 }
 
 #[test]
+fn with_another_copy_the_loss_of_both_volumes_is_recovered_from() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let remote = format!("file://{}", elsewhere.path().display());
+    let report = as_expected(&["lose-both-volumes", "--remote", &remote], "pass");
+    assert_eq!(report["expected"]["limit"], Value::Null);
+    assert!(number(&report, "/ledger/lost_before_fault") >= 1.0, "{report:#}");
+    assert_eq!(report["ledger"]["lost_after_fault"], 0);
+}
+
+#[test]
 fn with_a_journal_nothing_is_lost_with_the_volume() {
     let report = as_expected(&["kill-pvc", "--protect", "--rpo", "0s"], "pass");
     assert_eq!((&report["ledger"]["lost"], &report["method"]["is_journaled"]), (&0.into(), &true.into()), "{report:#}");

@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use backup::Restored;
 use backup::lineage::Lineage;
 use backup::take::Taken;
 use reqwest::Url;
+use serde::Deserialize;
 
 use disk::Disk;
 pub use folder::{Folder, StateDir};
@@ -50,6 +51,7 @@ pub struct Local {
     supervisor: Option<Supervisor>,
     schedule: Option<Schedule>,
     lineage: Option<Lineage>,
+    remote: Option<String>,
     is_journaled: bool,
     small_disk: bool,
     disk: Option<Disk>,
@@ -74,6 +76,7 @@ impl Local {
             supervisor: None,
             schedule: None,
             lineage: None,
+            remote: None,
             is_journaled: false,
             small_disk: false,
             disk: None,
@@ -83,6 +86,11 @@ impl Local {
     /// Serves on this address instead of a free one.
     pub fn listen_on(&mut self, address: SocketAddr) {
         self.address = Some(address);
+    }
+
+    /// Keeps every restore point in a remote repository too.
+    pub fn keep_elsewhere(&mut self, remote: String) {
+        self.remote = Some(remote);
     }
 
     /// Has the service keep a journal beside the restore points.
@@ -197,7 +205,12 @@ impl Platform for Local {
     }
 
     async fn fetch(&mut self) -> Result<String> {
-        bail!("restore points are not kept anywhere else")
+        let (remote, lineage) = (self.remote.as_ref(), self.lineage.as_ref());
+        let (remote, lineage) = remote.zip(lineage).context("restore points are not kept anywhere else")?;
+        let command = self.programs.pull(&self.folder, remote, lineage);
+        self.progress.command(&programs::as_typed(command.as_std()));
+        let pulled: Pulled = programs::result_of(command, &self.folder, RESTORE_LIMIT).await?;
+        Ok(format!("fetched {} from {remote}", pulled.pulled.join(", ")))
     }
 
     async fn bring_back(&mut self, safety_copy: &Path) -> Result<String> {
@@ -222,7 +235,8 @@ impl Platform for Local {
 
     async fn resume_backups(&mut self) -> Result<()> {
         let (programs, folder) = (self.programs.clone(), self.folder.clone());
-        self.schedule = Some(Schedule::start(programs, folder, self.backup_every, self.recorder.clone()));
+        let (remote, recorder) = (self.remote.clone(), self.recorder.clone());
+        self.schedule = Some(Schedule::start(programs, folder, remote, self.backup_every, recorder));
         Ok(())
     }
 
@@ -248,6 +262,12 @@ impl Platform for Local {
         remove(&self.folder.root).await?;
         quiesced.map(|()| "no process, no file left".to_owned())
     }
+}
+
+/// What `backup pull` prints, as far as it matters here.
+#[derive(Deserialize)]
+struct Pulled {
+    pulled: Vec<String>,
 }
 
 /// How the service is started: everything but the address, which changes after the first start.

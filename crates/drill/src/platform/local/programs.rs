@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use backup::exit;
 use backup::lineage::Lineage;
-use serde::de::DeserializeOwned;
+use backup::take::Taken;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::process::Command;
 
 use super::{Folder, Invocation};
@@ -67,6 +68,27 @@ impl Programs {
     pub(super) fn restore(&self, folder: &Folder, lineage: &Lineage, manner: Manner) -> Command {
         let mut command = self.backup("restore", &folder.database(), &folder.repository);
         command.args(manner.arguments()).args(["--lineage", lineage.as_str()]);
+        command
+    }
+
+    /// Takes a restore point, and sends it to where restore points are kept too: it counts once it is there.
+    pub(super) async fn back_up(&self, folder: &Folder, remote: Option<&str>, limit: Duration) -> Result<Taken> {
+        let taken = result_of(self.take(folder), folder, limit).await?;
+        if let Some(remote) = remote {
+            result_of::<IgnoredAny>(self.elsewhere("push", folder, remote), folder, limit).await?;
+        }
+        Ok(taken)
+    }
+
+    pub(super) fn pull(&self, folder: &Folder, remote: &str, lineage: &Lineage) -> Command {
+        let mut command = self.elsewhere("pull", folder, remote);
+        command.args(["--lineage", lineage.as_str()]);
+        command
+    }
+
+    fn elsewhere(&self, subcommand: &str, folder: &Folder, remote: &str) -> Command {
+        let mut command = command(&self.backup);
+        command.arg(subcommand).arg("--repository").arg(&folder.repository).args(["--remote", remote, "--json"]);
         command
     }
 

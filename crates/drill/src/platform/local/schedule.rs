@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::{Folder, Programs, programs};
+use super::{Folder, Programs};
 use crate::record::{Protected, Recorder};
 
 /// A take that lasts longer has failed.
@@ -26,8 +26,15 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Takes a restore point now and then at each interval. What comes of it goes to the record.
-    pub fn start(calls: Programs, folder: Folder, every: Duration, recorder: Arc<Recorder>) -> Self {
+    /// Takes a restore point now and then at each interval, and keeps it elsewhere too if told where. What comes of it goes
+    /// to the record.
+    pub fn start(
+        calls: Programs,
+        folder: Folder,
+        remote: Option<String>,
+        every: Duration,
+        recorder: Arc<Recorder>,
+    ) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(every);
@@ -39,7 +46,7 @@ impl Schedule {
                     () = told(&mut stopped) => return,
                     _ = ticks.tick() => {}
                 }
-                let mut taking = pin!(programs::result_of(calls.take(&folder), &folder, TAKE_LIMIT));
+                let mut taking = pin!(calls.back_up(&folder, remote.as_deref(), TAKE_LIMIT));
                 let taken = tokio::select! {
                     taken = &mut taking => Some(taken),
                     () = told(&mut stopped) => None,
