@@ -158,6 +158,12 @@ pub enum Error {
         /// Why, without the URL, which may have a password in it.
         reason: String,
     },
+    /// A text that is no public key to encrypt for.
+    #[error("cannot encrypt for what --encrypt-to says: {reason}")]
+    Recipient {
+        /// Why, without the text, which may be a secret key.
+        reason: String,
+    },
     /// The store of a remote repository did not do what it was asked for.
     #[error("cannot {action} {object}: {reason}")]
     Remote {
@@ -167,6 +173,12 @@ pub enum Error {
         object: String,
         /// What the store said, and what to do next.
         reason: String,
+    },
+    /// A remote restore point cannot be read with the keys there are.
+    #[error("{object} is encrypted, and no key fits; give the secret key of one of its recipients with --identity")]
+    Sealed {
+        /// Its folder, as a URL.
+        object: String,
     },
     /// Something else has the name of a restore point that is to be pushed or pulled.
     #[error("{there} is another restore point of that name: {reason}; it was left as it is")]
@@ -200,8 +212,11 @@ impl Error {
                 exit::BUSY
             }
             Self::NoRestorePoint { .. } | Self::SeveralLineages(_) => exit::NO_RESTORE_POINT,
-            Self::DestinationExists { .. } | Self::OtherLineage { .. } | Self::OtherContent { .. } => exit::REFUSED,
-            Self::RemoteAddress { .. } => exit::USAGE,
+            Self::DestinationExists { .. }
+            | Self::OtherLineage { .. }
+            | Self::OtherContent { .. }
+            | Self::Sealed { .. } => exit::REFUSED,
+            Self::RemoteAddress { .. } | Self::Recipient { .. } => exit::USAGE,
             Self::Remote { .. } => exit::REMOTE,
         }
     }

@@ -14,6 +14,7 @@ mod listing;
 pub mod prune;
 pub mod pull;
 pub mod push;
+pub mod seal;
 mod sequence;
 mod store;
 

@@ -1,6 +1,8 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
-use backup::remote::pull::{self, Pulled, Which};
+use backup::remote::pull::{self, Pulled, Request, Which};
+use backup::remote::seal::Identities;
 use backup::restore::{Choice, LineageChoice};
 use backup::{Name, exit};
 use clap::Args;
@@ -32,6 +34,9 @@ pub struct Pull {
     /// before `restore --if-missing`
     #[arg(long, conflicts_with_all = ["name", "at", "all"])]
     if_missing: bool,
+    /// The file of a secret key of age, for what is encrypted
+    #[arg(long, value_name = "FILE", env = "BACKUP_IDENTITY")]
+    identity: Option<PathBuf>,
     #[command(flatten)]
     database: DatabaseArg,
     /// How long to wait while a take or prune is at work here
@@ -57,9 +62,11 @@ impl Pull {
             (None, Some(time)) => Which::One(Choice::At(time)),
             (None, None) => Which::One(Choice::Latest),
         };
+        let identities = self.identity.as_deref().map(Identities::read).transpose()?.unwrap_or_default();
+        let request = Request { which, lineage: self.lineage.clone(), identities };
         let writer = repository.writer(self.wait)?;
         let bar = progress_bar();
-        let pulled = pull::run(&remote, &writer, &which, self.lineage.as_ref(), &mut |progress| show(&bar, progress));
+        let pulled = pull::run(&remote, &writer, &request, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();
         let pulled = pulled?;
         done(&pulled, json, "")?;

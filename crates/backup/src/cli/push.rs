@@ -1,5 +1,5 @@
-use backup::remote::push::{self, Pushed, Sent, Which};
-use backup::{Name, exit};
+use backup::remote::push::{self, Pushed, Request, Sent, Which};
+use backup::{Error, Name, exit};
 use clap::Args;
 
 use super::remote::{RemoteArg, progress_bar, show};
@@ -21,6 +21,10 @@ pub struct Push {
     /// All that are not there yet
     #[arg(long)]
     all: bool,
+    /// Encrypt for this public key of age, age1…; several times for several. Manifests stay readable: they tell sizes,
+    /// times, digests, and the names and greatest keys of tables with AUTOINCREMENT
+    #[arg(long, value_name = "KEY", env = "BACKUP_ENCRYPT_TO", value_delimiter = ',', hide_env_values = true)]
+    encrypt_to: Vec<String>,
 }
 
 impl Push {
@@ -30,9 +34,12 @@ impl Push {
             None if self.all => Which::All,
             None => Which::Newest,
         };
+        // Read here, since the parser's errors repeat what may be a secret key by mistake.
+        let recipients = self.encrypt_to.iter().map(|key| key.parse().map_err(|reason| Error::Recipient { reason }));
+        let request = Request { which, recipients: recipients.collect::<Result<_, _>>()? };
         let remote = self.remote.open()?;
         let bar = progress_bar();
-        let pushed = push::run(&remote, &self.repository.open(), &which, &mut |progress| show(&bar, progress));
+        let pushed = push::run(&remote, &self.repository.open(), &request, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();
         let pushed = pushed?;
         if json {

@@ -13,13 +13,13 @@ use super::duration;
 
 const VARIABLE: &str = "BACKUP_REMOTE";
 
-/// The remote repository, where it has to be given.
+/// The remote repository, where it has to be given, if it is needed at all.
 #[derive(Debug, Args)]
 pub struct RemoteArg {
     /// The remote repository: s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY. The credentials are those of the
     /// environment: AWS_…, GOOGLE_…, AZURE_…
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
-    remote: String,
+    remote: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -50,7 +50,7 @@ pub struct StoreArgs {
 
 impl RemoteArg {
     pub fn open(&self) -> Result<Remote, Error> {
-        self.store.open(&self.remote)
+        self.store.open(self.remote.clone())
     }
 }
 
@@ -58,16 +58,16 @@ impl InsteadArg {
     /// `None` if the local repository is meant.
     pub fn open(&self) -> Result<Option<Remote>, Error> {
         let Some(given) = &self.remote else { return Ok(None) };
-        let url = given.clone().or_else(|| env::var(VARIABLE).ok());
-        let missing = || Error::RemoteAddress { reason: format!("give --remote a URL, or set {VARIABLE}") };
-        self.store.open(&url.ok_or_else(missing)?).map(Some)
+        self.store.open(given.clone().or_else(|| env::var(VARIABLE).ok())).map(Some)
     }
 }
 
 impl StoreArgs {
-    fn open(&self, url: &str) -> Result<Remote, Error> {
+    fn open(&self, url: Option<String>) -> Result<Remote, Error> {
+        let missing = || Error::RemoteAddress { reason: format!("give --remote a URL, or set {VARIABLE}") };
+        let url = url.filter(|url| !url.is_empty()).ok_or_else(missing)?;
         let (timeout, retries, ca) = (self.remote_timeout, self.remote_retries, self.remote_ca.clone());
-        Remote::open(url, &Options { timeout, retries, ca })
+        Remote::open(&url, &Options { timeout, retries, ca })
     }
 }
 

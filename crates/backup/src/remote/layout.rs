@@ -23,8 +23,19 @@ pub(super) struct RemoteManifest {
 pub(super) struct Stored {
     /// The folder of the pieces, beside the manifest.
     pub folder: String,
+    /// How each piece is encrypted, if it is.
+    #[serde(default)]
+    pub encryption: Option<Encryption>,
     /// In their order.
     pub pieces: Vec<Piece>,
+}
+
+/// What a piece is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Encryption {
+    /// See [`super::seal`].
+    Age,
 }
 
 /// One object, as it is stored.
@@ -33,24 +44,52 @@ pub(super) struct Piece {
     pub bytes: u64,
     /// BLAKE3 in lower-case hexadecimal.
     pub blake3: String,
+    /// Of an encrypted piece, what of the BLAKE3 of its content tells whether it can be used again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
 }
 
 impl Piece {
-    pub fn of(content: &[u8]) -> Self {
-        Self { bytes: content.len() as u64, blake3: blake3::hash(content).to_hex().to_string() }
+    /// As it is.
+    pub fn of(stored: &[u8]) -> Self {
+        Self { bytes: stored.len() as u64, blake3: blake3::hash(stored).to_hex().to_string(), content: None }
+    }
+
+    /// Encrypted.
+    pub fn sealed(stored: &[u8], content: &[u8]) -> Self {
+        Self { content: Some(short(content)), ..Self::of(stored) }
+    }
+
+    /// Whether it holds this content, by its digest.
+    pub fn holds(&self, content: &[u8]) -> bool {
+        match &self.content {
+            None => *self == Self::of(content),
+            Some(known) => *known == short(content),
+        }
     }
 
     /// Its key in the folder: sorted, the pieces are in order.
     pub fn key(&self, index: usize) -> String {
-        format!("{index:06}-{}-{}", self.bytes, self.blake3)
+        let plain = format!("{index:06}-{}-{}", self.bytes, self.blake3);
+        self.content.as_ref().map_or(plain.clone(), |content| format!("{plain}-{content}"))
     }
 
     fn parse(key: &str) -> Option<(usize, Self)> {
-        let mut parts = key.splitn(3, '-');
+        let mut parts = key.splitn(4, '-');
         let (index, bytes, blake3) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
-        let piece = Self { bytes, blake3: blake3.to_owned() };
-        (piece.key(index) == key && blake3::Hash::from_hex(blake3).is_ok()).then_some((index, piece))
+        let piece = Self { bytes, blake3: blake3.to_owned(), content: parts.next().map(str::to_owned) };
+        let is_ours = blake3::Hash::from_hex(blake3).is_ok() && piece.content.as_deref().is_none_or(is_short);
+        (is_ours && piece.key(index) == key).then_some((index, piece))
     }
+}
+
+/// Enough of a digest to tell apart what nobody chooses.
+fn short(content: &[u8]) -> String {
+    blake3::hash(content).to_hex()[..16].to_owned()
+}
+
+fn is_short(digest: &str) -> bool {
+    digest.len() == 16 && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Stored {
@@ -78,19 +117,18 @@ impl RemoteManifest {
     }
 }
 
-/// The folder for the stored file of a restore point. Those of other content, should it have the same name, are
-/// elsewhere.
-pub(super) fn folder(manifest: &Manifest) -> String {
-    let digest = blake3::hash(format!("{PIECE_BYTES} {}", manifest.stored_blake3()).as_bytes()).to_hex();
-    format!("{}.{}", manifest.name, &digest[..16])
+/// The folder for the stored file of a restore point. Those of other content, should it have the same name, and for other
+/// readers are elsewhere.
+pub(super) fn folder(manifest: &Manifest, recipients: &[String]) -> String {
+    let what = format!("{PIECE_BYTES} {} {}", manifest.stored_blake3(), recipients.join(" "));
+    format!("{}.{}", manifest.name, short(what.as_bytes()))
 }
 
 /// Whose a folder is.
 fn owner_of(folder: &str) -> Option<Name> {
     let (name, digest) = folder.rsplit_once('.')?;
-    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let owner: Name = name.parse().ok()?;
-    (digest.len() == 16 && digest.bytes().all(is_digit) && owner.as_str() == name).then_some(owner)
+    (is_short(digest) && owner.as_str() == name).then_some(owner)
 }
 
 /// What an object is, by its key relative to the repository; `None` if it is none of ours.
@@ -125,9 +163,11 @@ mod tests {
     #[test]
     fn keys_survive_a_round_trip() {
         let folder = format!("{NAME}.0123456789abcdef");
-        let piece = Piece::of(b"content");
-        let kind = kind_of(&format!("{folder}/{}", piece.key(3)));
-        assert_eq!(kind, Some(Kind::Piece { folder, index: 3, piece }));
+        for piece in [Piece::of(b"content"), Piece::sealed(b"sealed", b"content")] {
+            let kind = kind_of(&format!("{folder}/{}", piece.key(3)));
+            assert!(piece.holds(b"content") && !piece.holds(b"other"));
+            assert_eq!(kind, Some(Kind::Piece { folder: folder.clone(), index: 3, piece }));
+        }
         assert_eq!(kind_of(&format!("{NAME}.json")), Some(Kind::Manifest(NAME.parse().unwrap())));
     }
 
@@ -146,6 +186,7 @@ mod tests {
             format!("{NAME}.0123456789abcdef/000000-01-{digest}"),
             format!("{NAME}.0123456789abcdef/0-1-{digest}"),
             format!("{NAME}.0123456789abcdef/000000-1-{}", &digest[1..]),
+            format!("{NAME}.0123456789abcdef/000000-1-{digest}-0123"),
             format!("{NAME}.0123456789abcdef/deeper/000000-1-{digest}"),
         ] {
             assert_eq!(kind_of(&key), None, "{key}");

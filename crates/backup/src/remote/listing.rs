@@ -35,6 +35,7 @@ pub(super) struct Object {
     /// Relative to the repository.
     pub key: String,
     pub folder: String,
+    pub index: usize,
     /// What its key says of it.
     pub piece: Piece,
     /// What the store says of its size.
@@ -92,10 +93,10 @@ pub(super) async fn read(remote: &Remote) -> Result<Listing, Error> {
         let relative = parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
         match kind_of(&relative) {
             Some(Kind::Manifest(name)) => names.push(name),
-            Some(Kind::Piece { folder, piece, .. }) => {
+            Some(Kind::Piece { folder, index, piece }) => {
                 let modified =
                     Timestamp::from_second(object.last_modified.timestamp()).unwrap_or(Timestamp::UNIX_EPOCH);
-                listing.pieces.push(Object { key: relative, folder, piece, bytes: object.size, modified });
+                listing.pieces.push(Object { key: relative, folder, index, piece, bytes: object.size, modified });
             }
             None => {}
         }

@@ -9,8 +9,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{Piece, RemoteManifest};
+use super::layout::{Encryption, Piece, RemoteManifest};
 use super::listing::{self, Listing};
+use super::seal::Identities;
 use super::{PARALLEL, Progress, Remote};
 use crate::repository::partial;
 use crate::restore::choose::candidates;
@@ -18,7 +19,18 @@ use crate::restore::{Choice, LineageChoice};
 use crate::verify::{self, Check};
 use crate::{Error, Manifest, Name, Rejected, State, Writer, durable, stored};
 
-/// What to pull.
+/// What to pull, and with whose keys.
+#[derive(Debug)]
+pub struct Request {
+    /// Which restore points.
+    pub which: Which,
+    /// Of which lineage; needed only if there are several.
+    pub lineage: Option<LineageChoice>,
+    /// For those that are encrypted.
+    pub identities: Identities,
+}
+
+/// Which restore points to pull.
 #[derive(Clone, Debug)]
 pub enum Which {
     /// The best good one that fits.
@@ -43,19 +55,19 @@ pub struct Pulled {
 /// # Errors
 /// [`Error::NoRestorePoint`] and [`Error::SeveralLineages`] if it is not clear what to pull;
 /// [`Error::NothingGood`] if all that fits is damaged there; [`Error::OtherContent`] if another restore point of that
-/// name is here, or it would outrank younger ones; [`Error::Remote`] and [`Error::Io`].
+/// name is here, or it would outrank younger ones; [`Error::Sealed`] if no key fits; [`Error::Remote`] and
+/// [`Error::Io`].
 pub fn run(
     remote: &Remote,
     writer: &Writer,
-    which: &Which,
-    lineage: Option<&LineageChoice>,
+    request: &Request,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pulled, Error> {
     remote.runtime.block_on(async {
         let there = listing::read(remote).await?;
         let mut pulled = Pulled::default();
-        for manifest in choose(&there, which, lineage)? {
-            match one(remote, writer, &manifest, &there, report).await {
+        for manifest in choose(&there, &request.which, request.lineage.as_ref())? {
+            match one((remote, writer), request, &manifest, &there, report).await {
                 Ok(true) => pulled.pulled.push(manifest.name),
                 Ok(false) => pulled.present.push(manifest.name),
                 Err(Error::Damaged { reason, .. }) => {
@@ -65,7 +77,7 @@ pub fn run(
                 }
                 Err(error) => return Err(error),
             }
-            if matches!(which, Which::One(_)) {
+            if matches!(request.which, Which::One(_)) {
                 break;
             }
         }
@@ -89,8 +101,8 @@ fn choose(there: &Listing, which: &Which, lineage: Option<&LineageChoice>) -> Re
 
 /// Pulls one restore point; `false` if it is here and good.
 async fn one(
-    remote: &Remote,
-    writer: &Writer,
+    (remote, writer): (&Remote, &Writer),
+    request: &Request,
     manifest: &Manifest,
     there: &Listing,
     report: &mut dyn FnMut(Progress),
@@ -102,7 +114,7 @@ async fn one(
         return Ok(false);
     }
     expect_in_order(writer, manifest)?;
-    let fetched = fetch(remote, writer, described, report).await;
+    let fetched = fetch((remote, writer), &request.identities, described, report).await;
     if fetched.is_err()
         && let Err(error) = durable::remove(&partial(&writer.repository().stored_file(manifest)))
     {
@@ -153,8 +165,8 @@ fn expect_in_order(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
 }
 
 async fn fetch(
-    remote: &Remote,
-    writer: &Writer,
+    (remote, writer): (&Remote, &Writer),
+    identities: &Identities,
     described: &RemoteManifest,
     report: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
@@ -164,7 +176,11 @@ async fn fetch(
     let keys = described.remote.keys().zip(&described.remote.pieces);
     let mut pieces = futures_util::stream::iter(keys.map(|(key, piece)| get(remote, key, piece))).buffered(PARALLEL);
     let (mut done, total) = (0, manifest.stored_bytes());
-    while let Some(content) = pieces.try_next().await? {
+    while let Some(stored) = pieces.try_next().await? {
+        let content = match described.remote.encryption {
+            None => stored,
+            Some(Encryption::Age) => identities.open(&stored, &remote.url(&remote.key(&described.remote.folder)))?,
+        };
         file.write_all(&content).map_err(Error::io("write", &target))?;
         done += content.len() as u64;
         report(Progress { done, total });
@@ -198,9 +214,8 @@ async fn get(remote: &Remote, key: String, piece: &Piece) -> Result<Vec<u8>, Err
         return Err(damaged(format!("size in bytes expected {}, found {size}", piece.bytes)));
     }
     let content = answer.bytes().await.map_err(remote.failed("read", &key))?;
-    let found = Piece::of(&content);
-    if found != *piece {
-        let (expected, found) = (&piece.blake3, &found.blake3);
+    let (expected, found) = (&piece.blake3, &Piece::of(&content).blake3);
+    if found != expected {
         return Err(damaged(format!("BLAKE3 expected {expected:?}, found {found:?}")));
     }
     Ok(content.into())

@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use object_store::{ObjectStoreExt as _, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{self, PIECE_BYTES, Piece, RemoteManifest, Stored};
+use super::layout::{self, Encryption, PIECE_BYTES, Piece, RemoteManifest, Stored};
 use super::listing::{self, Found, Listing};
+use super::seal::{self, Recipient};
 use super::{PARALLEL, Progress, Remote, sequence};
 use crate::lineage::Lineage;
 use crate::restore::Choice;
@@ -22,6 +23,15 @@ use crate::{Error, Manifest, Name, Rejected, Repository, verify};
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
 pub(super) const REUSE: Duration = Duration::from_secs(12 * 3600);
+
+/// What to push, and for whom.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which restore points.
+    pub which: Which,
+    /// Who can read them there, with their secret keys; everybody, if nobody is named. Manifests are not encrypted.
+    pub recipients: Vec<Recipient>,
+}
 
 /// Which restore points to push.
 #[derive(Clone, Debug)]
@@ -65,17 +75,17 @@ pub struct Sent {
 pub fn run(
     remote: &Remote,
     repository: &Repository,
-    which: &Which,
+    request: &Request,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pushed, Error> {
-    let chosen = choose(repository, which)?;
+    let chosen = choose(repository, &request.which)?;
     remote.runtime.block_on(async {
         let mut there = listing::read(remote).await?;
         let mut pushed = Pushed::default();
         for candidates in chosen {
-            first_good(remote, repository, &candidates, &mut there, &mut pushed, report).await?;
+            first_good((remote, repository), request, &candidates, &mut there, &mut pushed, report).await?;
         }
-        if let (Which::Name(_), Some(rejected)) = (which, pushed.rejected.first()) {
+        if let (Which::Name(_), Some(rejected)) = (&request.which, pushed.rejected.first()) {
             return Err(Error::damaged(&repository.database(&rejected.name), rejected.reason.clone()));
         }
         Ok(pushed)
@@ -107,15 +117,15 @@ fn newest_first(manifests: impl DoubleEndedIterator<Item = Manifest>) -> Vec<Vec
 }
 
 async fn first_good(
-    remote: &Remote,
-    repository: &Repository,
+    (remote, repository): (&Remote, &Repository),
+    request: &Request,
     candidates: &[Manifest],
     there: &mut Listing,
     pushed: &mut Pushed,
     report: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
     for manifest in candidates {
-        match one(remote, repository, manifest, there, report).await {
+        match one((remote, repository), request, manifest, there, report).await {
             Ok(Some(sent)) => pushed.pushed.push(sent),
             Ok(None) => pushed.present.push(manifest.name.clone()),
             Err(Error::Damaged { path, reason }) if path.starts_with(repository.path()) => {
@@ -139,8 +149,8 @@ async fn first_good(
 
 /// Pushes one restore point; `None` if it is there.
 async fn one(
-    remote: &Remote,
-    repository: &Repository,
+    (remote, repository): (&Remote, &Repository),
+    request: &Request,
     local: &Manifest,
     there: &mut Listing,
     report: &mut dyn FnMut(Progress),
@@ -153,10 +163,12 @@ async fn one(
             return Ok(None);
         }
     }
-    let folder = layout::folder(local);
-    let (pieces, sent_bytes) = send(remote, repository, local, &folder, there, report).await?;
+    let recipients = &request.recipients;
+    let folder = layout::folder(local, &seal::names(recipients));
+    let (pieces, sent_bytes) = send((remote, repository), recipients, local, &folder, there, report).await?;
     let bytes = pieces.iter().map(|piece| piece.bytes).sum();
-    let stored = Stored { folder, pieces };
+    let encryption = (!recipients.is_empty()).then_some(Encryption::Age);
+    let stored = Stored { folder, encryption, pieces };
     confirm_sizes(remote, &stored).await?;
     let manifest = Manifest { sequence: sequence::of(local, &there.manifests()), ..local.clone() };
     let described = RemoteManifest { manifest, remote: stored };
@@ -193,8 +205,8 @@ fn expect_same(remote: &Remote, local: &Manifest, found: &Found) -> Result<(), E
 
 /// Sends the pieces that are not there; gives all, and the number of bytes that were sent.
 async fn send(
-    remote: &Remote,
-    repository: &Repository,
+    (remote, repository): (&Remote, &Repository),
+    recipients: &[Recipient],
     local: &Manifest,
     folder: &str,
     there: &Listing,
@@ -218,16 +230,19 @@ async fn send(
         if read_bytes > total {
             break;
         }
-        let piece = Piece::of(&content);
-        let key = format!("{folder}/{}", piece.key(pieces.len()));
-        if !usable.contains(&key.as_str()) {
+        let index = pieces.len();
+        let there = usable.iter().find(|object| object.index == index && object.piece.holds(&content));
+        if let Some(object) = there {
+            pieces.push(object.piece.clone());
+        } else {
             if uploads.len() == PARALLEL {
                 uploads.try_next().await?;
             }
+            let (piece, stored) = make(content, recipients).map_err(Error::io("encrypt", &path))?;
             sent_bytes += piece.bytes;
-            uploads.push(put(remote, key, content));
+            uploads.push(put(remote, format!("{folder}/{}", piece.key(index)), stored));
+            pieces.push(piece);
         }
-        pieces.push(piece);
         report(Progress { done: read_bytes, total });
     }
     uploads.try_collect::<()>().await?;
@@ -236,13 +251,22 @@ async fn send(
     Ok((pieces, sent_bytes))
 }
 
-/// The keys of pieces that an earlier push left, young enough and whole.
-fn usable<'a>(there: &'a Listing, folder: &str) -> Vec<&'a str> {
+/// A piece of some content, and what is stored of it.
+fn make(content: Vec<u8>, recipients: &[Recipient]) -> io::Result<(Piece, Vec<u8>)> {
+    if recipients.is_empty() {
+        return Ok((Piece::of(&content), content));
+    }
+    let stored = seal::seal(&content, recipients)?;
+    Ok((Piece::sealed(&stored, &content), stored))
+}
+
+/// The pieces that an earlier push left, young enough and whole.
+fn usable<'a>(there: &'a Listing, folder: &str) -> Vec<&'a listing::Object> {
     let oldest = Timestamp::now() - REUSE;
     let fits = |object: &&listing::Object| {
         object.folder == folder && object.bytes == object.piece.bytes && object.modified >= oldest
     };
-    there.pieces.iter().filter(fits).map(|object| object.key.as_str()).collect()
+    there.pieces.iter().filter(fits).collect()
 }
 
 /// Its key holds its digest, so that whatever it overwrites is the same: it can be sent again after a lost answer.

@@ -124,6 +124,8 @@ fn before_a_service_starts_a_pull_brings_what_is_lost_and_nothing_else() {
     // What exists must not depend on a remote that cannot be reached.
     let gone = Store::at("file:///does/not/exist", "");
     gone.run(&fresh, &["pull", "--if-missing"]).expect(0);
+    fresh.run(&["pull", "--if-missing"]).expect(0);
+    Stage::new().run(&["pull", "--if-missing"]).expect(2).says("BACKUP_REMOTE");
     gone.run(&Stage::new(), &["pull", "--if-missing"]).expect(1).says("does not exist");
 }
 

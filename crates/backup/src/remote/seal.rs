@@ -1,0 +1,95 @@
+//! Encryption before anything leaves the machine: each piece is an age file of its own, see <https://age-encryption.org/v1>.
+//!
+//! By itself, so that an interrupted push goes on with any piece, and memory stays bounded. That pieces are in their
+//! place is what the digest of the whole stored file tells.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::path::Path;
+use std::str::FromStr;
+
+use age::x25519;
+
+use crate::Error;
+
+/// Somebody who can read what is stored, by a public key: `age1…`.
+#[derive(Clone)]
+pub struct Recipient(x25519::Recipient);
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.to_string().fmt(f)
+    }
+}
+
+impl FromStr for Recipient {
+    type Err = String;
+
+    /// The error does not repeat the text, which may be the secret key by mistake.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let recipient = text.trim().parse();
+        recipient.map(Self).map_err(|_| "no public key of age, which looks like age1…; age-keygen makes one".into())
+    }
+}
+
+/// Names recipients in the order of no matter which list.
+pub(super) fn names(recipients: &[Recipient]) -> Vec<String> {
+    let mut names: Vec<String> = recipients.iter().map(|recipient| recipient.0.to_string()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Encrypts a piece.
+pub(super) fn seal(content: &[u8], recipients: &[Recipient]) -> io::Result<Vec<u8>> {
+    let keys = recipients.iter().map(|recipient| &recipient.0 as &dyn age::Recipient);
+    let encryptor = age::Encryptor::with_recipients(keys).map_err(io::Error::other)?;
+    let mut sealed = Vec::with_capacity(content.len() + content.len() / 1024 + 1024);
+    let mut writer = encryptor.wrap_output(&mut sealed)?;
+    writer.write_all(content)?;
+    writer.finish()?;
+    Ok(sealed)
+}
+
+/// The secret keys that pieces are decrypted with. Says nothing of them.
+#[derive(Default)]
+pub struct Identities(Vec<Box<dyn age::Identity>>);
+
+impl fmt::Debug for Identities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} identities", self.0.len())
+    }
+}
+
+impl Identities {
+    /// Reads a file as `age-keygen` writes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read or holds no secret key; what it holds is not repeated.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let unfit = || Error::io("read the secret keys in", path);
+        let none = || io::Error::other("expected AGE-SECRET-KEY-1…, as age-keygen writes it, found none");
+        let file = File::open(path).map_err(unfit())?;
+        let parsed = age::IdentityFile::from_buffer(BufReader::new(file)).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => unfit()(none()),
+            _ => unfit()(error),
+        })?;
+        let identities = parsed.into_identities().map_err(|_| unfit()(none()))?;
+        if identities.is_empty() { Err(unfit()(none())) } else { Ok(Self(identities)) }
+    }
+
+    /// Decrypts a piece of `object`.
+    pub(super) fn open(&self, sealed: &[u8], object: &str) -> Result<Vec<u8>, Error> {
+        let damaged =
+            |error: &dyn fmt::Display| Error::damaged(Path::new(object), format!("not to be decrypted: {error}"));
+        let decryptor = age::Decryptor::new_buffered(sealed).map_err(|error| damaged(&error))?;
+        let mut reader = decryptor.decrypt(self.0.iter().map(AsRef::as_ref)).map_err(|error| match error {
+            age::DecryptError::NoMatchingKeys => Error::Sealed { object: object.to_owned() },
+            other => damaged(&other),
+        })?;
+        let mut content = Vec::with_capacity(sealed.len());
+        reader.read_to_end(&mut content).map_err(|error| damaged(&error))?;
+        Ok(content)
+    }
+}
