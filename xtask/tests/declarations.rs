@@ -24,6 +24,9 @@ const IMAGE_BYTES_MAX: u64 = 12_000_000;
 
 const USER: u32 = 10001;
 
+/// The templates of a restore.
+const RESTORE_JOBS: [&str; 2] = ["k8s/restore-job.yaml", "k8s/restore-job-offsite.yaml"];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -232,9 +235,11 @@ fn the_same_programs_give_the_same_layer() {
 
 #[test]
 fn the_tag_of_the_image_is_the_version() {
-    let kustomization = fs::read_to_string(root().join("k8s/base/kustomization.yaml")).unwrap();
-    let tag = kustomization.lines().find_map(|line| line.trim().strip_prefix("newTag: "));
-    assert_eq!(tag, Some(env!("CARGO_PKG_VERSION")), "set it in k8s/base/kustomization.yaml");
+    for path in ["k8s/base/kustomization.yaml", "k8s/components/offsite/kustomization.yaml"] {
+        let kustomization = fs::read_to_string(root().join(path)).unwrap();
+        let tag = kustomization.lines().find_map(|line| line.trim().strip_prefix("newTag: "));
+        assert_eq!(tag, Some(env!("CARGO_PKG_VERSION")), "set it in {path}");
+    }
 }
 
 fn overlays() -> Vec<PathBuf> {
@@ -259,9 +264,31 @@ fn every_overlay_is_rendered_and_fits_the_schemas_of_kubernetes() {
         fs::write(&file, rendered).unwrap();
         for version in KUBERNETES {
             let Some(mut validate) = tool("kubernetes-validate") else { return };
-            done(validate.args(["--strict", "--kubernetes-version", version]).arg(&file).arg("k8s/restore-job.yaml"));
+            done(validate.args(["--strict", "--kubernetes-version", version]).arg(&file).args(RESTORE_JOBS));
         }
     }
+}
+
+#[test]
+fn a_restore_with_a_remote_repository_is_a_restore_with_a_pull_before() {
+    let [plain, offsite] = RESTORE_JOBS.map(|file| fs::read_to_string(root().join(file)).unwrap());
+    let mut lines = offsite.lines();
+    for line in plain.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        assert!(lines.any(|other| other == line), "{line:?} is missing, or not in its place");
+    }
+    assert!(offsite.contains("args: [pull, --if-missing"));
+}
+
+#[test]
+fn only_what_talks_to_the_remote_store_may_leave_the_cluster() {
+    let Some(mut kubectl) = tool("kubectl") else { return };
+    let rendered = done(kubectl.args(["kustomize", "k8s/overlays/offsite"]));
+    for object in rendered.split("\n---\n") {
+        let (speaks, may) = (object.contains("secretRef:"), object.contains("pra.dev/offsite: allowed"));
+        let is_policy = object.contains("kind: NetworkPolicy") && object.contains("  name: offsite\n");
+        assert_eq!(speaks || is_policy, may, "{object}");
+    }
+    assert!(!rendered.contains("kind: Secret"), "credentials are never deployed from here");
 }
 
 #[test]
