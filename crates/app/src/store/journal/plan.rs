@@ -43,11 +43,10 @@ impl Found<'_> {
     pub fn plan(&self) -> anyhow::Result<Plan> {
         let Self { state, history, owned, .. } = *self;
         let Some(position) = &state.position else {
-            let is_first = history.files.is_empty() || owned || self.until.is_some();
             ensure!(
-                is_first,
-                "the database was not journaled when it was backed up, and its journal goes on without it: restore a \
-                 newer restore point, or start once with --until {} to go on with what it holds",
+                history.files.is_empty() || self.until.is_some(),
+                "the database holds no group, and its journal has some: it is of before, or lost its -wal file; restore \
+                 a newer restore point, or start once with --until {} to go on with what it holds",
                 text(super::now())
             );
             return Ok(Plan::BeginAnew);
@@ -162,7 +161,7 @@ mod tests {
         let first = || Case { files: &[], number: None, mark: 0, owned: false, original: false, ..RESTART };
         assert_eq!(plan(first()), Some(Plan::BeginAnew));
         assert_eq!(plan(Case { files: RESTART.files, ..first() }), None);
-        assert_eq!(plan(Case { files: RESTART.files, owned: true, ..first() }), Some(Plan::BeginAnew));
+        assert_eq!(plan(Case { files: RESTART.files, owned: true, ..first() }), None);
         assert_eq!(plan(Case { files: RESTART.files, until: Some(0), ..first() }), Some(Plan::BeginAnew));
     }
 

@@ -150,6 +150,26 @@ async fn a_torn_group_in_the_journal_of_a_database_that_survived_is_written_over
     assert_eq!(volumes.start().ids().await, down_from(3));
 }
 
+/// A power cut on the other volume: the database lost what was not fsynced, and for good measure much of what was.
+#[tokio::test]
+async fn what_the_database_lost_with_its_wal_is_brought_back_by_the_journal() {
+    for kept in [0, 1, 2, 3, 4] {
+        let volumes = Volumes::new();
+        volumes.start().stop();
+        let app = volumes.start();
+        add(&app, 5).await;
+        app.kill();
+        let wal = volumes.data().join("app.db-wal");
+        cut(&wal, length(&wal) * kept / 4);
+        let app = volumes.start();
+        assert_eq!((app.ids().await, state(&app).await.as_str()), (down_from(5), "protected"), "{kept}");
+        assert_eq!(add(&app, 1).await, [6]);
+        app.kill();
+        volumes.lose_and_restore();
+        assert_eq!(volumes.start().ids().await, down_from(6));
+    }
+}
+
 /// The database is the high-water mark of its journal.
 #[tokio::test]
 async fn a_journal_that_lost_its_end_is_noticed_and_replaced_by_a_fresh_restore_point() {
