@@ -104,7 +104,7 @@ fn conclude<P: Platform>(
             timeline: &run.timeline,
             found: run.found.as_deref(),
             restored: run.restored.as_ref(),
-            may_lose: scenario.about().may_lose,
+            may_lose: scenario.may_lose(run.service.as_ref().is_some_and(ServiceStatus::is_journaled)),
             backups_on_trial: scenario.about().backups_on_trial,
             is_journaled: run.service.as_ref().is_some_and(ServiceStatus::is_journaled),
             objectives,

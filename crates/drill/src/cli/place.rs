@@ -11,6 +11,7 @@ use drill::platform::kubernetes::{Conduct, PATIENCE, Target};
 use drill::platform::{Kubernetes, Local};
 use drill::progress::Progress;
 use drill::record::Recorder;
+use drill::run::Protect;
 use drill::scenario::{Recovery, Scenario};
 use reqwest::Url;
 
@@ -28,9 +29,9 @@ pub struct Place {
     /// Public URL of the service on the cluster [default: its node port on the first node]
     #[arg(long, value_name = "URL", requires = "context")]
     url: Option<Url>,
-    /// Local: have the service journal what it acknowledges beside the restore points (app --protect sync)
-    #[arg(long, conflicts_with = "context")]
-    pub protect: bool,
+    /// How the service protects what it acknowledges; on Kubernetes, how it has to be deployed (overlay `protected`)
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Protect::None)]
+    pub protect: Protect,
     /// Local: keep every restore point in this remote repository too (backup push), one that is for drills alone: what they
     /// send stays there
     #[arg(long, value_name = "URL", conflicts_with = "context")]

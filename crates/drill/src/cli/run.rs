@@ -18,7 +18,7 @@ use drill::platform::{Fault, Local, Platform};
 use drill::progress::Progress;
 use drill::record::Recorder;
 use drill::report::{self, Report, Summary, tables};
-use drill::run::{InjectAt, Settings};
+use drill::run::{InjectAt, Protect, Settings};
 use drill::scenario::{Recovery, Scenario};
 
 use super::archive::Archive;
@@ -46,6 +46,9 @@ pub struct Run {
     /// Operations a second of the writer, and of the reader
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     rate: u32,
+    /// Writers that write without a pause when the fault strikes [default: 8 for kill-pod, none for kill-pvc]
+    #[arg(long, value_name = "N", value_parser = writers)]
+    writers: Option<usize>,
     /// How long the system may take to reach steady state, and to be protected again, beside its backup interval
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     patience: Duration,
@@ -178,7 +181,9 @@ impl Run {
     }
 
     fn objectives(&self, scenario: Scenario) -> Objectives {
-        Objectives { rto: self.rto, rpo: self.rpo.unwrap_or_else(|| scenario.default_rpo(self.backup_every())) }
+        let is_journaled = self.place.protect == Protect::Sync;
+        let default = || scenario.default_rpo(self.backup_every(), is_journaled);
+        Objectives { rto: self.rto, rpo: self.rpo.unwrap_or_else(default) }
     }
 
     fn backup_every(&self) -> Duration {
@@ -198,6 +203,8 @@ impl Run {
             seed,
             rpo,
             has_remote: self.place.remote.is_some(),
+            protect: self.place.protect,
+            writers: self.writers,
         }
     }
 
@@ -208,7 +215,7 @@ impl Run {
         if let Some(remote) = &self.place.remote {
             local.keep_elsewhere(remote.clone());
         }
-        if self.place.protect {
+        if self.place.protect == Protect::Sync {
             local.with_a_journal();
         }
         if scenario.about().faults().any(|fault| fault == Fault::FillVolume) {
@@ -249,6 +256,11 @@ impl Run {
 fn runs(text: &str) -> Result<usize, String> {
     let runs = text.parse().ok().filter(|runs| (1..=1000).contains(runs));
     runs.ok_or_else(|| "not a number from 1 to 1000".to_owned())
+}
+
+fn writers(text: &str) -> Result<usize, String> {
+    let writers = text.parse().ok().filter(|writers| (1..=256).contains(writers));
+    writers.ok_or_else(|| "not a number from 1 to 256".to_owned())
 }
 
 /// The steps of a scenario with what they would hit; zero targets is an error.

@@ -20,7 +20,7 @@ pub struct Actual {
     pub false_up_seconds: Option<f64>,
     /// From the fault to the first new verified restore point.
     pub reprotection_seconds: Option<f64>,
-    /// The longest stretch that a disaster could have cost, over the backup cycles seen.
+    /// The longest stretch that a disaster could have cost, over the backup cycles seen; none where a journal has all.
     pub worst_case_rpo_seconds: Option<f64>,
 }
 
@@ -51,7 +51,10 @@ pub(super) fn actual(evidence: &Evidence, loss: Option<&Loss>) -> Actual {
         rpa_seconds_max: loss.map(|loss| loss.rpa.max),
         false_up_seconds: timeline.at(Event::S3).map(|correct| false_up(evidence, correct)),
         reprotection_seconds: timeline.between(Event::D1, Event::X),
-        worst_case_rpo_seconds: worst_case_rpo(evidence),
+        worst_case_rpo_seconds: match evidence.is_journaled && !evidence.may_lose {
+            true => Some(0.0),
+            false => worst_case_rpo(evidence),
+        },
     }
 }
 

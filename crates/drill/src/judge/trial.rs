@@ -228,6 +228,10 @@ const LEDGERS_AND_FINAL_READS: &[Mutation] = &[
         d.is_journaled = true;
         (41..50).for_each(|seq| d.find(seq));
     }, Verdict::Pass, &[]),
+    ("all but one is there, although a journal has all", |d| {
+        (d.is_journaled, d.may_lose) = (true, false);
+        (41..49).for_each(|seq| d.find(seq));
+    }, Verdict::Fail, &[Cause::Lost]),
     ("the ledger is empty", |d| d.record.writes.clear(), Verdict::Fail, &[Cause::Unexpected]),
     ("no write was ever acknowledged", |d| {
         d.record.writes.iter_mut().for_each(|write| write.outcome = refused());

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::record::Outcome;
 
@@ -33,13 +32,18 @@ pub struct ServiceStatus {
     /// Its version.
     pub version: String,
     #[serde(default)]
-    protection: Option<IgnoredAny>,
+    protection: Option<ServiceProtection>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct ServiceProtection {
+    state: String,
 }
 
 impl ServiceStatus {
     /// Whether it keeps a journal of what it acknowledges, so that more comes back than a restore point holds.
     pub fn is_journaled(&self) -> bool {
-        self.protection.is_some()
+        self.protection.as_ref().is_some_and(|protection| protection.state == "protected")
     }
 }
 

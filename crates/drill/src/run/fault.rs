@@ -23,9 +23,10 @@ impl<P: Platform> Run<P> {
     /// Makes sure that writes are under way at every moment from now until the fault.
     pub async fn writes_without_a_pause(&mut self) -> Result<(), Stop> {
         let before = self.recorder.look(|record| record.writes.len());
+        let writers = self.settings.writers.unwrap_or(VOLLEY_WRITERS);
         let streams = self.traffic()?.streams.as_mut().context("the clients were stopped")?;
-        streams.volley(VOLLEY_WRITERS);
-        let engaged = |record: &Record| (record.writes.len() > before + 10 * VOLLEY_WRITERS).then_some(());
+        streams.volley(writers);
+        let engaged = |record: &Record| (record.writes.len() > before + 10 * writers).then_some(());
         let seen = self.recorder.wait_for(self.settings.patience, engaged).await;
         seen.ok_or_else(|| Stop::Inconclusive(format!("the writers came to a stand: {}", self.last_seen())))
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use backup::Restored;
 use backup::lineage::Lineage;
+use clap::ValueEnum;
 use jiff::Timestamp;
 
 pub use moment::InjectAt;
@@ -47,6 +48,19 @@ pub struct Settings {
     pub rpo: Duration,
     /// Whether restore points are kept elsewhere too.
     pub has_remote: bool,
+    /// Whether the service has to protect each write with its journal.
+    pub protect: Protect,
+    /// How many writers write without a pause when the fault strikes, if not as many as the scenario has.
+    pub writers: Option<usize>,
+}
+
+/// How the service protects what it acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protect {
+    /// By restore points alone, for all the drill knows
+    None,
+    /// By a journal that is on the other volume before anything is acknowledged
+    Sync,
 }
 
 /// A drill under way.

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use backup::Restored;
 
-use super::Run;
+use super::{Protect, Run};
 use crate::event::Event;
 use crate::judge::{Outage, RUN_LENGTH};
 use crate::platform::{Fault, Manner, Platform};
@@ -98,7 +98,9 @@ impl<P: Platform> Run<P> {
             self.progress.line(&format!("passed over {}: {}", rejected.name, rejected.reason));
         }
         let began = self.clock().moment(restored.restore_point.current_at());
-        let least = self.recorder.look(|record| record.acknowledged_before(began));
+        // With a journal, all that was acknowledged before the fault.
+        let journaled = self.timeline.at(Event::D0).filter(|_| self.settings.protect == Protect::Sync);
+        let least = self.recorder.look(|record| record.acknowledged_before(journaled.unwrap_or(began)));
         self.traffic()?.expected.set_floor(Floor::AtLeast(least));
         self.restored = Some(restored);
         Ok(())

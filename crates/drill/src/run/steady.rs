@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use reqwest::Url;
 
-use super::{Run, Traffic};
+use super::{Protect, Run, Traffic};
 use crate::event::Event;
 use crate::judge::{RUN_LENGTH, steady_since};
 use crate::platform::Platform;
@@ -43,7 +43,12 @@ impl<P: Platform> Run<P> {
         let sentinel = writer.write().await;
         let id = sentinel.acknowledged().with_context(|| format!("the sentinel was not stored: {sentinel:?}"))?;
         self.platform.resume_backups().await?;
-        self.service = Some(client.status().await?);
+        let service = client.status().await?;
+        ensure!(
+            self.settings.protect == Protect::None || service.is_journaled(),
+            "the service does not protect what it acknowledges, see /status; start it with --protect sync"
+        );
+        self.service = Some(service);
         self.platform.remember(&self.lineage()?)?;
         let expected = Arc::new(Expected::new(id, sentinel.token));
         let (recorder, rate) = (self.recorder.clone(), self.settings.rate);

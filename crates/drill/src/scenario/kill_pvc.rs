@@ -26,6 +26,9 @@ pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
     run.steady_state().await?;
     run.safety_copy().await?;
     run.until_the_moment(Some(InjectAt::Midway)).await?;
+    if run.settings().writers.is_some() {
+        run.writes_without_a_pause().await?;
+    }
     run.inject(Fault::DestroyVolume).await?;
     run.detected().await;
     run.decide("the drill, without a person to ask");

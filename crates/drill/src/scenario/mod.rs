@@ -142,11 +142,16 @@ impl Scenario {
         }
     }
 
+    /// Whether the fault may cost data at all. A journal gives back what is lost with the volume of the database alone.
+    pub fn may_lose(self, is_journaled: bool) -> bool {
+        let is_given_back = matches!(self, Self::KillPvc | Self::BadNewestBackup | Self::InterruptedRestore);
+        self.about().may_lose && !(is_journaled && is_given_back)
+    }
+
     /// The RPO where none is given: for backups each minute, and none where the volume survives. Where the backups are on
     /// trial, what two of their intervals cost.
-    pub fn default_rpo(self, backup_every: Duration) -> Duration {
-        let About { may_lose, backups_on_trial, .. } = self.about();
-        match (may_lose, backups_on_trial) {
+    pub fn default_rpo(self, backup_every: Duration, is_journaled: bool) -> Duration {
+        match (self.may_lose(is_journaled), self.about().backups_on_trial) {
             (_, true) => backup_every * 2,
             (true, false) => Duration::from_secs(75),
             (false, false) => Duration::ZERO,

@@ -123,7 +123,7 @@ fn with_another_copy_the_loss_of_both_volumes_is_recovered_from() {
 
 #[test]
 fn with_a_journal_nothing_is_lost_with_the_volume() {
-    let report = as_expected(&["kill-pvc", "--protect", "--rpo", "0s"], "pass");
+    let report = as_expected(&["kill-pvc", "--protect", "sync", "--writers", "32"], "pass");
     assert_eq!((&report["ledger"]["lost"], &report["method"]["is_journaled"]), (&0.into(), &true.into()), "{report:#}");
 }
 
