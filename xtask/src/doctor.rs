@@ -20,6 +20,8 @@ impl Doctor {
         let cluster = check(sh, &tools::CLUSTER)?;
         print("for `cargo xtask setup`, which gets most of these:")?;
         check(sh, &tools::SETUP)?;
+        print("for `cargo xtask bench`:")?;
+        check(sh, &tools::BENCH)?;
         print("")?;
         if !local.is_empty() {
             return Ok(fail(&format!("missing or too old: {}", local.join(", ")), 1));

@@ -2,6 +2,7 @@
 //! of the workspace.
 
 mod all;
+mod bench;
 mod build;
 mod ci;
 mod cluster;
@@ -49,6 +50,7 @@ enum Command {
     Down(down::Down),
     Test(test::Test),
     Ci(ci::Ci),
+    Bench(bench::Bench),
     Setup(setup::Setup),
     Doctor(doctor::Doctor),
 }
@@ -80,6 +82,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Down(down) => down.run(&sh),
         Command::Test(test) => test.run(&sh),
         Command::Ci(ci) => ci.run(&sh),
+        Command::Bench(bench) => bench.run(&sh),
         Command::Setup(setup) => setup.run(&sh),
         Command::Doctor(doctor) => doctor.run(&sh),
     }

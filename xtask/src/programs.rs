@@ -26,10 +26,15 @@ pub fn build(sh: &Shell) -> Result<Programs> {
 }
 
 impl Programs {
+    /// Where a program is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
     /// Becomes a program: signals reach it directly, and its exit code is the pipeline's. Returns only on failure.
     pub fn become_program<S: AsRef<OsStr>>(&self, sh: &Shell, name: &str, arguments: &[S]) -> Result<ExitCode> {
         let here = sh.current_dir();
-        let program = self.directory.join(name);
+        let program = self.path(name);
         let shown = program.strip_prefix(&here).unwrap_or(&program);
         say(&format!("$ {}", cmd!(sh, "{shown} {arguments...}")));
         let mut command = Command::new(&program);

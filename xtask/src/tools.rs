@@ -37,6 +37,12 @@ pub const SETUP: [Tool; 2] = [
     Tool { name: "curl", wanted: "any", get: "apt install curl" },
 ];
 
+/// What `bench` needs.
+pub const BENCH: [Tool; 2] = [
+    Tool { name: "python3", wanted: "3.11", get: "apt install python3-venv" },
+    Tool { name: "wrk", wanted: "any", get: "apt install wrk" },
+];
+
 /// What was found of a tool.
 pub enum Found {
     /// The version number.
@@ -75,7 +81,12 @@ pub fn version(sh: &Shell, program: &Path) -> Option<String> {
         "kubectl" => &["version", "--client"],
         _ => &["--version"],
     };
-    let output = cmd!(sh, "{program} {question...}").quiet().ignore_stderr().read().ok()?;
+    let mut asked = cmd!(sh, "{program} {question...}").quiet().ignore_stderr();
+    if name == "wrk" {
+        // It tells its version and calls that a failure.
+        asked = asked.ignore_status();
+    }
+    let output = asked.read().ok()?;
     Some(output.lines().next().unwrap_or_default().to_owned())
 }
 

@@ -1,0 +1,102 @@
+//! What costs more as messages grow, and what does not.
+
+use std::fs;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::copying::{self, Costs, Thing};
+use super::figure::{Figure, Goal, Unit, table_of};
+use super::run::median;
+use super::server::Server;
+use super::service::ADD;
+use super::{Setting, database, load};
+use crate::programs::say;
+
+/// Bytes of a message: what people write.
+const MESSAGE_BYTES: u64 = 40;
+
+/// By how much an answer may get slower from the smallest database to the largest.
+const FLAT: f64 = 1.2;
+
+/// The routes whose cost must not grow.
+pub const ROUTES: [&str; 3] = [ADD, "/count", "/consultation"];
+
+/// What copies a database.
+pub const THINGS: [Thing; 3] = [Thing::Cp, Thing::TakeQuick, Thing::RestoreQuick];
+
+/// What was measured of one size.
+pub struct Step {
+    pub messages: u64,
+    pub bytes: u64,
+    /// Requests a second of each route.
+    pub per_second: [f64; ROUTES.len()],
+    /// What each thing takes.
+    pub seconds: [f64; THINGS.len()],
+}
+
+pub fn measure(setting: &Setting<'_>) -> Result<Vec<Step>> {
+    setting.scale.messages.iter().map(|messages| step(setting, *messages)).collect()
+}
+
+fn step(setting: &Setting<'_>, messages: u64) -> Result<Step> {
+    say(&format!("growth: {messages} messages"));
+    let path = setting.scratch.join("growth.db");
+    database::create(setting, &path, true, messages, MESSAGE_BYTES)?;
+    let bytes = fs::metadata(&path)?.len();
+    let costs = copying::run(setting, &path, &THINGS)?;
+    let seconds =
+        THINGS.map(|thing| costs.iter().find(|costs| costs.what == thing.name()).map_or(f64::NAN, Costs::seconds));
+    let server = Server::app(setting, &path)?;
+    let mut per_second = [0.0; ROUTES.len()];
+    for (route, per_second) in ROUTES.iter().zip(&mut per_second) {
+        let loads = (0..setting.scale.runs).map(|_| load::run(setting, server.address, route));
+        *per_second = median(loads.map(|load| load.map(|load| load.per_second)).collect::<Result<_>>()?);
+    }
+    server.stop()?;
+    database::remove(&path)?;
+    Ok(Step { messages, bytes, per_second, seconds })
+}
+
+/// How much slower each route is with the most messages than with the fewest.
+pub fn figures(steps: &[Step]) -> Vec<Figure> {
+    let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Vec::new() };
+    let flat = |(number, route): (usize, &&str)| Figure {
+        what: format!("{}: a request with {} messages", name(route), last.messages),
+        unit: Unit::Seconds,
+        measured: 1.0 / last.per_second[number],
+        reference: Some((format!("with {}", first.messages), 1.0 / first.per_second[number])),
+        goal: Goal::RatioAtMost(FLAT),
+    };
+    ROUTES.iter().enumerate().map(flat).collect()
+}
+
+pub fn table(steps: &[Step]) -> String {
+    let mut head = vec!["messages".to_owned(), "file".to_owned()];
+    head.extend(ROUTES.map(|route| name(route).to_owned()));
+    head.extend(THINGS.map(|thing| thing.name().to_owned()));
+    let mut rows = vec![head];
+    for step in steps {
+        let mut row = vec![step.messages.to_string(), Unit::Bytes.text(step.bytes as f64)];
+        row.extend(step.per_second.map(|value| Unit::PerSecond.text(value)));
+        row.extend(step.seconds.map(|value| Unit::Seconds.text(value)));
+        rows.push(row);
+    }
+    table_of(rows)
+}
+
+pub fn json(steps: &[Step]) -> Value {
+    let step = |step: &Step| {
+        let per_second: Value =
+            ROUTES.iter().zip(step.per_second).map(|(route, value)| (name(route).to_owned(), json!(value))).collect();
+        let seconds: Value =
+            THINGS.iter().zip(step.seconds).map(|(thing, value)| (thing.name().to_owned(), json!(value))).collect();
+        json!({"messages": step.messages, "bytes": step.bytes, "per_second": per_second, "seconds": seconds})
+    };
+    steps.iter().map(step).collect()
+}
+
+/// A route without its query.
+pub fn name(route: &str) -> &str {
+    route.split('?').next().unwrap_or(route)
+}

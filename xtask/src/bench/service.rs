@@ -1,0 +1,58 @@
+//! The service under load, beside Flask, which it replaces.
+
+use anyhow::Result;
+
+use super::figure::{Figure, Goal, Unit};
+use super::load::{self, CONNECTIONS, Load};
+use super::run::median;
+use super::server::Server;
+use super::{Setting, database};
+
+/// What is there before the load.
+const MESSAGES: u64 = 1000;
+
+/// Each route, and how many times as many requests a second it has to answer.
+const ROUTES: [(&str, f64); 4] = [("/", 20.0), ("/count", 20.0), ("/consultation", 10.0), (ADD, 30.0)];
+
+/// Stores a message of 4 bytes, as in the workshop.
+pub const ADD: &str = "/add?message=test";
+
+/// How much less the slowest of a hundred answers has to take.
+const P99: f64 = 0.1;
+
+pub fn measure(setting: &Setting<'_>) -> Result<Vec<Figure>> {
+    let (ours, theirs) = (setting.scratch.join("app.db"), setting.scratch.join("flask.db"));
+    database::create(setting, &ours, true, MESSAGES, 4)?;
+    database::create(setting, &theirs, false, MESSAGES, 4)?;
+    let (app, flask) = (Server::app(setting, &ours)?, Server::flask(setting, &theirs)?);
+    let mut figures = Vec::new();
+    for (route, goal) in ROUTES {
+        let (mut measured, mut compared) = (Vec::new(), Vec::new());
+        // In turn, so that both meet the same moods of the machine.
+        for _ in 0..setting.scale.runs {
+            measured.push(load::run(setting, app.address, route)?);
+            if let Some(flask) = &flask {
+                compared.push(load::run(setting, flask.address, route)?);
+            }
+        }
+        let name = route.split('?').next().unwrap_or(route);
+        let figure = |what: &str, unit, of: fn(&Load) -> f64, goal| {
+            let middle = |loads: &[Load]| median(loads.iter().map(of).collect());
+            let reference = (!compared.is_empty()).then(|| ("Flask".to_owned(), middle(&compared)));
+            Figure {
+                what: format!("{name}, {CONNECTIONS} connections{what}"),
+                unit,
+                measured: middle(&measured),
+                reference,
+                goal,
+            }
+        };
+        figures.push(figure("", Unit::PerSecond, |load| load.per_second, Goal::RatioAtLeast(goal)));
+        figures.push(figure(", p99", Unit::Seconds, |load| load.p99_seconds, Goal::RatioAtMost(P99)));
+    }
+    app.stop()?;
+    flask.map_or(Ok(()), Server::stop)?;
+    database::remove(&ours)?;
+    database::remove(&theirs)?;
+    Ok(figures)
+}
