@@ -16,6 +16,7 @@ pub mod pull;
 pub mod push;
 pub mod seal;
 mod sequence;
+mod staged;
 mod store;
 
 use std::fmt;

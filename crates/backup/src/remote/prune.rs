@@ -1,13 +1,13 @@
 //! Removes the restore points of a remote repository that no rule keeps, and what pushes left that never ended.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::listing::{self, Listing};
-use super::{Remote, push};
+use super::{Remote, push, staged};
 use crate::prune::{Mode, Pruned, Verdicts, plan};
 use crate::retention::Policy;
 use crate::{Error, Name};
@@ -22,7 +22,7 @@ pub struct RemotePruned {
     /// The restore points.
     #[serde(flatten)]
     pub pruned: Pruned,
-    /// Objects of unfinished pushes that went, too.
+    /// Objects, whole or not, of unfinished pushes that went, too.
     pub swept_objects: usize,
 }
 
@@ -36,12 +36,14 @@ pub fn run(remote: &Remote, policy: Policy, mode: Mode) -> Result<RemotePruned, 
         let there = listing::read(remote).await?;
         let pruned = plan(policy, &there.manifests(), &mut Verdicts { look: |_: &_| Ok(()), known: BTreeMap::new() })?;
         let leftovers = leftovers(&there);
-        let swept_objects = leftovers.len();
+        let staged = staged::leftovers(remote, SystemTime::now() - LEFTOVER)?;
+        let swept_objects = leftovers.len() + staged.len();
         if mode == Mode::Remove {
             for name in &pruned.removed {
                 remove(remote, &there, name).await?;
             }
             remote.delete(leftovers.into_iter()).await?;
+            staged.iter().try_for_each(|path| staged::remove(path))?;
         }
         Ok(RemotePruned { pruned, swept_objects })
     })

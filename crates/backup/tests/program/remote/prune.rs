@@ -67,7 +67,13 @@ fn what_an_unfinished_push_left_is_swept_once_no_push_can_build_on_it() {
     assert_eq!(store.json::<RemotePruned>(&stage, &prune).swept_objects, 0);
     assert_eq!(store.push(&stage).pushed[0].sent_bytes, point.size_bytes, "too old to build on");
     store.remove(&point.name.manifest_file());
+    // Of a push that was killed while it wrote a piece.
+    let half = store.file(&format!("{piece}#1"));
+    std::fs::copy(store.file(&piece), &half).unwrap();
     aged(25);
+    assert_eq!(store.json::<RemotePruned>(&stage, &prune).swept_objects, 1, "the half piece is young");
+    assert!(half.exists());
+    File::options().write(true).open(&half).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(store.json::<RemotePruned>(&stage, &prune).swept_objects, 1);
     assert_eq!(store.keys().len(), 2);
     assert!(!store.file(&piece).parent().unwrap().exists());
