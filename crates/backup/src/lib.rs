@@ -22,6 +22,7 @@ pub mod remote;
 mod repository;
 pub mod restore;
 pub mod retention;
+mod seal;
 mod source;
 pub mod space;
 mod stored;

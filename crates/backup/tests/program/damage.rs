@@ -7,7 +7,7 @@ use std::path::Path;
 use backup::{Manifest, Repository};
 use nix::sys::stat::Mode;
 
-use crate::stage::{Stage, ids, insert, up_to};
+use crate::stage::{Stage, edit, ids, insert, up_to};
 
 /// A way to damage a restore point, and what has to be said about it.
 type Damage = (fn(&Repository, &Manifest), &'static str);
@@ -19,9 +19,12 @@ const DAMAGES: [Damage; 9] = [
     (|repository, point| fs::remove_file(repository.manifest(&point.name)).unwrap(), "no manifest"),
     (|repository, point| fs::remove_file(repository.database(&point.name)).unwrap(), "database file is missing"),
     (|repository, point| fs::write(repository.manifest(&point.name), "{").unwrap(), "malformed"),
-    (|repository, point| edit(repository, point, "\"schema_version\": 1", "\"schema_version\": 2"), "schema 2"),
+    (|repository, point| edit(repository, &point.name, "\"schema_version\": 1", "\"schema_version\": 2"), "schema 2"),
     (|repository, point| sequence(repository, point, u64::MAX), "sequence number expected"),
-    (|repository, point| edit(repository, point, "\"message\": 7", "\"message\": 8"), "high-water marks expected"),
+    (
+        |repository, point| edit(repository, &point.name, "\"message\": 7", "\"message\": 8"),
+        "high-water marks expected",
+    ),
 ];
 
 fn flip_a_byte(repository: &Repository, point: &Manifest) {
@@ -43,16 +46,9 @@ fn append(repository: &Repository, point: &Manifest) {
     fs::write(path, bytes).unwrap();
 }
 
-fn edit(repository: &Repository, point: &Manifest, from: &str, to: &str) {
-    let path = repository.manifest(&point.name);
-    let text = fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "{text}");
-    fs::write(path, text.replace(from, to)).unwrap();
-}
-
 fn sequence(repository: &Repository, point: &Manifest, number: u64) {
     let found = format!("\"sequence\": {}", point.sequence);
-    edit(repository, point, &found, &format!("\"sequence\": {number}"));
+    edit(repository, &point.name, &found, &format!("\"sequence\": {number}"));
 }
 
 #[test]

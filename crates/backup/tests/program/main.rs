@@ -2,6 +2,8 @@
 
 // Clippy knows the functions with #[test] for tests, but not what they call.
 #![allow(clippy::unwrap_used)]
+// A test that fails says at which fault, and one that is skipped says why.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod cases;
 mod compressed;
@@ -9,6 +11,7 @@ mod damage;
 mod disk;
 mod errors;
 mod faults;
+mod flipped;
 mod if_missing;
 mod kill;
 mod lineages;

@@ -7,7 +7,7 @@ use backup::prune::Pruned;
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::stat::Mode;
 
-use crate::stage::{Stage, ended, insert};
+use crate::stage::{Stage, edit, ended, insert};
 
 fn flip_the_last_byte(stage: &Stage, sequence: usize) {
     let manifests = stage.repository.manifests().unwrap();
@@ -76,12 +76,11 @@ fn incomplete_entries_neither_count_nor_go() {
 fn a_verify_skips_what_a_prune_removes_meanwhile() {
     let stage = with_restore_points(3);
     let first = stage.repository.manifests().unwrap().remove(0);
-    let (pipe, manifest) = (stage.repository.database(&first.name), stage.repository.manifest(&first.name));
+    let pipe = stage.repository.database(&first.name);
     fs::remove_file(&pipe).unwrap();
     nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
     let size = format!("\"size_bytes\": {}", first.size_bytes);
-    let edited = fs::read_to_string(&manifest).unwrap().replace(&size, "\"size_bytes\": 0");
-    fs::write(manifest, edited).unwrap();
+    edit(&stage.repository, &first.name, &size, "\"size_bytes\": 0");
 
     let command = stage.std_command(&["verify", "--all"]);
     let verify = thread::spawn(move || ended(command));
@@ -95,10 +94,8 @@ fn a_verify_skips_what_a_prune_removes_meanwhile() {
 
 /// Sets when the snapshot of a restore point began.
 fn began(stage: &Stage, manifest: &Manifest, created_at: Timestamp) {
-    let path = stage.repository.manifest(&manifest.name);
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    json["created_at"] = created_at.to_string().into();
-    fs::write(path, json.to_string()).unwrap();
+    let created = |at: Timestamp| format!("\"created_at\": \"{at}\"");
+    edit(&stage.repository, &manifest.name, &created(manifest.created_at), &created(created_at));
 }
 
 #[test]

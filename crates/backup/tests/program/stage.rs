@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use backup::take::Taken;
-use backup::{Manifest, Repository, Restored, lineage};
+use backup::{Manifest, Name, Repository, Restored, lineage};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -29,7 +29,15 @@ pub struct Ended {
 impl Stage {
     /// An empty repository and no database.
     pub fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::empty(tempfile::tempdir().unwrap())
+    }
+
+    /// The same, where bringing files to disk takes no time.
+    pub fn in_memory() -> Self {
+        Self::empty(tempfile::tempdir_in(memory()).unwrap())
+    }
+
+    fn empty(directory: TempDir) -> Self {
         let repository = directory.path().join("repository");
         fs::create_dir(&repository).unwrap();
         let database = directory.path().join("app.db");
@@ -181,6 +189,14 @@ fn copy_files(from: &Path, to: &Path) {
             fs::copy(path, target).unwrap();
         }
     }
+}
+
+/// Changes what a manifest says, as somebody does who leaves out its digest.
+pub fn edit(repository: &Repository, name: &Name, from: &str, to: &str) {
+    let path = repository.manifest(name);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to).replace("manifest_blake3", "was")).unwrap();
 }
 
 pub fn beside(path: &Path, suffix: &str) -> PathBuf {

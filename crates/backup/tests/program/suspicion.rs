@@ -5,7 +5,7 @@ use std::fs;
 use backup::{Entry, Kind, Manifest};
 use rusqlite::Connection;
 
-use crate::stage::{Stage, beside, create, create_table, ids, insert, up_to};
+use crate::stage::{Stage, beside, create, create_table, edit, ids, insert, up_to};
 
 fn kinds(manifest: &Manifest) -> Vec<Kind> {
     manifest.suspicions.iter().map(|suspicion| suspicion.kind).collect()
@@ -134,10 +134,8 @@ fn a_list_shows_no_control_character_of_a_manifest() {
     let (stage, connection) = Stage::with_rows(9);
     let taken = stage.take();
     drop(connection);
-    let path = stage.repository.manifest(&taken.name);
     let escape = r#"[{"kind": "empty", "reason": "\u001b[2J\nall is well"}]"#;
-    let edited = fs::read_to_string(&path).unwrap().replace("\"suspicions\": []", &format!("\"suspicions\": {escape}"));
-    fs::write(&path, edited).unwrap();
+    edit(&stage.repository, &taken.name, "\"suspicions\": []", &format!("\"suspicions\": {escape}"));
     let listed = stage.run(&["list"]).expect(0).stdout;
     assert!(listed.contains(r"\u{1b}[2J\nall is well"), "{listed:?}");
     let restored = stage.run(&["restore", "--force"]).expect(0);

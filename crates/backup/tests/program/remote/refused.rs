@@ -2,7 +2,7 @@
 
 use super::proxy::{self, Fault};
 use super::store::{KEY_ID, SECRET, Store};
-use crate::stage::{Stage, beside};
+use crate::stage::{Stage, beside, edit};
 
 #[test]
 fn a_url_that_names_no_store_is_a_usage_error_that_repeats_no_password() {
@@ -33,9 +33,7 @@ fn two_restore_points_of_one_name_never_replace_each_other() {
             let text = std::fs::read(path(&other, foreign.name.as_str())).unwrap();
             std::fs::write(path(&other, point.name.as_str()), text).unwrap();
         }
-        let manifest = other.repository.manifest(&point.name);
-        let text = std::fs::read_to_string(&manifest).unwrap();
-        std::fs::write(&manifest, text.replace(foreign.name.as_str(), point.name.as_str())).unwrap();
+        edit(&other.repository, &point.name, foreign.name.as_str(), point.name.as_str());
 
         store.push(&one);
         let keys = store.keys();

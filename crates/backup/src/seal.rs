@@ -1,0 +1,89 @@
+//! The digest a manifest carries of itself. Without it, one flipped bit could change the order of restore points, or make
+//! a suspect one look trusted, and nobody would see.
+
+use serde::{Deserialize, Serialize};
+
+/// A manifest as it is written. The digest is that of the same bytes with nothing between its quotes.
+#[derive(Serialize)]
+struct Sealed<'a, T> {
+    #[serde(flatten)]
+    manifest: &'a T,
+    manifest_blake3: &'a str,
+}
+
+/// The bytes of the file of a manifest.
+pub(crate) fn seal(manifest: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let draw = |manifest_blake3: &str| {
+        let mut bytes = serde_json::to_vec_pretty(&Sealed { manifest, manifest_blake3 })?;
+        bytes.push(b'\n');
+        Ok::<_, serde_json::Error>(bytes)
+    };
+    draw(&blake3::hash(&draw("")?).to_hex())
+}
+
+/// Whether the bytes of a manifest are those that were written; an older version did not seal, and what it wrote is taken as
+/// it is. The error says what is wrong.
+pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Seal {
+        manifest_blake3: Option<String>,
+    }
+    let malformed = |error: serde_json::Error| format!("its manifest is malformed: {error}");
+    let Seal { manifest_blake3: Some(expected) } = serde_json::from_slice(bytes).map_err(malformed)? else {
+        return Ok(());
+    };
+    let at = bytes.windows(expected.len().max(1)).rposition(|window| window == expected.as_bytes());
+    let at = at.unwrap_or(bytes.len());
+    let rest = bytes.get(at + expected.len()..).unwrap_or_default();
+    let found = blake3::Hasher::new().update(&bytes[..at]).update(rest).finalize().to_hex();
+    if found.as_str() == expected {
+        return Ok(());
+    }
+    Err(format!("its manifest is not as it was written: BLAKE3 expected {expected:?}, found \"{found}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Sample {
+        sequence: u64,
+        suspicions: Vec<String>,
+    }
+
+    fn sample() -> (Sample, Vec<u8>) {
+        let sample = Sample { sequence: 7, suspicions: vec!["empty".into()] };
+        let sealed = seal(&sample).unwrap();
+        (sample, sealed)
+    }
+
+    #[test]
+    fn a_sealed_manifest_reads_as_before() {
+        let (sample, sealed) = sample();
+        assert_eq!(check(&sealed), Ok(()));
+        assert_eq!(serde_json::from_slice::<Sample>(&sealed).unwrap(), sample);
+        assert_eq!(check(&serde_json::to_vec(&sample).unwrap()), Ok(()), "as an older version wrote it");
+    }
+
+    #[test]
+    fn a_flipped_bit_is_seen_or_says_nothing_else() {
+        let (sample, sealed) = sample();
+        for at in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut flipped = sealed.clone();
+                flipped[at] ^= 1 << bit;
+                let read = check(&flipped).map(|()| serde_json::from_slice::<Sample>(&flipped).ok());
+                assert!(read.is_err() || read == Ok(Some(sample.clone())), "{}", String::from_utf8_lossy(&flipped));
+            }
+        }
+    }
+
+    #[test]
+    fn a_cut_or_foreign_seal_is_no_seal() {
+        let (_, sealed) = sample();
+        for bad in [&b""[..], b"{}x", b"{\"manifest_blake3\":\"\"}", b"{\"manifest_blake3\":\"00\"}", &sealed[1..]] {
+            assert!(check(bad).is_err(), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+}
