@@ -9,7 +9,8 @@
  *   ENOSPC-ever  half of it is written; each one that follows and takes space fails
  *
  * Each call goes to the file FAULT_LOG, a line of fields with tabs between: what it does, "!" if it was failed, path,
- * second path, offset or length, bytes in hexadecimal. FAULT_CLOCK seconds are added to the time of day. */
+ * second path, offset or length, bytes in hexadecimal. FAULT_CLOCK seconds are added to the time of day; with a "@" before them, they
+ * are the time of day, for ever. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -41,13 +42,17 @@ static const char *below, *how;
 static long target, calls;
 static int record = -1;
 static long long shift;
+static int stopped;
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((constructor)) static void begin(void) {
     const char *text;
     how = (text = getenv("FAULT_DO")) ? text : "";
     target = (text = getenv("FAULT_AT")) ? atol(text) : 0;
-    shift = (text = getenv("FAULT_CLOCK")) ? atoll(text) : 0;
+    if ((text = getenv("FAULT_CLOCK"))) {
+        stopped = *text == '@';
+        shift = atoll(text + stopped);
+    }
     if ((text = getenv("FAULT_LOG")))
         record = syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     below = getenv("FAULT_BELOW");
@@ -246,7 +251,9 @@ int fchmod(int fd, mode_t mode) {
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
     int result = syscall(SYS_clock_gettime, clock, time);
-    if (!result && clock == CLOCK_REALTIME)
-        time->tv_sec += shift;
+    if (!result && clock == CLOCK_REALTIME) {
+        time->tv_sec = stopped ? shift : time->tv_sec + shift;
+        time->tv_nsec = stopped ? 0 : time->tv_nsec;
+    }
     return result;
 }

@@ -63,6 +63,13 @@ impl Faults {
         let calls = fs::read_to_string(record.path()).unwrap().lines().map(call).collect();
         Run { code: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap(), calls }
     }
+
+    /// A command that sees a time of day which is so many seconds ahead, or, with a `@` before them, stands still.
+    pub fn at_another_time(&self, stage: &Stage, arguments: &[&str], seconds: &str) -> Command {
+        let mut command = stage.std_command(arguments);
+        command.env("LD_PRELOAD", &self.0).env("FAULT_CLOCK", seconds);
+        command
+    }
 }
 
 fn compile() -> Option<PathBuf> {

@@ -6,12 +6,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod cases;
+mod clock;
 mod compressed;
 mod damage;
 mod disk;
+mod disturbed;
 mod errors;
 mod faults;
 mod flipped;
+mod histories;
 mod if_missing;
 mod kill;
 mod lineages;
@@ -28,4 +31,5 @@ mod space;
 mod stage;
 mod suspicion;
 mod take;
+mod together;
 mod unchanged;

@@ -10,7 +10,7 @@ use crate::stage::{Stage, create, create_table, ids, insert, up_to};
 #[test]
 fn any_sqlite_database_survives_a_round_trip() {
     for journal_mode in ["wal", "delete", "truncate", "persist"] {
-        for page_size in [512, 1024, 4096, 65536] {
+        for page_size in [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536] {
             let stage = Stage::new();
             let connection = Connection::open(&stage.database).unwrap();
             connection
@@ -62,6 +62,12 @@ fn what_is_no_database_is_not_taken() {
     refuse(&stage.database, "empty");
     fs::write(&stage.database, "words, not pages. ".repeat(500)).unwrap();
     refuse(&stage.database, "no SQLite database");
+    let (whole, connection) = Stage::with_rows(5);
+    drop(connection);
+    let mut encrypted = fs::read(whole.database).unwrap();
+    encrypted[..16].copy_from_slice(b"\x9e\x1c\x00\x53\xff\x08\xab\xcd\x11\x77\xe0\x42\x5a\x96\x3b\xd4");
+    fs::write(&stage.database, encrypted).unwrap();
+    refuse(&stage.database, "an encrypted one");
 }
 
 #[test]

@@ -123,20 +123,3 @@ fn a_database_that_a_writer_locks_is_waited_for_until_the_deadline() {
     stage.run(&["take", "--deadline", "100ms"]).expect(1).says("locked");
     assert!(stage.files().is_empty());
 }
-
-#[test]
-fn the_order_is_by_sequence_even_if_the_clock_went_back() {
-    let (stage, connection) = Stage::with_rows(1);
-    let taken = stage.take();
-    let future = "app-29990101T000000.000Z";
-    let (database, manifest) = (stage.repository.database(&taken.name), stage.repository.manifest(&taken.name));
-    let edited = fs::read_to_string(&manifest).unwrap().replace(taken.name.as_str(), future);
-    fs::write(stage.repository.path().join(format!("{future}.json")), edited).unwrap();
-    fs::rename(database, stage.repository.path().join(format!("{future}.db"))).unwrap();
-    fs::remove_file(manifest).unwrap();
-    insert(&connection, 1);
-    assert_eq!(stage.take().sequence, 2);
-    let copy = stage.path("copy.db");
-    assert_eq!(stage.restore(&["--database", copy.to_str().unwrap()]).restore_point.sequence, 2);
-    assert_eq!(ids(&copy), up_to(2));
-}
