@@ -10,6 +10,7 @@ use clap::Args;
 use xshell::{Cmd, Shell, cmd};
 
 use crate::programs::{print, say};
+use crate::sbom;
 
 /// Build the image with Packer, from static programs
 #[derive(Args)]
@@ -39,7 +40,11 @@ pub fn name() -> String {
 /// Compiles the programs and builds the image.
 pub fn build(sh: &Shell) -> Result<Image> {
     let target = target_directory()?;
-    let programs = compile(sh, &target)?;
+    let host = host(sh)?;
+    let programs = compile(sh, &target, &host)?;
+    let bill = target.join("image.cdx.json");
+    sbom::write(sh, &host, &bill)?;
+    say(&format!("bill of materials: {}", bill.display()));
     if knows_plugins(sh)? {
         log(cmd!(sh, "packer init packer/plugins.pkr.hcl"))?;
     }
@@ -67,8 +72,7 @@ fn log(command: Cmd<'_>) -> Result<()> {
 }
 
 /// Compiles the programs for an image with nothing else in it; gives their directory.
-fn compile(sh: &Shell, target: &Path) -> Result<PathBuf> {
-    let host = host(sh)?;
+fn compile(sh: &Shell, target: &Path, host: &str) -> Result<PathBuf> {
     // The target is named even though it is the host's: flags then leave build scripts and procedural macros alone,
     // which cannot be static.
     let flags = format!("target.{host}.rustflags=[{}]", flags(sh)?);

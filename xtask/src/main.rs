@@ -16,6 +16,7 @@ mod import;
 mod kubectl;
 mod platform;
 mod programs;
+mod sbom;
 mod setup;
 mod test;
 mod tools;

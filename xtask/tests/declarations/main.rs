@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on must fail, or say why not")]
 
+mod monitoring;
+
 use std::env;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -289,6 +291,20 @@ fn only_what_talks_to_the_remote_store_may_leave_the_cluster() {
         assert_eq!(speaks || is_policy, may, "{object}");
     }
     assert!(!rendered.contains("kind: Secret"), "credentials are never deployed from here");
+}
+
+#[test]
+fn the_bill_of_materials_has_what_is_linked_and_nothing_else() {
+    let Some(_) = image() else { return };
+    let bill: Value = serde_json::from_slice(&fs::read(root().join("target/image.cdx.json")).unwrap()).unwrap();
+    let names: Vec<_> =
+        bill["components"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    for linked in ["app", "backup", "libsqlite3-sys", "axum", "blake3"] {
+        assert!(names.contains(&linked), "{linked} is missing");
+    }
+    for other in ["drill", "xtask", "proptest", "fantoccini", "cc", "serde_derive"] {
+        assert!(!names.contains(&other), "{other} is not in the image");
+    }
 }
 
 #[test]
