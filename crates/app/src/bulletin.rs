@@ -45,6 +45,8 @@ pub struct Contents {
     pub rehearsed_seconds: Option<u64>,
     /// Why the repository of restore points cannot be read.
     pub repository_error: Option<String>,
+    /// Why the journal does not protect what is acknowledged; `None` if it does, or if there is none.
+    pub unprotected: Option<String>,
     /// The newest messages, newest first, each as far as it is shown.
     pub messages: Vec<Message>,
 }
@@ -88,6 +90,7 @@ impl Contents {
             }),
             rehearsed_seconds: rehearsed.map(|rehearsed| protection::age(rehearsed.at).as_secs()),
             repository_error,
+            unprotected: service.store.protection().and_then(|status| status.reason),
             messages: messages.into_iter().map(shortened).collect(),
         })
     }

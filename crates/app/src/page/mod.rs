@@ -128,11 +128,13 @@ fn protection(contents: Option<&Contents>, texts: &Texts) -> Markup {
     let newest = contents.and_then(|contents| contents.newest.as_ref());
     let error = contents.and_then(|contents| contents.repository_error.as_deref());
     let none = newest.is_none() && error.is_none() && contents.is_some();
+    let unprotected = contents.and_then(|contents| contents.unprotected.as_deref());
     html! {
         section.card aria-labelledby="newest-title" {
             h2 #newest-title { (texts.newest) }
             p #no-restore-point .bad hidden[!none] { (texts.no_restore_point) }
             p #unreadable .bad hidden[error.is_none()] { (texts.unreadable) " " span #repository-error { (error.unwrap_or_default()) } }
+            p #unprotected .bad hidden[unprotected.is_none()] { (texts.unprotected) " " span #unprotected-reason { (unprotected.unwrap_or_default()) } }
             p #suspect .bad hidden[!newest.is_some_and(|newest| newest.is_suspect)] { (texts.suspect) }
             (facts(contents, newest, texts))
         }

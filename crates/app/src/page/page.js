@@ -51,6 +51,8 @@ function showContents(contents) {
   write("file", newest ? newest.file : "–");
   write("rehearsed", contents.rehearsed_seconds === null ? "–" : duration(contents.rehearsed_seconds));
   write("repository-error", contents.repository_error ?? "");
+  write("unprotected-reason", contents.unprotected ?? "");
+  show("unprotected", contents.unprotected !== null);
   show("no-restore-point", !newest && !contents.repository_error);
   show("unreadable", contents.repository_error !== null);
   show("suspect", newest !== null && newest.is_suspect);

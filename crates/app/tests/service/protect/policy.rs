@@ -64,6 +64,11 @@ async fn where_the_policy_is_to_degrade_it_serves_on_says_so_and_takes_a_fresh_r
         let health = app.get("/health").await;
         assert_eq!((health.status.as_u16(), &health.json()["protection"]["state"]), (200, &"degraded".into()));
         assert!(health.json()["protection"]["reason"].as_str().unwrap().contains(".journal"), "{}", health.text);
+        let page = reqwest::Client::new().get(format!("http://{}/", app.address)).header("accept", "text/html");
+        let page = page.send().await.unwrap().text().await.unwrap();
+        assert!(page.contains("<p class=\"bad\" id=\"unprotected\">"), "{page}");
+        let metrics = app.get("/metrics").await.text;
+        assert!(metrics.contains("\npra_protected 0\n"), "{metrics}");
         assert_eq!(volumes.repository().manifests().unwrap().len(), 1);
 
         shim.disarm();
