@@ -17,6 +17,10 @@ const VERSION: i64 = 1;
 /// How long a connection waits for the lock of another process.
 pub const BUSY_WAIT: Duration = Duration::from_secs(5);
 
+/// The size to which the `-wal` file shrinks when it starts anew. It grows while a backup reads, and would keep that size for
+/// ever.
+const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
+
 /// Triggers keep the count, so that it is right whoever writes. SQLite fires no DELETE trigger for the row that an
 /// INSERT OR REPLACE or a changed id overwrites: both are refused.
 const TABLES: &str = "
@@ -79,6 +83,7 @@ pub fn prepare(path: &Path) -> anyhow::Result<()> {
 pub fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_WAIT)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     connection.query_row("SELECT count FROM message_count", [], |_| Ok(()))?;
     // A full disk is no reason not to start; the next checkpoint does the same.
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
@@ -176,6 +181,25 @@ mod tests {
         assert!(wal_bytes() > 4096, "a probe must write at least one frame, found {} bytes", wal_bytes());
         checkpoint();
         assert!(fs::read(&path).unwrap() == before, "a probe must not change a byte of the database");
+    }
+
+    #[test]
+    fn a_wal_that_has_grown_shrinks_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.db");
+        prepare(&path).unwrap();
+        let (writer, reader) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
+        settle(&writer).unwrap();
+        let wal_bytes = || i64::try_from(fs::metadata(companion(&path, "-wal")).unwrap().len()).unwrap();
+        reader.execute_batch("BEGIN; SELECT count FROM message_count").unwrap();
+        let insert = "INSERT INTO message (timestamp, message) VALUES ('', zeroblob(?1))";
+        writer.execute(insert, [WAL_BYTES_KEPT]).unwrap();
+        assert!(wal_bytes() > WAL_BYTES_KEPT, "{} bytes", wal_bytes());
+        reader.execute_batch("COMMIT").unwrap();
+        // The first brings all into the database, the second starts the file anew.
+        writer.execute(PROBE, []).unwrap();
+        writer.execute(PROBE, []).unwrap();
+        assert!(wal_bytes() <= WAL_BYTES_KEPT, "{} bytes", wal_bytes());
     }
 
     #[test]
