@@ -32,6 +32,10 @@ pub struct Place {
     /// How the service protects what it acknowledges; on Kubernetes, how it has to be deployed (overlay `protected`)
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Protect::None)]
     pub protect: Protect,
+    /// Local: start with a copy of the newest good restore point in this repository, which is only read, instead of with an
+    /// empty database
+    #[arg(long, value_name = "DIR", conflicts_with = "context")]
+    pub copy_of: Option<PathBuf>,
     /// Local: keep every restore point in this remote repository too (backup push), one that is for drills alone: what they
     /// send stays there
     #[arg(long, value_name = "URL", conflicts_with = "context")]

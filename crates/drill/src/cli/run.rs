@@ -212,6 +212,10 @@ impl Run {
         let programs = Programs::beside_this_one()?;
         let folder = Folder::at(root);
         let mut local = Local::new(programs, folder, self.backup_every(), recorder.clone(), progress.clone());
+        if let Some(repository) = &self.place.copy_of {
+            // Absolute, since nobody but this process knows what it is relative to.
+            local.on_a_copy_of(std::path::absolute(repository)?);
+        }
         if let Some(remote) = &self.place.remote {
             local.keep_elsewhere(remote.clone());
         }

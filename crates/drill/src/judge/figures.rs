@@ -53,7 +53,8 @@ pub(super) fn actual(evidence: &Evidence, loss: Option<&Loss>) -> Actual {
         reprotection_seconds: timeline.between(Event::D1, Event::X),
         worst_case_rpo_seconds: match evidence.is_journaled && !evidence.may_lose {
             true => Some(0.0),
-            false => worst_case_rpo(evidence),
+            // Never less than what it did cost: a restore point that turned out bad made a cycle longer.
+            false => worst_case_rpo(evidence).map(|worst| loss.map_or(worst, |loss| worst.max(loss.rpa.max))),
         },
     }
 }

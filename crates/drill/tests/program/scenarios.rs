@@ -1,8 +1,16 @@
 //! Each scenario, its verdict, and what only it shows.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{Place, assert_exit};
+use crate::support::{Place, Running, assert_exit, program};
 
 /// Runs a scenario that comes out as expected, and gives its report.
 fn as_expected(arguments: &[&str], verdict: &str) -> Value {
@@ -119,6 +127,39 @@ fn with_another_copy_the_loss_of_both_volumes_is_recovered_from() {
     assert_eq!(report["expected"]["limit"], Value::Null);
     assert!(number(&report, "/ledger/lost_before_fault") >= 1.0, "{report:#}");
     assert_eq!(report["ledger"]["lost_after_fault"], 0);
+}
+
+/// Runs the service to browse for a moment, adds a message and backs it up; gives the repository.
+fn original(place: &Place) -> PathBuf {
+    let mut up = Running::start(place.drill(&["up", "--listen", "127.0.0.1:0", "--backup-every", "1s"]));
+    up.wait_for("restore point app-");
+    kill(Pid::from_raw(up.pid()), Signal::SIGINT).unwrap();
+    assert_eq!(up.end(), Some(0));
+    let (database, repository) = (place.path().join("local/pra-data/app.db"), place.path().join("local/pra-backup"));
+    let insert = "INSERT INTO message (timestamp, message) VALUES ('', 'of the original')";
+    assert_eq!(Connection::open(&database).unwrap().execute(insert, []).unwrap(), 1);
+    let mut take = Command::new(program("backup"));
+    take.arg("take").arg("--database").arg(&database).arg("--repository").arg(&repository);
+    assert_exit(&take.output().unwrap(), 0);
+    repository
+}
+
+fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn a_drill_on_a_copy_leaves_the_original_as_it_is() {
+    let place = Place::new();
+    let repository = original(&place);
+    let before = content(&repository);
+    let report = as_expected(&["kill-pvc", "--copy-of", repository.to_str().unwrap()], "pass");
+    assert!(content(&repository) == before, "the original repository was changed");
+    // What the original had, and what survived of the drill's writes.
+    let read: f64 = notes(&report, "V")[0].split(' ').next().unwrap().parse().unwrap();
+    let survived = number(&report, "/ledger/acknowledged") - number(&report, "/ledger/lost");
+    assert_eq!(read, survived + number(&report, "/ledger/recovered") + 1.0, "{report:#}");
 }
 
 #[test]

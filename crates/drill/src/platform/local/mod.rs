@@ -51,6 +51,7 @@ pub struct Local {
     supervisor: Option<Supervisor>,
     schedule: Option<Schedule>,
     lineage: Option<Lineage>,
+    original: Option<PathBuf>,
     remote: Option<String>,
     is_journaled: bool,
     small_disk: bool,
@@ -76,6 +77,7 @@ impl Local {
             supervisor: None,
             schedule: None,
             lineage: None,
+            original: None,
             remote: None,
             is_journaled: false,
             small_disk: false,
@@ -86,6 +88,11 @@ impl Local {
     /// Serves on this address instead of a free one.
     pub fn listen_on(&mut self, address: SocketAddr) {
         self.address = Some(address);
+    }
+
+    /// Starts with a copy of what is newest in a repository, which is only read.
+    pub fn on_a_copy_of(&mut self, repository: PathBuf) {
+        self.original = Some(repository);
     }
 
     /// Keeps every restore point in a remote repository too.
@@ -146,6 +153,13 @@ impl Platform for Local {
         self.folder.create()?;
         if self.small_disk {
             self.disk = Disk::make_small(&self.folder.data, &self.progress);
+        }
+        if let Some(original) = &self.original {
+            let command = self.programs.copy_from(&self.folder, original);
+            self.progress.command(&programs::as_typed(command.as_std()));
+            let Restored { restore_point, bytes, .. } =
+                programs::result_of(command, &self.folder, RESTORE_LIMIT).await?;
+            self.progress.line(&format!("this drill runs on a copy of {}, {bytes} bytes", restore_point.name));
         }
         self.start_service().await?;
         let started = |state: &supervisor::State| state.address.is_some() || state.last_exit.is_some();

@@ -65,6 +65,13 @@ impl Programs {
         self.backup("take", database, repository)
     }
 
+    /// Restores what is newest in somebody else's repository, which is only read.
+    pub(super) fn copy_from(&self, folder: &Folder, repository: &Path) -> Command {
+        let mut command = self.backup("restore", &folder.database(), repository);
+        command.arg("--latest");
+        command
+    }
+
     pub(super) fn restore(&self, folder: &Folder, lineage: &Lineage, manner: Manner) -> Command {
         let mut command = self.backup("restore", &folder.database(), &folder.repository);
         command.args(manner.arguments()).args(["--lineage", lineage.as_str()]);
