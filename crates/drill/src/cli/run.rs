@@ -169,7 +169,7 @@ impl Run {
     fn show(&self, progress: &Progress, outcome: Outcome, reports: &mut Vec<(Report, PathBuf)>) -> Result<()> {
         if let Some((report, folder)) = outcome.report {
             if !self.json {
-                let text = format!("\n{}report: {}", tables(&report), folder.join("report.md").display());
+                let text = format!("\n{}report: {}", tables(&report), folder.join("report.html").display());
                 progress.aside(|| print(&text))?;
             }
             reports.push((report, folder));

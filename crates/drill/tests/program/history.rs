@@ -133,7 +133,10 @@ fn prometheus_sees_the_newest_run_of_each_kind() {
     assert!(shown.contains(&format!("pra_drill_passed{labels} 1.0\n")), "{shown}");
     let report = fs::read(place.reports().remove(0).join("report.json"));
     let report: Value = serde_json::from_slice(&report.unwrap()).unwrap();
-    assert!(shown.contains(&format!("pra_drill_rta_seconds{labels} {}\n", report["actual"]["rta_seconds"])), "{shown}");
+    let rta = format!("pra_drill_rta_seconds{labels} ");
+    let rta: f64 = shown.lines().find_map(|line| line.strip_prefix(&rta)).unwrap().parse().unwrap();
+    // JSON is read to within the last digit.
+    assert!((rta - report["actual"]["rta_seconds"].as_f64().unwrap()).abs() < 1e-9, "{shown}");
     assert!(!place.path().join("drill.prom.partial").exists());
     // Another kind adds to what is shown, a failure takes the place of a pass.
     add(&place, "elsewhere", |run| run["platform"] = "kubernetes".into());

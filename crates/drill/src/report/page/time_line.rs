@@ -5,16 +5,17 @@ use maud::{Markup, html};
 use crate::report::picture::Picture;
 
 /// What the colours and shapes mean: the class of the sample, and the words.
-const LEGEND: [(&str, &str); 9] = [
-    ("up", "up"),
+const LEGEND: [(&str, &str); 10] = [
+    ("up", "up: reads are right"),
     ("false-up", "false up: answers 200 with wrong data"),
-    ("down", "down"),
+    ("down", "down: no answer"),
     ("unseen", "nobody looked"),
     ("stroke", "write acknowledged"),
     ("stroke lost", "acknowledged, then lost"),
     ("stroke failed", "refused or unsure"),
     ("diamond", "restore point"),
     ("diamond restored", "the one restored"),
+    ("diamond rejected", "passed over"),
 ];
 
 /// The section. Of the two pictures, a screen or a sheet of paper shows the one that fits.
