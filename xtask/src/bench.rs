@@ -13,11 +13,10 @@ mod server;
 mod service;
 mod writing;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use xshell::Shell;
@@ -41,6 +40,9 @@ pub struct Bench {
     /// Short runs on small databases, to see that it works
     #[arg(long)]
     quick: bool,
+    /// How often each thing is measured; the median counts [default: 5, or 1 with --quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    runs: Option<u8>,
     /// Only this; may be given several times
     #[arg(long, value_enum)]
     only: Vec<Subject>,
@@ -101,15 +103,16 @@ impl Bench {
             return Err(usage(format!("bench needs {}; on Debian: apt install python3-venv wrk", missing.join(", "))));
         }
         let programs = programs::build(sh)?;
-        fs::create_dir_all(&self.output).with_context(|| format!("cannot create {}", self.output.display()))?;
+        let output = sh.create_dir(&self.output)?;
         // What a killed bench left goes first.
-        let scratch = std::path::absolute(&self.output)?.join("scratch");
+        let scratch = output.join("scratch");
         sh.remove_path(&scratch)?;
         sh.create_dir(&scratch)?;
         let scale = if self.quick { QUICK } else { FULL };
+        let scale = Scale { runs: self.runs.map_or(scale.runs, usize::from), ..scale };
         let measured = self.measure(&Setting { programs, peers: Peers::find(sh), scratch: &scratch, scale });
         sh.remove_path(&scratch)?;
-        self.tell(&measured?)?;
+        self.tell(&measured?, sh)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -131,32 +134,29 @@ impl Bench {
             });
         }
         measured.left_out = setting.peers.left_out();
+        measured.runs = setting.scale.runs;
         Ok(measured)
     }
 
     /// Prints the tables and writes the files.
-    fn tell(&self, measured: &Measured) -> Result<()> {
+    fn tell(&self, measured: &Measured, sh: &Shell) -> Result<()> {
         let (table, growth) = (figure::table(&measured.figures), growth::table(&measured.growth));
         print(&table)?;
         if !measured.growth.is_empty() {
             print(&growth)?;
-            self.write("growth.svg", &plot::svg(&measured.growth))?;
+            sh.write_file(self.output.join("growth.svg"), plot::svg(&measured.growth))?;
         }
         if !measured.left_out.is_empty() {
             print(&format!("left out, not installed: {}", measured.left_out.join(", ")))?;
         }
-        self.write("bench.json", &format!("{:#}\n", measured.json(self.quick)))?;
-        say(&format!("written: {}", self.output.join("bench.json").display()));
+        let data = self.output.join("bench.json");
+        sh.write_file(&data, format!("{:#}\n", measured.json(self.quick)))?;
+        say(&format!("written: {}", data.display()));
         if self.docs {
-            page::write(Path::new("docs/performance.md"), &measured.page(&table, &growth))?;
-            fs::write("docs/growth.svg", plot::svg(&measured.growth)).context("cannot write docs/growth.svg")?;
+            page::write(&sh.current_dir().join("docs/performance.md"), &measured.page(&table, &growth))?;
+            sh.write_file("docs/growth.svg", plot::svg(&measured.growth))?;
         }
         Ok(())
-    }
-
-    fn write(&self, name: &str, text: &str) -> Result<()> {
-        let path = self.output.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -166,20 +166,27 @@ struct Measured {
     figures: Vec<Figure>,
     growth: Vec<Step>,
     left_out: Vec<String>,
+    runs: usize,
 }
 
 impl Measured {
     fn json(&self, quick: bool) -> Value {
         let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        json!({"schema_version": 1, "quick": quick, "cores": cores, "figures": figures,
+        json!({"schema_version": 1, "quick": quick, "cores": cores(), "runs": self.runs, "figures": figures,
                "growth": growth::json(&self.growth), "left_out": self.left_out})
     }
 
     fn page(&self, table: &str, growth: &str) -> String {
+        let (runs, cores) = (self.runs, cores());
         format!(
-            "## Beside what one would use instead\n\n{table}\n## With more and more messages\n\n{growth}\n\
+            "## Beside what one would use instead\n\n\
+             `cargo xtask bench`: medians of {runs} runs in turns, programs and load on the same {cores} cores.\n\n\
+             {table}\n## With more and more messages\n\n{growth}\n\
              ![Costs against the number of messages](growth.svg)\n"
         )
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
 }
