@@ -22,7 +22,7 @@ pub mod remote;
 mod repository;
 pub mod restore;
 pub mod retention;
-mod seal;
+mod self_digest;
 mod source;
 pub mod space;
 mod stored;

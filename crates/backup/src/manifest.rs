@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
-use crate::{Name, Suspicion, seal};
+use crate::{Name, Suspicion, self_digest};
 
 /// The schema this version writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -134,7 +134,7 @@ impl Manifest {
         if manifest.sequence > SEQUENCE_MAX {
             return Err(format!("its sequence number expected at most {SEQUENCE_MAX}, found {}", manifest.sequence));
         }
-        seal::check(bytes)?;
+        self_digest::check(bytes)?;
         Ok(manifest)
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::manifest::SEQUENCE_MAX;
 use crate::repository::{exists, partial};
-use crate::{Error, Manifest, Name, Repository, durable, seal};
+use crate::{Error, Manifest, Name, Repository, durable, self_digest};
 
 /// How often a lock is asked for again: the kernel offers no wait with a limit.
 const POLL: Duration = Duration::from_millis(20);
@@ -107,7 +107,7 @@ impl Writer {
     /// Writes a manifest, in the place of the one there is if there is one: readers see either.
     pub(crate) fn describe(&self, manifest: &Manifest) -> Result<(), Error> {
         let description = self.repository.manifest(&manifest.name);
-        let bytes = seal::seal(manifest).map_err(|error| Error::io("write", &description)(error.into()))?;
+        let bytes = self_digest::with(manifest).map_err(|error| Error::io("write", &description)(error.into()))?;
         durable::replace(&description, &bytes)
     }
 

@@ -18,7 +18,7 @@ use super::{PARALLEL, Progress, Remote, sequence};
 use crate::lineage::Lineage;
 use crate::restore::Choice;
 use crate::restore::choose::candidates;
-use crate::{Error, Manifest, Name, Rejected, Repository, seal, verify};
+use crate::{Error, Manifest, Name, Rejected, Repository, self_digest, verify};
 
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
@@ -302,7 +302,7 @@ async fn publish(remote: &Remote, described: &RemoteManifest, mode: PutMode) -> 
     let name = &described.manifest.name;
     let key = remote.key(&name.manifest_file());
     let unwritable = |error: serde_json::Error| Error::remote("write", remote.url(&key), error);
-    let bytes = seal::seal(described).map_err(unwritable)?;
+    let bytes = self_digest::with(described).map_err(unwritable)?;
     let put = async |mode: PutMode| remote.store.put_opts(&key, bytes.clone().into(), mode.into()).await;
     let answer = match put(mode.clone()).await {
         // A directory cannot replace on condition. Who pushes there meanwhile pushes the same.

@@ -5,31 +5,31 @@ use serde::{Deserialize, Serialize};
 
 /// A manifest as it is written. The digest is that of the same bytes with nothing between its quotes.
 #[derive(Serialize)]
-struct Sealed<'a, T> {
+struct WithDigest<'a, T> {
     #[serde(flatten)]
     manifest: &'a T,
     manifest_blake3: &'a str,
 }
 
 /// The bytes of the file of a manifest.
-pub(crate) fn seal(manifest: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn with(manifest: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let draw = |manifest_blake3: &str| {
-        let mut bytes = serde_json::to_vec_pretty(&Sealed { manifest, manifest_blake3 })?;
+        let mut bytes = serde_json::to_vec_pretty(&WithDigest { manifest, manifest_blake3 })?;
         bytes.push(b'\n');
         Ok::<_, serde_json::Error>(bytes)
     };
     draw(&blake3::hash(&draw("")?).to_hex())
 }
 
-/// Whether the bytes of a manifest are those that were written; an older version did not seal, and what it wrote is taken as
+/// Whether the bytes of a manifest are those that were written; what an older version wrote has no digest, and is taken as
 /// it is. The error says what is wrong.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     #[derive(Deserialize)]
-    struct Seal {
+    struct Digest {
         manifest_blake3: Option<String>,
     }
     let malformed = |error: serde_json::Error| format!("its manifest is malformed: {error}");
-    let Seal { manifest_blake3: Some(expected) } = serde_json::from_slice(bytes).map_err(malformed)? else {
+    let Digest { manifest_blake3: Some(expected) } = serde_json::from_slice(bytes).map_err(malformed)? else {
         return Ok(());
     };
     let at = bytes.windows(expected.len().max(1)).rposition(|window| window == expected.as_bytes());
@@ -54,24 +54,24 @@ mod tests {
 
     fn sample() -> (Sample, Vec<u8>) {
         let sample = Sample { sequence: 7, suspicions: vec!["empty".into()] };
-        let sealed = seal(&sample).unwrap();
-        (sample, sealed)
+        let written = with(&sample).unwrap();
+        (sample, written)
     }
 
     #[test]
-    fn a_sealed_manifest_reads_as_before() {
-        let (sample, sealed) = sample();
-        assert_eq!(check(&sealed), Ok(()));
-        assert_eq!(serde_json::from_slice::<Sample>(&sealed).unwrap(), sample);
+    fn a_manifest_with_its_digest_reads_as_before() {
+        let (sample, written) = sample();
+        assert_eq!(check(&written), Ok(()));
+        assert_eq!(serde_json::from_slice::<Sample>(&written).unwrap(), sample);
         assert_eq!(check(&serde_json::to_vec(&sample).unwrap()), Ok(()), "as an older version wrote it");
     }
 
     #[test]
     fn a_flipped_bit_is_seen_or_says_nothing_else() {
-        let (sample, sealed) = sample();
-        for at in 0..sealed.len() {
+        let (sample, written) = sample();
+        for at in 0..written.len() {
             for bit in 0..8 {
-                let mut flipped = sealed.clone();
+                let mut flipped = written.clone();
                 flipped[at] ^= 1 << bit;
                 let read = check(&flipped).map(|()| serde_json::from_slice::<Sample>(&flipped).ok());
                 assert!(read.is_err() || read == Ok(Some(sample.clone())), "{}", String::from_utf8_lossy(&flipped));
@@ -80,9 +80,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_or_foreign_seal_is_no_seal() {
-        let (_, sealed) = sample();
-        for bad in [&b""[..], b"{}x", b"{\"manifest_blake3\":\"\"}", b"{\"manifest_blake3\":\"00\"}", &sealed[1..]] {
+    fn a_cut_manifest_or_another_digest_is_refused() {
+        let (_, written) = sample();
+        for bad in [&b""[..], b"{}x", b"{\"manifest_blake3\":\"\"}", b"{\"manifest_blake3\":\"00\"}", &written[1..]] {
             assert!(check(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
     }
