@@ -16,6 +16,9 @@ use rusqlite::Connection;
 
 use crate::stage::{Stage, create, ids, insert, up_to};
 
+/// Another test may be starting a program this very moment, which has the lock too until it is that program.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 #[derive(Clone, Debug)]
 enum Event {
     /// Of a database that has changed, or perhaps not.
@@ -72,7 +75,7 @@ impl World {
             }
             Event::Damage(age) => self.damage(*age),
             Event::Prune { last, max_space } => {
-                let writer = self.stage.repository.writer(Duration::ZERO).unwrap();
+                let writer = self.stage.repository.writer(PATIENCE).unwrap();
                 let policy = Policy { last: *last, ..Policy::default() };
                 self.pruned(&prune::run(&writer, policy, *max_space, None, Mode::Remove).unwrap());
             }
@@ -80,7 +83,7 @@ impl World {
     }
 
     fn take(&mut self, compress: bool) {
-        let writer = self.stage.repository.writer(Duration::ZERO).unwrap();
+        let writer = self.stage.repository.writer(PATIENCE).unwrap();
         let mut request = take::Request::new(&self.stage.database);
         request.compress = compress.then_some(1);
         let taken = take::run(&writer, &request, &mut |_| {}).unwrap();
