@@ -130,6 +130,8 @@ impl App {
             BufReader::new(stdout).read_line(&mut line).unwrap();
             sender.send(line)
         });
+        // Built beside remote repositories, clients can do TLS and insist on a provider. An error says that there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut app = Self { child, log, address: String::new(), client: Client::new() };
         let line = line.recv_timeout(BOUND).unwrap_or_default();
         let announcement: Value =
