@@ -96,10 +96,13 @@ fn each_scenario_of_drill_has_a_flag() {
     }
 }
 
+/// Builds nothing, and lists one crate for the bill of materials.
+const CARGO: &str = r#"[ "$1" != tree ] || printf 'app v0.1.0\tMIT\n'"#;
+
 #[test]
 fn all_on_k3d_goes_from_nothing_to_a_drill() {
     let machine = Machine::with_every_tool();
-    machine.program("cargo", "exit 0");
+    machine.program("cargo", CARGO);
     machine.program("rustc", "echo host: x86_64-unknown-linux-gnu");
     machine.program("git", "echo 0123abc");
     machine.built("drill", "exit 1");
@@ -122,7 +125,7 @@ fn all_on_k3d_goes_from_nothing_to_a_drill() {
 #[test]
 fn all_on_k3d_ends_with_the_first_step_that_fails() {
     let machine = Machine::with_every_tool();
-    machine.program("cargo", "exit 0");
+    machine.program("cargo", CARGO);
     machine.program("rustc", "echo host: x86_64-unknown-linux-gnu");
     machine.program("git", "echo 0123abc");
     machine.built("drill", "exit 0");
