@@ -99,7 +99,7 @@ impl Store {
         schema::prepare(&path)?;
         let identity = Identity::before_opening(&path)?;
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .and_then(|connection| schema::settle(&connection).map(|()| connection))
+            .and_then(|mut connection| schema::settle(&mut connection).map(|()| connection))
             .with_context(|| format!("cannot open the database {}", path.display()))?;
         let identity = Arc::new(identity.once_open()?);
         let readers = Readers::new(path.clone(), identity.clone());

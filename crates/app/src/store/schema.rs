@@ -3,19 +3,22 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::identity::companion;
 
 /// The version of the tables, in `PRAGMA user_version`.
 const VERSION: i64 = 1;
 
-/// How long a connection waits for the lock of another process.
+/// How long a connection waits for the lock of another process, and how often it looks. SQLite by itself waits for longer
+/// and longer between its tries: it would be outrun for seconds by another service that writes without a pause.
 pub const BUSY_WAIT: Duration = Duration::from_secs(5);
+const BUSY_POLL: Duration = Duration::from_millis(1);
 
 /// The size to which the `-wal` file shrinks when it starts anew. It grows while a backup reads, and would keep that size for
 /// ever.
@@ -65,7 +68,7 @@ pub fn prepare(path: &Path) -> anyhow::Result<()> {
     let target = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
     let no_checkpoint = companion(&target, "-wal").exists();
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, no_checkpoint)?;
-    connection.busy_timeout(BUSY_WAIT)?;
+    connection.busy_handler(Some(wait_for_lock))?;
     let content = look(&connection).with_context(|| format!("cannot use {} as the database", path.display()))?;
     ensure!(
         !connection.is_readonly("main")?,
@@ -80,8 +83,8 @@ pub fn prepare(path: &Path) -> anyhow::Result<()> {
 ///
 /// What was left in the WAL is moved into the database: after a recovery, SQLite does not know of it whether it is there
 /// already, and until then no overwriting of the database can be told (see [`super::contents`]).
-pub fn settle(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_WAIT)?;
+pub fn settle(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.busy_handler(Some(wait_for_lock))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     connection.query_row("SELECT count FROM message_count", [], |_| Ok(()))?;
@@ -142,8 +145,26 @@ fn inspect(connection: &Connection) -> anyhow::Result<Content> {
     }
 }
 
+/// SQLite does not wait by itself for others that change the mode at the same time.
+fn enter_wal_mode(connection: &Connection) -> rusqlite::Result<String> {
+    let mut tries = 0;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && wait_for_lock(tries) => {}
+            entered => return entered,
+        }
+        tries += 1;
+    }
+}
+
+/// Waits a moment, and tells whether to try again.
+fn wait_for_lock(tries: i32) -> bool {
+    thread::sleep(BUSY_POLL);
+    BUSY_POLL * u32::try_from(tries).unwrap_or(0) < BUSY_WAIT
+}
+
 fn create(connection: &mut Connection, content: Content) -> anyhow::Result<()> {
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    let mode = enter_wal_mode(connection)?;
     ensure!(mode == "wal", "its journal mode is {mode:?} and cannot be changed to WAL");
     if content == Content::Ours {
         return Ok(());
@@ -188,8 +209,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("app.db");
         prepare(&path).unwrap();
-        let (writer, reader) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
-        settle(&writer).unwrap();
+        let (mut writer, reader) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
+        settle(&mut writer).unwrap();
         let wal_bytes = || i64::try_from(fs::metadata(companion(&path, "-wal")).unwrap().len()).unwrap();
         reader.execute_batch("BEGIN; SELECT count FROM message_count").unwrap();
         let insert = "INSERT INTO message (timestamp, message) VALUES ('', zeroblob(?1))";

@@ -1,6 +1,7 @@
 //! The volume: who uses it, how everyone is made to leave it, how it is destroyed.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::kubectl::State;
 use super::objects::{Claim, CronJob, Job, Pod};
@@ -66,7 +67,26 @@ impl Kubernetes {
             self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
         }
         self.claim_gone(&uid).await?;
+        if self.conduct.brutal {
+            // A pod that is killed is gone from the API at once. On its node it acknowledges until its files are gone too.
+            self.files_gone().await?;
+        }
         Ok(format!("claim {DATA} ({uid}) is gone"))
+    }
+
+    /// Waits until what was on the volume is deleted, if the cluster deletes it: then the volume's own object goes as well.
+    async fn files_gone(&self) -> Result<()> {
+        let name = &self.checked()?.volume;
+        self.wait("the files on the volume to be gone", async || {
+            let volume: Option<Value> = self.kubectl.get("persistentvolume", name).await?;
+            let kept = |volume: &Value| volume["spec"]["persistentVolumeReclaimPolicy"] != "Delete";
+            Ok(if volume.as_ref().is_none_or(kept) {
+                State::Reached(())
+            } else {
+                State::NotYet("still there".to_owned())
+            })
+        })
+        .await
     }
 
     /// Waits until the claim with this UID is gone.
