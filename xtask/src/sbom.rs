@@ -1,6 +1,6 @@
-//! The bill of materials of the image, in CycloneDX: every crate that is linked into its programs.
+//! The bill of materials of an image, in CycloneDX: every crate that is linked into its programs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -11,34 +11,44 @@ use xshell::{Shell, cmd};
 /// Between the parts of a line; in no name, version or licence.
 const SEPARATOR: char = '\t';
 
-/// Writes the bill of the programs that are compiled for `host`.
+/// Every crate that is linked into the programs of some packages that are compiled together for `host`.
 ///
 /// `cargo tree` resolves features as `cargo build` does for the same packages: what only tests, build scripts or macros
 /// need is left out, as it is out of the programs.
-pub fn write(sh: &Shell, host: &str, file: &Path) -> Result<()> {
+pub fn crates(sh: &Shell, host: &str, packages: &[&str]) -> Result<Vec<Value>> {
     let format = format!("{{p}}{SEPARATOR}{{l}}");
-    let crates = cmd!(
+    let packages = packages.iter().flat_map(|package| ["--package", *package]);
+    let listed = cmd!(
         sh,
-        "cargo tree --locked --target {host} --package app --package backup --edges normal,no-proc-macro
+        "cargo tree --locked --target {host} {packages...} --edges normal,no-proc-macro
             --prefix none --no-dedupe --format {format}"
     );
-    let bill = bill(&crates.quiet().read()?)?;
+    components(&listed.quiet().read()?)
+}
+
+/// Writes the bill of an image. What several programs have is in it once.
+pub fn write(file: &Path, image: &str, parts: Vec<Value>) -> Result<()> {
+    let bill = bill(image, parts);
     fs::write(file, format!("{bill:#}\n")).with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn bill(listed: &str) -> Result<Value> {
-    let lines: BTreeSet<&str> = listed.lines().filter(|line| !line.is_empty()).collect();
-    let components = lines.into_iter().map(component).collect::<Result<Vec<_>>>()?;
+fn components(listed: &str) -> Result<Vec<Value>> {
+    let components = listed.lines().filter(|line| !line.is_empty()).map(component).collect::<Result<Vec<_>>>()?;
     ensure!(!components.is_empty(), "cargo tree lists no crate");
-    Ok(json!({
+    Ok(components)
+}
+
+fn bill(image: &str, parts: Vec<Value>) -> Value {
+    let parts: BTreeMap<String, Value> = parts.into_iter().map(|part| (part["purl"].to_string(), part)).collect();
+    json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
         "metadata": {
-            "component": {"type": "container", "bom-ref": "image", "name": "pra/app", "version": env!("CARGO_PKG_VERSION")}
+            "component": {"type": "container", "bom-ref": "image", "name": image, "version": env!("CARGO_PKG_VERSION")}
         },
-        "components": components,
-    }))
+        "components": parts.into_values().collect::<Vec<_>>(),
+    })
 }
 
 /// `name v1.2.3 (where it is from)`, a tab, and a licence that may be missing.
@@ -65,7 +75,7 @@ mod tests {
     fn each_crate_is_in_the_bill_once_and_no_path_of_this_machine_is() {
         let listed = "app v0.1.0 (/home/me/pra/crates/app)\tMIT OR Apache-2.0\nmemchr v2.7.6\tUnlicense/MIT\n\
                       zstd-sys v2.0.16+zstd.1.5.7\t\nmemchr v2.7.6\tUnlicense/MIT\n";
-        let bill = bill(listed).unwrap();
+        let bill = bill("pra/app", components(listed).unwrap());
         let found: Vec<_> =
             bill["components"].as_array().unwrap().iter().map(|one| one["purl"].as_str().unwrap()).collect();
         assert_eq!(found, ["pkg:cargo/app@0.1.0", "pkg:cargo/memchr@2.7.6", "pkg:cargo/zstd-sys@2.0.16%2Bzstd.1.5.7"]);
@@ -76,7 +86,7 @@ mod tests {
     #[test]
     fn what_cargo_does_not_usually_say_is_an_error() {
         for listed in ["", "memchr 2.7.6\tMIT", "memchr v2.7.6"] {
-            assert!(bill(listed).is_err(), "{listed}");
+            assert!(components(listed).is_err(), "{listed}");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on must fail, or say why not")]
 
+mod drill_image;
 mod monitoring;
 
 use std::env;
@@ -73,16 +74,17 @@ fn docker(arguments: &[&str]) -> String {
 /// The image, built as a user builds it, once for all tests.
 fn image() -> Option<&'static str> {
     static IMAGE: OnceLock<Option<String>> = OnceLock::new();
-    IMAGE.get_or_init(build_image).as_deref()
+    IMAGE.get_or_init(|| build_images(&[])).as_deref()
 }
 
-fn build_image() -> Option<String> {
+/// Builds what is asked for; gives the name of the last image.
+fn build_images(options: &[&str]) -> Option<String> {
     tool("packer")?;
     if !tool("docker")?.arg("version").output().unwrap().status.success() {
         return skip("docker does not answer, start its service");
     }
-    let printed = done(Command::new(env!("CARGO_BIN_EXE_xtask")).arg("image"));
-    let (name, id) = printed.trim().split_once(' ').unwrap();
+    let printed = done(Command::new(env!("CARGO_BIN_EXE_xtask")).arg("image").args(options));
+    let (name, id) = printed.lines().last().unwrap().split_once(' ').unwrap();
     assert_eq!(inspect(name)["Id"], id);
     Some(name.to_owned())
 }
@@ -91,6 +93,9 @@ fn inspect(image: &str) -> Value {
     let mut found: Vec<Value> = serde_json::from_str(&docker(&["image", "inspect", image])).unwrap();
     found.pop().unwrap()
 }
+
+/// A container with no right at all.
+const CONFINED: [&str; 5] = ["run", "--rm", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"];
 
 /// Both volumes as directories that any user may write to, and what Kubernetes grants a container.
 struct Volumes {
@@ -114,9 +119,8 @@ impl Volumes {
 
     fn run(&self, options: &[&str], image: &str, arguments: &[&str]) -> String {
         let mounts = ["data", "backup"].map(|name| format!("{}:/{name}", self.directory.path().join(name).display()));
-        let confined = ["run", "--rm", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"];
         let mounts = ["--volume", &mounts[0], "--volume", &mounts[1]];
-        docker(&[&confined, &mounts[..], options, &[image], arguments].concat())
+        docker(&[&CONFINED, &mounts[..], options, &[image], arguments].concat())
     }
 
     fn backup(&self, image: &str, arguments: &[&str]) -> String {
@@ -132,7 +136,11 @@ struct Service {
 
 impl Service {
     fn start(volumes: &Volumes, image: &str) -> Self {
-        let options = ["--detach", "--publish=127.0.0.1::8080", "--env=BACKUP_DIR=/backup", "--env=RESTORE_FIRST=true"];
+        Self::start_with(volumes, image, &["--env=BACKUP_DIR=/backup", "--env=RESTORE_FIRST=true"])
+    }
+
+    fn start_with(volumes: &Volumes, image: &str, options: &[&str]) -> Self {
+        let options = [&["--detach", "--publish=127.0.0.1::8080"], options].concat();
         let container = volumes.run(&options, image, &[]).trim().to_owned();
         let address = docker(&["port", &container, "8080"]).lines().next().unwrap().to_owned();
         let service = Self { container, address };
@@ -237,8 +245,9 @@ fn the_same_programs_give_the_same_layer() {
 
 #[test]
 fn the_tag_of_the_image_is_the_version() {
-    for path in ["k8s/base/kustomization.yaml", "k8s/components/offsite/kustomization.yaml"] {
-        let kustomization = fs::read_to_string(root().join(path)).unwrap();
+    for path in ["base", "components/offsite"] {
+        let path = format!("k8s/{path}/kustomization.yaml");
+        let kustomization = fs::read_to_string(root().join(&path)).unwrap();
         let tag = kustomization.lines().find_map(|line| line.trim().strip_prefix("newTag: "));
         assert_eq!(tag, Some(env!("CARGO_PKG_VERSION")), "set it in {path}");
     }
@@ -259,7 +268,8 @@ fn every_overlay_is_rendered_and_fits_the_schemas_of_kubernetes() {
         let Some(mut kubectl) = tool("kubectl") else { return };
         let rendered = done(kubectl.arg("kustomize").arg(&overlay));
         for image in rendered.lines().filter_map(|line| line.trim().strip_prefix("image: ")) {
-            assert_eq!(image, concat!("pra/app:", env!("CARGO_PKG_VERSION")), "{}", overlay.display());
+            let ours = ["pra/app:", "pra/drill:"].map(|name| name.to_owned() + env!("CARGO_PKG_VERSION"));
+            assert!(ours.iter().any(|name| name == image), "{image} in {}", overlay.display());
         }
         assert!(!rendered.contains("\nkind: Job\n"), "a restore is never deployed: {}", overlay.display());
         let file = directory.path().join("rendered.yaml");

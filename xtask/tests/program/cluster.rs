@@ -71,6 +71,16 @@ fn an_image_is_imported_if_docker_has_it() {
 }
 
 #[test]
+fn the_image_of_the_drill_is_imported_if_it_is_asked_for() {
+    let machine = Machine::with_every_tool();
+    assert_outcome(&machine.run(&["import", "--drill"]), 0, &[]);
+    assert!(machine.log().contains(&IMPORT.to_owned()) && machine.log().contains(&IMPORT.replace("app", "drill")));
+
+    machine.program("docker", "case \"$*\" in *pra/drill*) exit 1 ;; esac");
+    assert_outcome(&machine.run(&["import", "--drill"]), 1, &["build it with cargo xtask image --drill"]);
+}
+
+#[test]
 fn a_service_that_runs_goes_over_to_the_imported_image() {
     let machine = Machine::with_every_tool();
     machine.program("kubectl", "case \"$*\" in *get*) echo deployment.apps/app ;; esac");

@@ -7,6 +7,7 @@
 mod cluster;
 mod deploy;
 mod doctor;
+mod image;
 mod platform;
 mod setup;
 mod support;
