@@ -245,7 +245,7 @@ fn the_same_programs_give_the_same_layer() {
 
 #[test]
 fn the_tag_of_the_image_is_the_version() {
-    for path in ["base", "components/offsite"] {
+    for path in ["base", "components/offsite", "components/offsite-pull", "overlays/scheduled-drill"] {
         let path = format!("k8s/{path}/kustomization.yaml");
         let kustomization = fs::read_to_string(root().join(&path)).unwrap();
         let tag = kustomization.lines().find_map(|line| line.trim().strip_prefix("newTag: "));

@@ -40,6 +40,33 @@ fn a_deployment_elsewhere_says_how_to_find_the_service() {
 }
 
 #[test]
+fn a_scheduled_drill_is_deployed_beside_the_service_and_never_into_it() {
+    let machine = Machine::with_every_tool();
+    let deploy = ["deploy", "--overlay", "scheduled-drill"];
+    assert_outcome(&machine.run(&deploy), 2, &["is destroyed on schedule", "--namespace pra-drill"]);
+    assert_eq!(machine.log(), Vec::<String>::new());
+
+    let output = machine.run(&[&deploy[..], &["--namespace", "pra-drill", "--drill-image", "there/drill:2"]].concat());
+    assert_outcome(
+        &output,
+        0,
+        &["the drill is off", "--namespace pra-drill create job drill-now --from=cronjob/drill"],
+    );
+    let playbook = machine.log().pop().unwrap();
+    assert!(playbook.contains("--extra-vars pra_namespace=pra-drill --extra-vars pra_overlay=/"), "{playbook}");
+    assert!(
+        playbook.ends_with("/k8s/overlays/scheduled-drill --extra-vars pra_drill_image=there/drill:2"),
+        "{playbook}"
+    );
+}
+
+#[test]
+fn an_overlay_that_is_not_there_is_named() {
+    let machine = Machine::with_every_tool();
+    assert_outcome(&machine.run(&["deploy", "--overlay", "k3s"]), 2, &["there is no overlay k3s", "k8s/overlays/k3s"]);
+}
+
+#[test]
 fn a_failed_deployment_shows_what_there_is() {
     let machine = Machine::with_every_tool();
     machine.program("ansible-playbook", "exit 2");
