@@ -8,7 +8,7 @@ use crate::exit;
 use crate::interrupt::Interrupt;
 use crate::judge::{Evidence, Verdict, judge};
 use crate::objectives::Objectives;
-use crate::platform::Platform;
+use crate::platform::{Platform, Stage};
 use crate::probe::ServiceStatus;
 use crate::report::{Archive, Facts, Report};
 use crate::run::Run;
@@ -46,6 +46,10 @@ pub async fn execute<P: Platform>(
         },
     };
     let refused = matches!(stop, Some(Stop::Preflight(_)));
+    // Who interrupts a drill waits for the clean-up.
+    if !refused && !matches!(stop, Some(Stop::Interrupted(_))) {
+        run.note_placement(Stage::After).await;
+    }
     let kept_logs = match &folder {
         Ok(folder) if !refused => run.platform.keep_logs(folder).await,
         _ => Ok(()),
@@ -126,6 +130,7 @@ fn conclude<P: Platform>(
             service: run.service.as_ref(),
             inject_at: run.inject_at,
             safety_copy: run.safety_copy.as_deref(),
+            placement: &run.placement,
         })
     })
 }

@@ -3,6 +3,7 @@
 pub mod abandoned;
 pub mod kubernetes;
 pub mod local;
+mod placement;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use kubernetes::Kubernetes;
 pub use local::Local;
+pub use placement::{Placed, Placement, Stage};
 
 /// One thing broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +182,9 @@ pub trait Platform {
 
     /// Starts or resumes the backups, the first one at once.
     async fn resume_backups(&mut self) -> Result<()>;
+
+    /// Where the volumes are, those that exist.
+    async fn placed(&self) -> Result<Vec<Placed>>;
 
     /// Keeps the logs of service and backups with the report.
     async fn keep_logs(&self, report: &Path) -> Result<()>;

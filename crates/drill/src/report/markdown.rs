@@ -3,6 +3,7 @@
 use super::figures::{interval, margin, met, seconds};
 use super::lines;
 use super::schema::{Counts, Report};
+use crate::platform::Placement;
 
 /// Renders a report.
 pub fn render(report: &Report) -> String {
@@ -11,6 +12,7 @@ pub fn render(report: &Report) -> String {
         objectives(report),
         report.ledger.as_ref().map_or("No final read: the ledger was not reconciled.\n".to_owned(), ledger),
         restore_point(report),
+        volumes(report),
         phases(report),
         events(report),
         method(report),
@@ -57,6 +59,17 @@ fn restore_point(report: &Report) -> String {
     let rejected =
         point.rejected.iter().map(|rejected| format!("- passed over `{}`: {}", rejected.name, rejected.reason));
     lines([used].into_iter().chain(rejected))
+}
+
+fn volumes(report: &Report) -> String {
+    if report.placement.is_empty() {
+        return String::new();
+    }
+    let head = ["## Volumes\n", "| | claim | volume | node |", "| --- | --- | --- | --- |"].map(str::to_owned);
+    let rows = report.placement.iter().map(|Placement { at, placed }| {
+        format!("| {} | {} | `{}` | {} |", at.name(), placed.claim, placed.volume, placed.node.as_deref().unwrap_or(""))
+    });
+    lines(head.into_iter().chain(rows))
 }
 
 fn phases(report: &Report) -> String {

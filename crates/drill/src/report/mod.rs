@@ -2,6 +2,7 @@
 
 mod archive;
 mod essence;
+mod facts;
 mod figures;
 mod junit;
 mod markdown;
@@ -17,10 +18,11 @@ use std::fmt::Write as _;
 
 pub use archive::Archive;
 pub use essence::{Essence, Series};
+pub use facts::Facts;
 pub use figures::{FIGURES, Figure, Spread};
 pub(crate) use figures::{interval, seconds};
 pub(crate) use page::document;
-pub use schema::{Facts, Report};
+pub use schema::Report;
 pub use summary::Summary;
 pub use table::{comparison, tables};
 

@@ -20,7 +20,7 @@ pub use moment::InjectAt;
 use crate::clock::{Clock, Moment};
 use crate::event::{Event, Timeline};
 use crate::journal::Journal;
-use crate::platform::Platform;
+use crate::platform::{Placement, Platform, Stage};
 use crate::probe::{Client, Expected, Message, ServiceStatus, Streams};
 use crate::progress::Progress;
 use crate::record::{Recorder, Seen};
@@ -83,6 +83,8 @@ pub struct Run<P> {
     pub inject_at: Option<InjectAt>,
     /// Where the safety copy is, once it is taken.
     pub safety_copy: Option<String>,
+    /// Where the volumes were, as far as the platform could tell.
+    pub placement: Vec<Placement>,
     /// Since when operations succeed, before the fault.
     steady_since: Option<Moment>,
     settings: Settings,
@@ -119,6 +121,7 @@ impl<P: Platform> Run<P> {
             service: None,
             inject_at: None,
             safety_copy: None,
+            placement: Vec::new(),
             steady_since: None,
             settings,
             journal,
@@ -166,6 +169,14 @@ impl<P: Platform> Run<P> {
     fn end_volley(&self) {
         if let Some(streams) = self.traffic.as_ref().and_then(|traffic| traffic.streams.as_ref()) {
             streams.end_volley();
+        }
+    }
+
+    /// Notes where the volumes are. Nothing depends on it: what cannot be told is said, and missing in the report.
+    pub async fn note_placement(&mut self, at: Stage) {
+        match self.platform.placed().await {
+            Ok(placed) => self.placement.extend(placed.into_iter().map(|placed| Placement { at, placed })),
+            Err(error) => self.progress.line(&format!("where the volumes are cannot be told: {error:#}")),
         }
     }
 

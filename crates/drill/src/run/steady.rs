@@ -8,7 +8,7 @@ use reqwest::Url;
 use super::{Protect, Run, Traffic};
 use crate::event::Event;
 use crate::judge::{RUN_LENGTH, steady_since};
-use crate::platform::Platform;
+use crate::platform::{Platform, Stage};
 use crate::probe::{Client, Expected, Streams, Writer};
 use crate::record::Record;
 use crate::stop::Stop;
@@ -30,6 +30,7 @@ impl<P: Platform> Run<P> {
             Stop::Inconclusive(format!("no steady state within {} s: {}", limit.as_secs_f64(), self.last_seen()))
         })?;
         self.protected(sentinel).await.map_err(Stop::Preflight)?;
+        self.note_placement(Stage::Before).await;
         self.happened(Event::E0, format!("{RUN_LENGTH} reads, writes in a row; backed up"));
         self.steady_since = Some(steady);
         Ok(())

@@ -8,6 +8,7 @@ mod fault;
 mod jobs;
 mod kubectl;
 mod objects;
+mod placement;
 mod preflight;
 mod saved;
 mod tunnel;
@@ -26,7 +27,7 @@ use reqwest::Url;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Access, Fault, Manner, Platform};
+use super::{Access, Fault, Manner, Placed, Platform};
 use crate::progress::Progress;
 use crate::record::Recorder;
 use kubectl::{Kubectl, State, wait_for};
@@ -306,6 +307,10 @@ impl Platform for Kubernetes {
     async fn resume_backups(&mut self) -> Result<()> {
         self.set_suspended(self.saved()?.suspended).await?;
         self.back_up_now().await
+    }
+
+    async fn placed(&self) -> Result<Vec<Placed>> {
+        self.placed_volumes().await
     }
 
     async fn keep_logs(&self, report: &Path) -> Result<()> {

@@ -17,6 +17,8 @@ pub struct Metadata {
     pub uid: String,
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
     pub deletion_timestamp: Option<String>,
     pub generation: Option<i64>,
 }

@@ -30,7 +30,7 @@ pub use programs::Programs;
 pub use schedule::Schedule;
 pub use supervisor::Supervisor;
 
-use super::{Access, Fault, Manner, Platform};
+use super::{Access, Fault, Manner, Placed, Platform};
 use crate::progress::Progress;
 use crate::record::Recorder;
 
@@ -252,6 +252,16 @@ impl Platform for Local {
         let (remote, recorder) = (self.remote.clone(), self.recorder.clone());
         self.schedule = Some(Schedule::start(programs, folder, remote, self.backup_every, recorder));
         Ok(())
+    }
+
+    async fn placed(&self) -> Result<Vec<Placed>> {
+        let volumes = [("pra-data", &self.folder.data), ("pra-backup", &self.folder.repository)];
+        let there = volumes.into_iter().filter(|(_, directory)| directory.is_dir());
+        let placed = |(claim, directory): (&str, &PathBuf)| {
+            let volume = directory.display().to_string();
+            Placed { claim: claim.to_owned(), volume, node: None }
+        };
+        Ok(there.map(placed).collect())
     }
 
     async fn keep_logs(&self, report: &Path) -> Result<()> {

@@ -4,6 +4,7 @@ mod gauge;
 mod points;
 mod proof;
 mod time_line;
+mod volumes;
 mod waterfall;
 mod writes;
 
@@ -41,6 +42,7 @@ pub fn render(report: &Report, wide: &Picture, narrow: &Picture, files: &[String
             (waterfall::section(report))
             (writes::section(report))
             (points::section(report))
+            (volumes::section(report))
             (proof::events(report))
             (proof::method(report))
             section.card {
