@@ -1,6 +1,6 @@
 //! Where a drill runs, and how.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use drill::objectives::positive_duration;
 use drill::platform::kubernetes::{Conduct, PATIENCE, Target};
+use drill::platform::local::Protector;
 use drill::platform::{Kubernetes, Local};
 use drill::progress::Progress;
 use drill::record::Recorder;
@@ -32,6 +33,10 @@ pub struct Place {
     /// How the service protects what it acknowledges; on Kubernetes, how it has to be deployed (overlay `protected`)
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Protect::None)]
     pub protect: Protect,
+    /// Local: have another program protect the database in the place of restore points, as this JSON file describes it; for
+    /// kill-pod and kill-pvc
+    #[arg(long, value_name = "FILE", value_parser = protector, conflicts_with_all = ["context", "protect", "remote"])]
+    pub protector: Option<Protector>,
     /// Local: start with a copy of the newest good restore point in this repository, which is only read, instead of with an
     /// empty database
     #[arg(long, value_name = "DIR", conflicts_with = "context")]
@@ -76,7 +81,11 @@ impl Place {
 
     /// Why a scenario is not to be had there; `None` if it is.
     pub fn refusal(&self, scenario: Scenario) -> Option<&'static str> {
+        let needs_restore_points = !matches!(scenario, Scenario::KillPod | Scenario::KillPvc);
         match self.platform {
+            Name::Local if self.protector.is_some() && needs_restore_points => {
+                Some("it needs restore points, which there are only without --protector")
+            }
             Name::Local => scenario.refusal::<Local>(),
             Name::Kubernetes => scenario.refusal::<Kubernetes>(),
         }
@@ -114,4 +123,9 @@ impl Place {
         let conduct = Conduct { force: self.force, brutal: self.brutal };
         Ok(Kubernetes::new(target, conduct, run, folder, recorder.clone(), progress.clone()))
     }
+}
+
+/// Reads the description of a protector.
+pub fn protector(file: &str) -> Result<Protector, String> {
+    Protector::read(Path::new(file)).map_err(|error| format!("{error:#}"))
 }

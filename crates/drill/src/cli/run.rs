@@ -222,6 +222,9 @@ impl Run {
         if self.place.protect == Protect::Sync {
             local.with_a_journal();
         }
+        if let Some(protector) = &self.place.protector {
+            local.protect_with(protector.clone());
+        }
         if scenario.about().faults().any(|fault| fault == Fault::FillVolume) {
             local.on_a_small_disk();
         }

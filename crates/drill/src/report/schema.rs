@@ -167,6 +167,10 @@ pub struct Method {
     pub seed: Option<u32>,
     /// Whether the service kept a journal of what it acknowledged.
     pub is_journaled: bool,
+    /// The program that protected the database in the place of restore points; `null` for restore points. Of its copies there
+    /// are no manifests, so that what is read in them is not measured.
+    #[serde(default)]
+    pub protector: Option<String>,
     /// Where the copy was that the fault could not reach; `null` for a fault that costs no data.
     pub safety_copy: Option<String>,
     /// How far the service's clock was ahead of the drill's, least and most; `null` if no answer told, or if one of them
@@ -217,6 +221,8 @@ pub struct Facts<'a> {
     pub objectives: Objectives,
     /// How the drill was set.
     pub settings: Settings,
+    /// What protected the database in the place of restore points.
+    pub protector: Option<&'a str>,
     /// The commit that is drilled, if it was stated.
     pub commit: Option<&'a str>,
     /// What the judge found.
@@ -290,6 +296,7 @@ fn method(facts: &Facts) -> Method {
         inject_at: facts.inject_at,
         seed: (facts.inject_at == Some(InjectAt::Random)).then_some(facts.settings.seed),
         is_journaled: facts.service.is_some_and(ServiceStatus::is_journaled),
+        protector: facts.protector.map(str::to_owned),
         safety_copy: facts.safety_copy.map(str::to_owned),
         clock_ahead_seconds: facts.record.offset.bounds(),
         restore_points: facts.record.restore_points.len(),

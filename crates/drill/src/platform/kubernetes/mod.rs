@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use backup::Restored;
 use backup::lineage::Lineage;
+use backup::{Manifest, Restored};
 use reqwest::Url;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -287,12 +287,20 @@ impl Platform for Kubernetes {
         self.kubectl.create(&self.saved()?.claim).await
     }
 
-    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Restored> {
+    fn protector(&self) -> Option<&str> {
+        None
+    }
+
+    async fn try_out(&mut self) -> Result<Option<Manifest>> {
+        Ok(None)
+    }
+
+    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Option<Restored>> {
         let chosen = manner.arguments();
         let fixed = ["--lineage", lineage.as_str(), "--json"];
         let arguments: Vec<&str> =
             ["restore"].into_iter().chain(chosen.iter().map(String::as_str)).chain(fixed).collect();
-        self.restore_by_job(&arguments).await
+        self.restore_by_job(&arguments).await.map(Some)
     }
 
     async fn start_service(&mut self) -> Result<()> {

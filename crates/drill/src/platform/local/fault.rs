@@ -1,6 +1,7 @@
 //! How things are broken on this machine, and made whole where that is possible.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,9 @@ const GARBAGE: u8 = 0xa5;
 
 /// How much of a restore point is damaged, in bytes.
 const DAMAGE: u64 = 512;
+
+/// How often a volume is destroyed anew that others write into meanwhile.
+const DESTROY_TRIES: usize = 100;
 
 /// How long it may take to meet a restore while it writes: one that is done before it can be killed is begun again.
 const MEET_LIMIT: Duration = Duration::from_secs(20);
@@ -152,7 +156,15 @@ fn is_begun(volume: &Path) -> Result<bool> {
 }
 
 fn destroy(volume: &PathBuf) -> Result<String> {
-    fs::remove_dir_all(volume).with_context(|| format!("cannot destroy {}", volume.display()))?;
+    let mut removed = fs::remove_dir_all(volume);
+    // Whoever protects the database may create a file there meanwhile.
+    for _ in 0..DESTROY_TRIES {
+        match &removed {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => removed = fs::remove_dir_all(volume),
+            _ => break,
+        }
+    }
+    removed.with_context(|| format!("cannot destroy {}", volume.display()))?;
     ensure!(!volume.exists(), "{} is still there after it was removed", volume.display());
     Ok(format!("{} is gone", volume.file_name().unwrap_or_default().display()))
 }
