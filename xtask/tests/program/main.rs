@@ -11,3 +11,4 @@ mod platform;
 mod setup;
 mod support;
 mod usage;
+mod versus;
