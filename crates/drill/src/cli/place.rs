@@ -52,6 +52,13 @@ pub struct Place {
     /// kill-pvc on Kubernetes: twice, by the runbook and then automatically, and a report that compares them
     #[arg(long, requires = "context", conflicts_with = "automatic")]
     compare: bool,
+    /// lose-both-volumes on Kubernetes: restore points are kept off the cluster too, by the overlay `offsite`
+    #[arg(long, requires = "context")]
+    pub offsite: bool,
+    /// corrupt-database and human-error on Kubernetes: the image with the drill in it [default: the one beside that of the
+    /// service, pra/drill]
+    #[arg(long, value_name = "IMAGE", requires = "context")]
+    drill_image: Option<String>,
     /// How long the cluster may take to reach a state that is waited for [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, requires = "context")]
     cluster_patience: Option<Duration>,
@@ -78,6 +85,9 @@ impl Place {
     pub fn refusal(&self, scenario: Scenario) -> Option<&'static str> {
         match self.platform {
             Name::Local => scenario.refusal::<Local>(),
+            Name::Kubernetes if scenario == Scenario::LoseBothVolumes && !self.offsite => Some(
+                "without restore points off the cluster nothing would come back; with the overlay `offsite`: --offsite",
+            ),
             Name::Kubernetes => scenario.refusal::<Kubernetes>(),
         }
     }
@@ -110,8 +120,14 @@ impl Place {
     ) -> Result<Kubernetes> {
         let context = self.context.clone().context("on Kubernetes, --context is needed")?;
         let patience = self.cluster_patience.unwrap_or(PATIENCE);
-        let target = Target { context, namespace: self.namespace.clone(), url: self.url.clone(), patience };
-        let conduct = Conduct { force: self.force, brutal: self.brutal };
+        let target = Target {
+            context,
+            namespace: self.namespace.clone(),
+            url: self.url.clone(),
+            drill_image: self.drill_image.clone(),
+            patience,
+        };
+        let conduct = Conduct { force: self.force, brutal: self.brutal, offsite: self.offsite };
         Ok(Kubernetes::new(target, conduct, run, folder, recorder.clone(), progress.clone()))
     }
 }

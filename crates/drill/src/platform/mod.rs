@@ -1,6 +1,7 @@
 //! Where the system runs. Only here is known how a thing is broken and how it is repaired.
 
 pub mod abandoned;
+pub mod content;
 pub mod kubernetes;
 pub mod local;
 

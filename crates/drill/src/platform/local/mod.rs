@@ -7,7 +7,6 @@ mod folder;
 mod leftovers;
 mod programs;
 mod schedule;
-mod sql;
 mod supervisor;
 
 use std::fs;
@@ -30,7 +29,7 @@ pub use programs::Programs;
 pub use schedule::Schedule;
 pub use supervisor::Supervisor;
 
-use super::{Access, Fault, Manner, Platform};
+use super::{Access, Fault, Manner, Platform, content};
 use crate::progress::Progress;
 use crate::record::Recorder;
 
@@ -228,7 +227,7 @@ impl Platform for Local {
     }
 
     async fn bring_back(&mut self, safety_copy: &Path) -> Result<String> {
-        sql::bring_back(&self.folder.database(), safety_copy)
+        content::bring_back(&self.folder.database(), safety_copy)
     }
 
     async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Restored> {
