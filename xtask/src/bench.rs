@@ -2,15 +2,15 @@
 
 mod copying;
 mod database;
-mod figure;
+pub mod figure;
 mod growth;
-mod load;
-mod page;
-mod peers;
+pub mod load;
+pub mod page;
+pub mod peers;
 mod plot;
-mod run;
-mod server;
-mod service;
+pub mod run;
+pub mod server;
+pub mod service;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ enum Subject {
 }
 
 /// What all subjects need.
-struct Setting<'a> {
+pub struct Setting<'a> {
     programs: Programs,
     peers: Peers,
     scratch: &'a Path,
@@ -153,7 +153,7 @@ impl Bench {
         sh.write_file(&data, format!("{:#}\n", measured.json(self.quick)))?;
         say(&format!("written: {}", data.display()));
         if self.docs {
-            page::write(&sh.current_dir().join("docs/performance.md"), &measured.page(&table, &growth))?;
+            page::write("bench", &sh.current_dir().join("docs/performance.md"), &measured.page(&table, &growth))?;
             sh.write_file("docs/growth.svg", plot::svg(&measured.growth))?;
         }
         Ok(())
@@ -187,6 +187,6 @@ impl Measured {
     }
 }
 
-fn cores() -> usize {
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(0, usize::from)
 }

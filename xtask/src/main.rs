@@ -24,6 +24,7 @@ mod static_kubectl;
 mod test;
 mod tools;
 mod up;
+mod versus;
 mod wait;
 
 use std::path::Path;
@@ -55,6 +56,7 @@ enum Command {
     Test(test::Test),
     Ci(ci::Ci),
     Bench(bench::Bench),
+    Versus(versus::Versus),
     Setup(setup::Setup),
     Doctor(doctor::Doctor),
 }
@@ -87,6 +89,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Test(test) => test.run(&sh),
         Command::Ci(ci) => ci.run(&sh),
         Command::Bench(bench) => bench.run(&sh),
+        Command::Versus(versus) => versus.run(&sh),
         Command::Setup(setup) => setup.run(&sh),
         Command::Doctor(doctor) => doctor.run(&sh),
     }

@@ -43,6 +43,9 @@ pub const BENCH: [Tool; 2] = [
     Tool { name: "wrk", wanted: "any", get: "apt install wrk" },
 ];
 
+/// What makes load.
+pub const LOAD: [Tool; 1] = [Tool { name: "wrk", wanted: "any", get: "apt install wrk" }];
+
 /// What was found of a tool.
 pub enum Found {
     /// The version number.
@@ -77,7 +80,7 @@ pub fn version(sh: &Shell, program: &Path) -> Option<String> {
     let question: &[&str] = match name {
         // The client alone is of no use: ask the service.
         "docker" => &["version", "--format", "{{.Server.Version}}"],
-        "k3d" | "packer" => &["version"],
+        "k3d" | "packer" | "litestream" => &["version"],
         "kubectl" => &["version", "--client"],
         _ => &["--version"],
     };

@@ -44,6 +44,12 @@ pub struct Config {
     #[arg(long, value_name = "TIME")]
     pub until: Option<Timestamp>,
 
+    /// Move the `-wal` file into the database after about so many pages of it; 0 leaves that to another program, such as
+    /// Litestream, which then has to do it
+    #[arg(long, env = "WAL_AUTOCHECKPOINT", default_value_t = 1000, value_name = "PAGES",
+        value_parser = value_parser!(u32).range(0..=1_000_000))]
+    pub wal_autocheckpoint: u32,
+
     /// How many writes may wait for the disk before the service answers 503
     #[arg(long, env = "QUEUE_DEPTH", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub queue_depth: u32,

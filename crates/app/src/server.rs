@@ -45,7 +45,8 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     if config.restore_first {
         refuse_to_start_empty(config)?;
     }
-    let store = Arc::new(Store::open(&config.db_path, config.queue_depth as usize, config.protection())?);
+    let (pages, depth) = (config.wal_autocheckpoint, config.queue_depth as usize);
+    let store = Arc::new(Store::open(&config.db_path, pages, depth, config.protection())?);
     let service = Service::new(store.clone(), config.backup_dir.clone(), connections.clone(), stop.clone());
 
     announce(&Announcement { listening, pid: std::process::id() }).context("cannot print the address on stdout")?;

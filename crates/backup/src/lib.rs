@@ -14,6 +14,7 @@ mod in_use;
 pub mod lineage;
 mod manifest;
 mod name;
+pub mod opaque;
 mod pages;
 pub mod prune;
 mod rehearsal;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
-use crate::{Error, Manifest, Repository};
+use crate::{Error, Manifest, Repository, opaque};
 
 /// The room that the next restore points need: a copy of the newest while it is taken, before anything goes for it, and
 /// as much again, since a database grows.
@@ -21,9 +21,11 @@ pub fn free(path: &Path) -> Result<u64, Error> {
     Ok(volume.blocks_available().saturating_mul(volume.fragment_size()))
 }
 
-/// What these restore points may take up in all so that the next ones fit too: in `limit` and on the volume.
+/// What these restore points may take up in all so that the next ones fit too: in what others leave of `limit`, and on the
+/// volume.
 pub(crate) fn available(repository: &Repository, manifests: &[Manifest], limit: u64) -> Result<u64, Error> {
     let Some(newest) = manifests.last() else { return Ok(limit) };
     let stored: u64 = manifests.iter().map(Manifest::stored_bytes).sum();
+    let limit = limit.saturating_sub(opaque::bytes(repository)?);
     Ok(limit.min(stored.saturating_add(free(repository.path())?)).saturating_sub(wanted(newest)))
 }

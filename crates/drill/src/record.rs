@@ -100,6 +100,8 @@ pub struct Record {
     pub under_way: Vec<Moment>,
     /// Every restore point, in the order in which they appeared.
     pub restore_points: Vec<Protected>,
+    /// When each copy began that another program made in the place of a restore point.
+    pub copies: Vec<Moment>,
     /// Backups that failed: when, and what they said.
     pub failed_backups: Vec<(Moment, String)>,
     /// What the answers to writes tell of the service's clock.
@@ -131,6 +133,11 @@ impl Record {
     pub fn last_obstacle(&self) -> Option<String> {
         let failed = self.failed_backups.last().map(|(_, why)| format!("the last backup failed: {why}"));
         failed.or_else(|| self.repository_unseen.as_ref().map(|why| format!("the repository cannot be seen: {why}")))
+    }
+
+    /// When the newest restore point, or the newest copy of another program, began.
+    pub fn newest_copy(&self) -> Option<Moment> {
+        self.restore_points.iter().map(|point| point.began).chain(self.copies.iter().copied()).max()
     }
 
     /// How many writes were acknowledged before a moment.

@@ -30,14 +30,23 @@ impl Server {
     pub fn app(setting: &Setting<'_>, database: &Path) -> Result<Self> {
         let mut app = Command::new(setting.programs.path("app"));
         app.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--db-path"]).arg(database);
-        let mut child = app.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run app")?;
-        let stdout = child.stdout.take().context("app has no stdout")?;
+        Self::announcing(app, |line| {
+            let announced: Value = serde_json::from_str(line)?;
+            Ok(announced["listening"].as_str().context("it told no address")?.parse()?)
+        })
+    }
+
+    /// Starts a server that says where it listens in the first line that it prints.
+    pub fn announcing(mut command: Command, address: impl FnOnce(&str) -> Result<SocketAddr>) -> Result<Self> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut child = child.with_context(|| format!("cannot run {name}"))?;
+        let stdout = child.stdout.take().with_context(|| format!("{name} has no stdout"))?;
         // From here on it is stopped whatever happens.
         let mut server = Self { child, address: (Ipv4Addr::LOCALHOST, 0).into() };
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).context("cannot read what app prints")?;
-        let announced: Value = serde_json::from_str(&line).with_context(|| format!("app printed {line:?}"))?;
-        server.address = announced["listening"].as_str().context("app told no address")?.parse()?;
+        BufReader::new(stdout).read_line(&mut line).with_context(|| format!("cannot read what {name} prints"))?;
+        server.address = address(line.trim()).with_context(|| format!("{name} printed {line:?}"))?;
         Ok(server)
     }
 

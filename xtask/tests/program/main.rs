@@ -12,3 +12,4 @@ mod platform;
 mod setup;
 mod support;
 mod usage;
+mod versus;

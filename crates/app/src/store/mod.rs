@@ -94,12 +94,14 @@ pub struct Store {
 impl Store {
     /// Opens the database at a path, creating it if there is none. Fails, and changes nothing, where the path or
     /// what is there is not ours to use, or where it lacks what its journal cannot give back.
-    pub fn open(path: &Path, queue_depth: usize, protect: Protect) -> anyhow::Result<Self> {
+    ///
+    /// The `-wal` file is moved into the database after about `wal_autocheckpoint` pages; with 0, another program has to.
+    pub fn open(path: &Path, wal_autocheckpoint: u32, queue_depth: usize, protect: Protect) -> anyhow::Result<Self> {
         let path = std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))?;
         schema::prepare(&path)?;
         let identity = Identity::before_opening(&path)?;
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .and_then(|mut connection| schema::settle(&mut connection).map(|()| connection))
+            .and_then(|mut connection| schema::settle(&mut connection, wal_autocheckpoint).map(|()| connection))
             .with_context(|| format!("cannot open the database {}", path.display()))?;
         let identity = Arc::new(identity.once_open()?);
         let readers = Readers::new(path.clone(), identity.clone());
@@ -203,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn a_store_is_alive_until_its_writer_has_ended() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("app.db"), 1, Protect::No(None)).unwrap();
+        let store = Store::open(&directory.path().join("app.db"), 1000, 1, Protect::No(None)).unwrap();
         assert_eq!(store.check_alive(), Ok(()));
         store.close().await.unwrap();
         // The thread answers just before it ends.

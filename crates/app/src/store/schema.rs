@@ -83,10 +83,11 @@ pub fn prepare(path: &Path) -> anyhow::Result<()> {
 ///
 /// What was left in the WAL is moved into the database: after a recovery, SQLite does not know of it whether it is there
 /// already, and until then no overwriting of the database can be told (see [`super::contents`]).
-pub fn settle(connection: &mut Connection) -> rusqlite::Result<()> {
+pub fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> rusqlite::Result<()> {
     connection.busy_handler(Some(wait_for_lock))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    connection.pragma_update(None, "wal_autocheckpoint", wal_autocheckpoint)?;
     connection.query_row("SELECT count FROM message_count", [], |_| Ok(()))?;
     // A full disk is no reason not to start; the next checkpoint does the same.
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
@@ -210,7 +211,7 @@ mod tests {
         let path = directory.path().join("app.db");
         prepare(&path).unwrap();
         let (mut writer, reader) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
-        settle(&mut writer).unwrap();
+        settle(&mut writer, 1000).unwrap();
         let wal_bytes = || i64::try_from(fs::metadata(companion(&path, "-wal")).unwrap().len()).unwrap();
         reader.execute_batch("BEGIN; SELECT count FROM message_count").unwrap();
         let insert = "INSERT INTO message (timestamp, message) VALUES ('', zeroblob(?1))";

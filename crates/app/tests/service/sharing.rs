@@ -143,3 +143,19 @@ async fn a_long_foreign_lock_is_told_and_outlived() {
     assert_eq!(app.add("x").await.id(), 1);
     assert_eq!(app.get("/health").await.status, 200);
 }
+
+#[tokio::test]
+async fn checkpoints_are_left_to_another_program_if_it_is_asked_for() {
+    for (pages, is_moved) in [("0", false), ("1", true)] {
+        let place = Place::new();
+        let mut command = place.command();
+        command.args(["--wal-autocheckpoint", pages]);
+        let app = App::start(command);
+        let before = std::fs::read(place.database()).unwrap();
+        for number in 0..3 {
+            app.add(&format!("message {number}")).await;
+        }
+        assert_eq!(std::fs::read(place.database()).unwrap() != before, is_moved, "--wal-autocheckpoint {pages}");
+        app.stop();
+    }
+}

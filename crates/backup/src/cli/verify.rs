@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::Context;
 use backup::lineage::Lineage;
 use backup::verify::{self, Check};
-use backup::{Entry, Error, Name, Rehearsal, Repository, exit};
+use backup::{Entry, Error, Name, Rehearsal, Repository, exit, opaque};
 use clap::Args;
 
 use super::{RepositoryArg, duration, output};
 
-/// Verify that restore points are what their manifests say
+/// Verify that restore points are what their manifests say, and that what else is kept with them can be read
 #[derive(Debug, Args)]
 pub struct Verify {
     #[command(flatten)]
@@ -82,7 +82,8 @@ impl Verify {
         } else {
             verdicts.iter().try_for_each(print)?;
         }
-        Ok(if verdicts.iter().all(|verdict| verdict.good) { exit::OK } else { exit::DAMAGED })
+        let is_readable = !self.names.is_empty() || read_opaque(&repository)?;
+        Ok(if is_readable && verdicts.iter().all(|verdict| verdict.good) { exit::OK } else { exit::DAMAGED })
     }
 
     fn verify(&self, repository: &Repository, entry: &Entry) -> Result<Option<Rehearsal>, Error> {
@@ -131,6 +132,24 @@ fn newest(entries: Vec<Entry>) -> Vec<Entry> {
 fn named(entries: &[Entry], name: &Name) -> Result<Entry, Error> {
     let absent = || Error::NoRestorePoint { reason: format!("there is no {name}; see the names with `backup list`") };
     entries.iter().find(|entry| entry.name == *name).cloned().ok_or_else(absent)
+}
+
+/// Whether everything can be read that others keep in the repository.
+fn read_opaque(repository: &Repository) -> Result<bool, Error> {
+    let opaque = opaque::read(repository)?;
+    for (path, error) in &opaque.unreadable {
+        let path = path.display();
+        tracing::error!(%path, %error, "cannot be read; whoever keeps it has to write it anew, and the disk may be failing");
+    }
+    if opaque.files > 0 {
+        let (files, bytes) = (opaque.files, opaque.bytes);
+        tracing::info!(
+            files,
+            bytes,
+            "readable beside the restore points; only who keeps them can tell whether they are whole"
+        );
+    }
+    Ok(opaque.unreadable.is_empty())
 }
 
 fn print(verdict: &Verdict) -> anyhow::Result<()> {

@@ -8,6 +8,8 @@
  *   EIO-ever     it fails, and so does each one that follows
  *   ENOSPC-ever  half of it is written; each one that follows and takes space fails
  *
+ * Reading a file whose path ends with FAULT_UNREADABLE fails with EIO.
+ *
  * Each call goes to the file FAULT_LOG, a line of fields with tabs between: what it does, "!" if it was failed, path,
  * second path, offset or length, bytes in hexadecimal. FAULT_CLOCK seconds are added to the time of day; with a "@" before them, they
  * are the time of day, for ever. */
@@ -38,7 +40,7 @@ struct call {
     int takes_space;
 };
 
-static const char *below, *how;
+static const char *below, *how, *unreadable;
 static long target, calls;
 static int record = -1;
 static long long shift;
@@ -56,6 +58,7 @@ __attribute__((constructor)) static void begin(void) {
     if ((text = getenv("FAULT_LOG")))
         record = syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     below = getenv("FAULT_BELOW");
+    unreadable = getenv("FAULT_UNREADABLE");
 }
 
 /* The absolute path of a file: open, or named from an open directory. */
@@ -176,6 +179,19 @@ static ssize_t write_at(int fd, const void *bytes, size_t count, off_t at) {
     call.at = at < 0 && is_watched(call.path) ? syscall(SYS_lseek, fd, 0, SEEK_CUR) : at;
     AROUND(call, at < 0 ? syscall(SYS_write, fd, bytes, call.count) : syscall(SYS_pwrite64, fd, bytes, call.count, at));
 }
+ssize_t read(int fd, void *bytes, size_t count) {
+    char path[PATH_MAX];
+    if (unreadable) {
+        resolve(path, fd, NULL);
+        size_t length = strlen(path), end = strlen(unreadable);
+        if (length >= end && !strcmp(path + length - end, unreadable)) {
+            errno = EIO;
+            return -1;
+        }
+    }
+    return syscall(SYS_read, fd, bytes, count);
+}
+
 ssize_t write(int fd, const void *bytes, size_t count) { return write_at(fd, bytes, count, -1); }
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at) { return write_at(fd, bytes, count, at); }
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) { return write_at(fd, bytes, count, at); }

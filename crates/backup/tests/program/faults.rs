@@ -64,6 +64,13 @@ impl Faults {
         Run { code: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap(), calls }
     }
 
+    /// A command for which no file can be read whose path ends so.
+    pub fn unable_to_read(&self, stage: &Stage, arguments: &[&str], end: &str) -> Command {
+        let mut command = stage.std_command(arguments);
+        command.env("LD_PRELOAD", &self.0).env("FAULT_UNREADABLE", end);
+        command
+    }
+
     /// A command that sees a time of day which is so many seconds ahead, or, with a `@` before them, stands still.
     pub fn at_another_time(&self, stage: &Stage, arguments: &[&str], seconds: &str) -> Command {
         let mut command = stage.std_command(arguments);

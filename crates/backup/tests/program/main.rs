@@ -19,6 +19,7 @@ mod if_missing;
 mod kill;
 mod lineages;
 mod live;
+mod opaque;
 mod pages;
 mod plan;
 mod power;

@@ -3,6 +3,7 @@
 mod archive;
 mod cleanup;
 mod compare;
+mod content;
 mod history;
 mod list;
 mod place;
@@ -36,6 +37,8 @@ enum Command {
     Cleanup(cleanup::Cleanup),
     History(history::History),
     Compare(compare::Compare),
+    #[command(hide = true)]
+    Content(content::Content),
     VerifyEvidence(verify_evidence::VerifyEvidence),
 }
 
@@ -57,6 +60,7 @@ impl Cli {
             Command::Cleanup(cleanup) => cleanup.run().await,
             Command::History(history) => history.run(),
             Command::Compare(compare) => compare.run(),
+            Command::Content(content) => content.run(),
             Command::VerifyEvidence(verify) => verify.run(),
         }
     }

@@ -1,6 +1,6 @@
 //! Where a drill runs, and how.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use drill::objectives::positive_duration;
 use drill::platform::kubernetes::{Conduct, PATIENCE, Target};
+use drill::platform::local::Protector;
 use drill::platform::{Kubernetes, Local};
 use drill::progress::Progress;
 use drill::record::Recorder;
@@ -32,6 +33,10 @@ pub struct Place {
     /// How the service protects what it acknowledges; on Kubernetes, how it has to be deployed (overlay `protected`)
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Protect::None)]
     pub protect: Protect,
+    /// Local: have another program protect the database in the place of restore points, as this JSON file describes it; for
+    /// kill-pod and kill-pvc
+    #[arg(long, value_name = "FILE", value_parser = protector, conflicts_with_all = ["context", "protect", "remote"])]
+    pub protector: Option<Protector>,
     /// Local: start with a copy of the newest good restore point in this repository, which is only read, instead of with an
     /// empty database
     #[arg(long, value_name = "DIR", conflicts_with = "context")]
@@ -52,6 +57,13 @@ pub struct Place {
     /// kill-pvc on Kubernetes: twice, by the runbook and then automatically, and a report that compares them
     #[arg(long, requires = "context", conflicts_with = "automatic")]
     compare: bool,
+    /// lose-both-volumes on Kubernetes: restore points are kept off the cluster too, by the overlay `offsite`
+    #[arg(long, requires = "context")]
+    pub offsite: bool,
+    /// corrupt-database and human-error on Kubernetes: the image with the drill in it [default: the one beside that of the
+    /// service, pra/drill]
+    #[arg(long, value_name = "IMAGE", requires = "context")]
+    drill_image: Option<String>,
     /// How long the cluster may take to reach a state that is waited for [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, requires = "context")]
     cluster_patience: Option<Duration>,
@@ -76,8 +88,15 @@ impl Place {
 
     /// Why a scenario is not to be had there; `None` if it is.
     pub fn refusal(&self, scenario: Scenario) -> Option<&'static str> {
+        let needs_restore_points = !matches!(scenario, Scenario::KillPod | Scenario::KillPvc);
         match self.platform {
+            Name::Local if self.protector.is_some() && needs_restore_points => {
+                Some("it needs restore points, which there are only without --protector")
+            }
             Name::Local => scenario.refusal::<Local>(),
+            Name::Kubernetes if scenario == Scenario::LoseBothVolumes && !self.offsite => Some(
+                "without restore points off the cluster nothing would come back; with the overlay `offsite`: --offsite",
+            ),
             Name::Kubernetes => scenario.refusal::<Kubernetes>(),
         }
     }
@@ -110,8 +129,19 @@ impl Place {
     ) -> Result<Kubernetes> {
         let context = self.context.clone().context("on Kubernetes, --context is needed")?;
         let patience = self.cluster_patience.unwrap_or(PATIENCE);
-        let target = Target { context, namespace: self.namespace.clone(), url: self.url.clone(), patience };
-        let conduct = Conduct { force: self.force, brutal: self.brutal };
+        let target = Target {
+            context,
+            namespace: self.namespace.clone(),
+            url: self.url.clone(),
+            drill_image: self.drill_image.clone(),
+            patience,
+        };
+        let conduct = Conduct { force: self.force, brutal: self.brutal, offsite: self.offsite };
         Ok(Kubernetes::new(target, conduct, run, folder, recorder.clone(), progress.clone()))
     }
+}
+
+/// Reads the description of a protector.
+pub fn protector(file: &str) -> Result<Protector, String> {
+    Protector::read(Path::new(file)).map_err(|error| format!("{error:#}"))
 }

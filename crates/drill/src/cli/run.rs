@@ -34,9 +34,9 @@ pub struct Run {
     scenarios: Vec<Selection>,
     #[command(flatten)]
     place: Place,
-    /// Recovery time objective
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
-    rto: Duration,
+    /// Recovery time objective [default: 60s; for poisoned-backup two backup intervals more]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    rto: Option<Duration>,
     /// Recovery point objective [default: 75s where data may be lost, two backup intervals for stuck-backups, else 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rpo: Option<Duration>,
@@ -183,7 +183,8 @@ impl Run {
     fn objectives(&self, scenario: Scenario) -> Objectives {
         let is_journaled = self.place.protect == Protect::Sync;
         let default = || scenario.default_rpo(self.backup_every(), is_journaled);
-        Objectives { rto: self.rto, rpo: self.rpo.unwrap_or_else(default) }
+        let rto = self.rto.unwrap_or_else(|| scenario.default_rto(self.place.backup_every()));
+        Objectives { rto, rpo: self.rpo.unwrap_or_else(default) }
     }
 
     fn backup_every(&self) -> Duration {
@@ -202,7 +203,7 @@ impl Run {
             inject_at,
             seed,
             rpo,
-            has_remote: self.place.remote.is_some(),
+            has_remote: self.place.remote.is_some() || self.place.offsite,
             protect: self.place.protect,
             writers: self.writers,
         }
@@ -221,6 +222,9 @@ impl Run {
         }
         if self.place.protect == Protect::Sync {
             local.with_a_journal();
+        }
+        if let Some(protector) = &self.place.protector {
+            local.protect_with(protector.clone());
         }
         if scenario.about().faults().any(|fault| fault == Fault::FillVolume) {
             local.on_a_small_disk();

@@ -9,11 +9,13 @@ use drill::clock::Clock;
 use drill::exit;
 use drill::interrupt::Interrupt;
 use drill::objectives::positive_duration;
-use drill::platform::local::{Folder, Programs, StateDir, end_processes};
+use drill::platform::local::{Folder, Programs, Protector, StateDir, end_processes};
 use drill::platform::{Local, Platform as _};
 use drill::progress::Progress;
 use drill::record::Recorder;
+use drill::run::Protect;
 
+use super::place::protector;
 use super::print;
 
 /// Run the service and its backups until Ctrl-C, and keep their data
@@ -28,6 +30,12 @@ pub struct Up {
     /// Interval of the backups
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive_duration)]
     backup_every: Duration,
+    /// How the service protects what it acknowledges
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Protect::None)]
+    protect: Protect,
+    /// Have another program protect the database in the place of restore points, as this JSON file describes it
+    #[arg(long, value_name = "FILE", value_parser = protector, conflicts_with = "protect")]
+    protector: Option<Protector>,
 }
 
 impl Up {
@@ -44,6 +52,12 @@ impl Up {
         let programs = Programs::beside_this_one()?;
         let mut local = Local::new(programs, folder, self.backup_every, recorder.clone(), progress.clone());
         local.listen_on(self.listen);
+        if self.protect == Protect::Sync {
+            local.with_a_journal();
+        }
+        if let Some(protector) = self.protector {
+            local.protect_with(protector);
+        }
         local.preflight().await?;
         let served = tokio::select! {
             served = serve(&mut local, &recorder, &progress) => served,

@@ -127,7 +127,7 @@ fn missed(evidence: &Evidence, actual: &Actual, rta: f64, loss: &Loss) -> Vec<Fi
 fn damage(evidence: &Evidence, ledger: &Reconciliation, loss: &Loss) -> Vec<Finding> {
     let nothing = BTreeSet::new();
     // Nothing but a restore explains a loss.
-    let explained = evidence.may_lose && evidence.restored.is_some();
+    let explained = evidence.may_lose && (evidence.restored.is_some() || evidence.copy_restored.is_some());
     let lost_at_all = if explained { &nothing } else { &ledger.lost };
     let counts = [
         (

@@ -22,6 +22,7 @@ pub(super) struct Drill {
     pub timeline: Timeline,
     pub found: Option<Vec<Message>>,
     pub restored: Option<Restored>,
+    pub copy_restored: Option<Manifest>,
     pub may_lose: bool,
     pub backups_on_trial: bool,
     pub is_journaled: bool,
@@ -73,6 +74,7 @@ impl Drill {
             timeline: Timeline::default(),
             found: None,
             restored: None,
+            copy_restored: None,
             may_lose: true,
             backups_on_trial: false,
             is_journaled: false,
@@ -141,6 +143,7 @@ impl Drill {
             timeline: &self.timeline,
             found: self.found.as_deref(),
             restored: self.restored.as_ref(),
+            copy_restored: self.copy_restored.as_ref(),
             may_lose: self.may_lose,
             backups_on_trial: self.backups_on_trial,
             is_journaled: self.is_journaled,
@@ -238,6 +241,25 @@ const LEDGERS_AND_FINAL_READS: &[Mutation] = &[
         d.found().clear();
     }, Verdict::Inconclusive, &[]),
     ("lost, and nothing was restored", |d| d.restored = None, Verdict::Fail, &[Cause::Lost]),
+    ("another program restored what it was seen to hold", |d| {
+        d.copy_restored = Some(d.restored.take().unwrap().restore_point);
+        d.record.restore_points.clear();
+    }, Verdict::Pass, &[]),
+    ("another program restored more than that", |d| {
+        d.copy_restored = Some(d.restored.take().unwrap().restore_point);
+        d.record.restore_points.clear();
+        (41..50).for_each(|seq| d.find(seq));
+    }, Verdict::Pass, &[]),
+    ("another program restored less than that", |d| {
+        d.copy_restored = Some(d.restored.take().unwrap().restore_point);
+        d.record.restore_points.clear();
+        d.lose([40]);
+    }, Verdict::Fail, &[Cause::LostThoughHeld]),
+    ("another program restored a torn copy", |d| {
+        d.copy_restored = Some(d.restored.take().unwrap().restore_point);
+        d.record.restore_points.clear();
+        d.find(46);
+    }, Verdict::Fail, &[Cause::Torn]),
     ("lost to a fault that must not cost anything", |d| d.may_lose = false, Verdict::Fail, &[Cause::Lost]),
     ("under way when the fault struck, and there", |d| {
         d.record.writes[49].done = ms(4995);

@@ -53,6 +53,8 @@ pub struct Evidence<'a> {
     pub found: Option<&'a [Message]>,
     /// The restore, if there was one.
     pub restored: Option<&'a Restored>,
+    /// What another program was last seen to give back, if it restored the database. Of what it restored, no manifest tells.
+    pub copy_restored: Option<&'a Manifest>,
     /// Whether the fault may cost data at all.
     pub may_lose: bool,
     /// Whether the fault is one of the backups: the RPO is then missed as soon as the newest restore point is too old.
@@ -147,9 +149,11 @@ fn inconclusive(evidence: &Evidence) -> Option<String> {
 }
 
 /// What a right recovery brings back: all that the newest restore point held that was published before the fault and was
-/// not rejected as damaged. Without a restore nothing may be lost at all, so there is no such bound.
+/// not rejected as damaged; where another program restored, what it was seen to give back before. Without a restore nothing may be lost at all, so there is no such bound.
 fn held(evidence: &Evidence, effective: Moment) -> Held {
-    let Some(restored) = evidence.restored else { return Held::default() };
+    let Some(restored) = evidence.restored else {
+        return Held { up_to: evidence.copy_restored.and_then(mark), until: None };
+    };
     let rejected = |manifest: &&Manifest| !restored.rejected.iter().any(|rejected| rejected.name == manifest.name);
     let published = evidence.record.restore_points.iter().filter(|point| point.published < effective);
     let held = published

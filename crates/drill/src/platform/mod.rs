@@ -1,6 +1,7 @@
 //! Where the system runs. Only here is known how a thing is broken and how it is repaired.
 
 pub mod abandoned;
+pub mod content;
 pub mod kubernetes;
 pub mod local;
 mod placement;
@@ -9,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use backup::Restored;
 use backup::lineage::Lineage;
+use backup::{Manifest, Restored};
 use jiff::Timestamp;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -168,8 +169,16 @@ pub trait Platform {
     /// Gets the restore points from where they are kept too.
     async fn fetch(&mut self) -> Result<String>;
 
-    /// Restores the newest good restore point of a lineage to the volume.
-    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Restored>;
+    /// The name of the other program that protects the database in the place of restore points, if one does.
+    fn protector(&self) -> Option<&str>;
+
+    /// What can be had back now where another program protects the database: restored out of the way, checked, and
+    /// described. `None` where there are restore points, which are their own proof.
+    async fn try_out(&mut self) -> Result<Option<Manifest>>;
+
+    /// Restores the newest good restore point of a lineage to the volume; `None` where another program restored what it
+    /// had.
+    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Option<Restored>>;
 
     /// Puts the rows of a safety copy that are not in the database back into it, while it is used.
     async fn bring_back(&mut self, safety_copy: &Path) -> Result<String>;

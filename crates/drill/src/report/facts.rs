@@ -33,6 +33,8 @@ pub struct Facts<'a> {
     pub objectives: Objectives,
     /// How the drill was set.
     pub settings: Settings,
+    /// What protected the database in the place of restore points.
+    pub protector: Option<&'a str>,
     /// The commit that is drilled, if it was stated.
     pub commit: Option<&'a str>,
     /// What the judge found.
@@ -109,6 +111,7 @@ fn method(facts: &Facts) -> Method {
         inject_at: facts.inject_at,
         seed: (facts.inject_at == Some(InjectAt::Random)).then_some(facts.settings.seed),
         is_journaled: facts.service.is_some_and(ServiceStatus::is_journaled),
+        protector: facts.protector.map(str::to_owned),
         safety_copy: facts.safety_copy.map(str::to_owned),
         clock_ahead_seconds: facts.record.offset.bounds(),
         restore_points: facts.record.restore_points.len(),

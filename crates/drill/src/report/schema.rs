@@ -183,6 +183,10 @@ pub struct Method {
     pub seed: Option<u32>,
     /// Whether the service kept a journal of what it acknowledged.
     pub is_journaled: bool,
+    /// The program that protected the database in the place of restore points; `null` for restore points. Of its copies there
+    /// are no manifests, so that what is read in them is not measured.
+    #[serde(default)]
+    pub protector: Option<String>,
     /// Where the copy was that the fault could not reach; `null` for a fault that costs no data.
     pub safety_copy: Option<String>,
     /// How far the service's clock was ahead of the drill's, least and most; `null` if no answer told, or if one of them

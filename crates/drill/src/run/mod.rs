@@ -5,13 +5,14 @@ mod moment;
 mod proof;
 mod recovery;
 mod steady;
+mod trial;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use backup::Restored;
 use backup::lineage::Lineage;
+use backup::{Manifest, Restored};
 use clap::ValueEnum;
 use jiff::Timestamp;
 
@@ -75,6 +76,8 @@ pub struct Run<P> {
     pub recorder: Arc<Recorder>,
     /// The restore, once it is done.
     pub restored: Option<Restored>,
+    /// What another program was last seen to give back, once it restored the database.
+    pub copy_restored: Option<Manifest>,
     /// What the service holds after the recovery, once it is read.
     pub found: Option<Vec<Message>>,
     /// What the service said of itself in steady state.
@@ -87,6 +90,8 @@ pub struct Run<P> {
     pub placement: Vec<Placement>,
     /// Since when operations succeed, before the fault.
     steady_since: Option<Moment>,
+    /// What another program gave back when that was last tried.
+    tried: Option<Manifest>,
     settings: Settings,
     journal: Journal,
     progress: Progress,
@@ -117,6 +122,8 @@ impl<P: Platform> Run<P> {
             timeline,
             recorder,
             restored: None,
+            copy_restored: None,
+            tried: None,
             found: None,
             service: None,
             inject_at: None,

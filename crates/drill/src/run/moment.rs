@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Run;
 use crate::clock::Moment;
+use crate::event::Event;
 use crate::platform::Platform;
 use crate::record::Record;
 use crate::stop::Stop;
@@ -85,9 +86,10 @@ impl<P: Platform> Run<P> {
     }
 
     async fn until_after_snapshot(&self, after: Duration) {
-        let newest = |record: &Record| record.restore_points.iter().map(|point| point.began).max();
         loop {
-            let moment: Moment = self.recorder.look(newest).unwrap_or_default() + after;
+            // Where copies have no beginning, from steady state on.
+            let newest = self.recorder.look(Record::newest_copy).or(self.timeline.at(Event::E0));
+            let moment: Moment = newest.unwrap_or_default() + after;
             if moment <= self.clock().now() {
                 return;
             }

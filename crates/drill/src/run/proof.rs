@@ -1,10 +1,15 @@
 //! After the recovery: what is there, whether it is protected again, and that nothing is left behind.
 
+use std::time::Duration;
+
+use anyhow::Context as _;
+
 use super::Run;
+use crate::clock::Moment;
 use crate::event::Event;
 use crate::judge::{Outage, RUN_LENGTH};
 use crate::platform::Platform;
-use crate::record::Record;
+use crate::record::{Record, Write};
 use crate::stop::Stop;
 
 impl<P: Platform> Run<P> {
@@ -31,6 +36,9 @@ impl<P: Platform> Run<P> {
         let lineage = self.lineage()?;
         let since = self.timeline.at(Event::R3).or(self.timeline.at(Event::D1)).unwrap_or_default();
         let limit = self.platform.backup_interval() * 2 + self.settings.patience;
+        if self.platform.protector().is_some() {
+            return self.given_back_again(since, limit).await;
+        }
         let fresh = |record: &Record| {
             let mut points = record.restore_points.iter();
             points.find(|point| point.began > since && point.manifest.lineage.as_ref() == Some(&lineage)).cloned()
@@ -39,6 +47,20 @@ impl<P: Platform> Run<P> {
             Some(point) => self.add(Event::X, point.published, point.manifest.name.to_string()),
             // The judge makes a failure of it.
             None => self.progress.line(&format!("no new restore point within {} s", limit.as_secs_f64())),
+        }
+        Ok(())
+    }
+
+    /// The same where another program protects the database: it gives back what was written since.
+    async fn given_back_again(&mut self, since: Moment, limit: Duration) -> Result<(), Stop> {
+        let first = |record: &Record| {
+            record.writes.iter().filter(|write| write.sent > since).filter_map(Write::acknowledged).min()
+        };
+        let id = self.recorder.look(first).context("nothing was written since the recovery")?;
+        match self.gives_back(id, limit).await {
+            Ok(()) => self.happened(Event::X, format!("message {id} can be had back")),
+            // The judge makes a failure of it.
+            Err(error) => self.progress.line(&format!("{error:#}")),
         }
         Ok(())
     }

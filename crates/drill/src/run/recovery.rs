@@ -41,7 +41,11 @@ impl<P: Platform> Run<P> {
         self.step("restore")?;
         self.traffic()?.expected.set_floor(Floor::AtLeast(1));
         self.happened(Event::R2, "");
-        let restored = self.platform.restore(&lineage, manner).await.map_err(not_recovered)?;
+        let Some(restored) = self.platform.restore(&lineage, manner).await.map_err(not_recovered)? else {
+            self.happened(Event::R3, "by another program, which does not say what it restored");
+            self.copy_restored = self.tried.clone();
+            return Ok(());
+        };
         self.happened(Event::R3, restored.restore_point.name.to_string());
         self.accept(restored)
     }

@@ -1,10 +1,12 @@
 //! Before the fault: the system is brought up and shown to work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use reqwest::Url;
 
+use super::trial::holds;
 use super::{Protect, Run, Traffic};
 use crate::event::Event;
 use crate::judge::{RUN_LENGTH, steady_since};
@@ -59,22 +61,34 @@ impl<P: Platform> Run<P> {
     }
 
     /// Waits for verified restore points of this database that hold the sentinel.
-    async fn protected(&self, sentinel: i64) -> anyhow::Result<()> {
+    async fn protected(&mut self, sentinel: i64) -> anyhow::Result<()> {
+        let limit = self.platform.backup_interval() * 3 + self.settings.patience;
+        if self.platform.protector().is_some() {
+            self.progress.waiting("waiting until the sentinel can be had back");
+            self.gives_back(sentinel, limit).await?;
+            return self.copied_again(limit).await;
+        }
         let (wanted, lineage) = (self.platform.restore_points_wanted(), self.lineage()?);
         self.progress.waiting(format!("waiting for verified restore points that hold the sentinel: {wanted}"));
-        let limit = self.platform.backup_interval() * 3 + self.settings.patience;
         let holding = |record: &Record| {
-            let points = record.restore_points.iter().filter(|point| {
-                // Ids are high-water marks: a table whose mark has reached the sentinel's id holds it.
-                let holds = point.manifest.high_water.values().any(|mark| *mark >= sentinel);
-                holds && point.manifest.lineage.as_ref() == Some(&lineage)
-            });
+            let points = record.restore_points.iter().filter(|point| holds(&point.manifest, sentinel, &lineage));
             (points.count() >= wanted).then_some(())
         };
         self.recorder.wait_for(limit, holding).await.ok_or_else(|| {
             let why = self.recorder.look(Record::last_obstacle).map_or(String::new(), |why| format!("; {why}"));
             anyhow!("not {wanted} restore points that hold the sentinel within {} s{why}", limit.as_secs_f64())
         })
+    }
+
+    /// Where copies have a beginning, waits for the next: the moment of the fault counts from a copy, as from a restore point.
+    async fn copied_again(&self, limit: Duration) -> anyhow::Result<()> {
+        let before = self.recorder.look(|record| record.copies.len());
+        if before == 0 {
+            return Ok(());
+        }
+        let another = |record: &Record| (record.copies.len() > before).then_some(());
+        let seen = self.recorder.wait_for(limit, another).await;
+        seen.with_context(|| format!("no other copy was made within {} s", limit.as_secs_f64()))
     }
 
     /// Keeps a verified copy of the database where the fault does not reach: whatever the drill does, nobody is worse off.

@@ -148,6 +148,13 @@ impl Scenario {
         self.about().may_lose && !(is_journaled && is_given_back)
     }
 
+    /// The RTO where none is given. A service that is poisoned answers until a backup of it was taken, for which the
+    /// recovery waits.
+    pub fn default_rto(self, backup_interval: Duration) -> Duration {
+        let poison = if self == Self::PoisonedBackup { backup_interval * 2 } else { Duration::ZERO };
+        Duration::from_secs(60) + poison
+    }
+
     /// The RPO where none is given: for backups each minute, and none where the volume survives. Where the backups are on
     /// trial, what two of their intervals cost.
     pub fn default_rpo(self, backup_every: Duration, is_journaled: bool) -> Duration {

@@ -12,6 +12,7 @@ mod judged;
 mod kubernetes;
 mod moment;
 mod passed;
+mod protector;
 mod real_cluster;
 mod refused;
 mod scenarios;

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::kubectl::State;
 use super::objects::{Claim, CronJob};
-use super::{CRON_JOB, DATA, Kubernetes, LEASE, Saved};
+use super::{CRON_JOB, DATA, Kubernetes, LEASE, REPOSITORY, Saved};
+use crate::platform::Manner;
 use crate::probe::Client;
 
 impl Kubernetes {
@@ -24,15 +25,19 @@ impl Kubernetes {
         if let Some(node) = &saved.cordoned {
             self.kubectl.change(&["uncordon", node]).await?;
         }
+        self.undo_revision().await?;
         let untouched = self.volume_is_untouched(&saved).await?;
         if !untouched {
             self.finish_the_recovery(&saved).await?;
+        } else if let Some(damage) = saved.damage.clone() {
+            self.repair(damage, saved.lineage.as_ref()).await?;
         }
         self.scale_back(&saved).await?;
         if !untouched {
             self.serve_what_was_lost(&saved).await?;
         }
         self.set_suspended(saved.suspended).await?;
+        self.resume_pushes().await?;
         self.delete_own_jobs().await?;
         self.prove_whole(&saved).await?;
         self.tasks.shutdown().await;
@@ -50,8 +55,9 @@ impl Kubernetes {
 
     async fn volume_is_untouched(&self, saved: &Saved) -> Result<bool> {
         let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
-        Ok(claim
-            .is_some_and(|claim| claim.metadata.uid == saved.claim_uid && claim.metadata.deletion_timestamp.is_none()))
+        let is_there =
+            |claim: Claim| claim.metadata.uid == saved.claim_uid && claim.metadata.deletion_timestamp.is_none();
+        Ok(claim.is_some_and(is_there))
     }
 
     async fn finish_the_recovery(&mut self, saved: &Saved) -> Result<()> {
@@ -63,18 +69,27 @@ impl Kubernetes {
             return Ok(());
         }
         self.stop_everything().await?;
-        if let Some(claim) = claim.filter(|_| dying) {
-            self.claim_gone(&claim.metadata.uid).await?;
-        }
-        let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
-        if claim.is_none() {
-            self.kubectl.create(&saved.claim).await?;
+        self.renew(DATA, &saved.claim).await?;
+        if saved.repository_lost {
+            self.unused(REPOSITORY).await?;
+            self.renew(REPOSITORY, &saved.repository).await?;
         }
         let mut arguments = vec!["restore", "--if-missing", "--json"];
         if let Some(lineage) = &saved.lineage {
             arguments.extend(["--lineage", lineage.as_str()]);
         }
         self.run_restore_job(&arguments).await.map(drop)
+    }
+
+    /// Makes sure that there is a claim, and not one that is about to go.
+    async fn renew(&self, name: &str, fresh: &Value) -> Result<()> {
+        let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", name).await?;
+        match claim {
+            Some(claim) if claim.metadata.deletion_timestamp.is_none() => return Ok(()),
+            Some(claim) => self.claim_gone(name, &claim.metadata.uid).await?,
+            None => {}
+        }
+        self.kubectl.create(fresh).await
     }
 
     /// A service that is ready may serve an empty database: then the lost one is restored in its place. Before a
@@ -88,7 +103,7 @@ impl Kubernetes {
         let found = found.as_ref().map_or("none", Lineage::short);
         self.kubectl.note(&format!("the service serves lineage {found}, not the lost {}; restoring it", lost.short()));
         self.stop_everything().await?;
-        self.run_restore_job(&["restore", "--latest", "--force", "--lineage", lost.as_str(), "--json"]).await?;
+        self.restore_in(Manner::Replace, Some(lost)).await?;
         self.scale_back(saved).await
     }
 

@@ -1,4 +1,4 @@
-//! The Jobs of a drill: a backup now, and a restore.
+//! The Jobs of a drill: a backup now, a restore, a change of content.
 
 use anyhow::{Context, Result, bail};
 use backup::Restored;
@@ -11,6 +11,12 @@ use super::{CRON_JOB, DEPLOYMENT, Kubernetes, RUN_LABEL};
 /// The Job that restores, as it is kept beside the other manifests. `deploy` does not apply it.
 const RESTORE_JOB: &str = include_str!("../../../../../k8s/restore-job.yaml");
 
+/// The same where the restore points are to be fetched first.
+const FETCH_JOB: &str = include_str!("../../../../../k8s/restore-job-offsite.yaml");
+
+/// The container of both that restores.
+const CONTAINER: &str = "--container=restore";
+
 impl Kubernetes {
     /// The program `backup` in the image.
     pub(super) fn program(&self) -> Result<String> {
@@ -19,8 +25,14 @@ impl Kubernetes {
 
     /// Runs the CronJob's Job once, at once.
     pub(super) async fn back_up_now(&mut self) -> Result<()> {
-        let name = self.job_name("backup");
-        self.kubectl.change(&["create", "job", &name, &format!("--from=cronjob/{CRON_JOB}")]).await.map(drop)
+        self.run_job_of("backup", CRON_JOB).await.map(drop)
+    }
+
+    /// Begins a CronJob's Job once, at once, and gives its name.
+    pub(super) async fn run_job_of(&mut self, purpose: &str, cron_job: &str) -> Result<String> {
+        let name = self.job_name(purpose);
+        self.kubectl.change(&["create", "job", &name, &format!("--from=cronjob/{cron_job}")]).await?;
+        Ok(name)
     }
 
     /// Restores in a Job of its own: the first consumer of the new volume mounts the repository too, which brings
@@ -30,13 +42,42 @@ impl Kubernetes {
         restored(&log).with_context(|| format!("cannot understand what the restore printed: {log}"))
     }
 
-    /// Runs the restore Job to its end and gives its log.
+    /// Runs the restore Job to its end and gives its log. Where the restore points are lost too, it fetches them first.
     pub(super) async fn run_restore_job(&mut self, arguments: &[&str]) -> Result<String> {
-        let name = self.job_name("restore");
-        let job = self.restore_job(&name, arguments).await?;
-        self.kubectl.create(&job).await?;
-        self.finished(&name).await?;
-        self.kubectl.call(&["logs", &format!("job/{name}")], None).await
+        let image = self.image().await?;
+        let saved = self.saved()?;
+        let (fetches, lineage) = (saved.repository_lost, saved.lineage.clone());
+        let mut job = self.job("restore", if fetches { FETCH_JOB } else { RESTORE_JOB }).await?;
+        let pod = &mut job["spec"]["template"]["spec"];
+        // By `get_mut`: an index would add what is not there.
+        if let Some(fetch) = pod.get_mut("initContainers").and_then(|containers| containers.get_mut(0)) {
+            fetch["image"] = json!(image);
+            let fixed = fetch["args"].as_array().into_iter().flatten().cloned();
+            let lineage = lineage.iter().flat_map(|lineage| [json!("--lineage"), json!(lineage)]);
+            fetch["args"] = fixed.chain(lineage).collect();
+        }
+        let restore = &mut pod["containers"][0];
+        restore["image"] = json!(image);
+        restore["args"] = json!(arguments);
+        self.run_to_its_end(&job).await
+    }
+
+    /// Changes content in a Job, with the program of the drill itself, and gives what it said.
+    pub(super) async fn run_content_job(&mut self, arguments: &[&str]) -> Result<String> {
+        let image = self.drill_image().await?;
+        let mut job = self.job("content", RESTORE_JOB).await?;
+        let container = &mut job["spec"]["template"]["spec"]["containers"][0];
+        container["image"] = json!(image);
+        container["command"] = json!(["/bin/drill"]);
+        container["args"] = ["content"].iter().chain(arguments).copied().collect();
+        Ok(self.run_to_its_end(&job).await?.trim().to_owned())
+    }
+
+    async fn run_to_its_end(&mut self, job: &Value) -> Result<String> {
+        self.kubectl.create(job).await?;
+        let name = job["metadata"]["name"].as_str().context("a Job without a name")?;
+        self.finished(name).await?;
+        self.kubectl.call(&["logs", &format!("job/{name}"), CONTAINER], None).await
     }
 
     /// What the init container of the service restored.
@@ -48,25 +89,41 @@ impl Kubernetes {
         restored(&log).with_context(|| format!("the init container of pod {name} restored nothing: {log}"))
     }
 
-    async fn restore_job(&self, name: &str, arguments: &[&str]) -> Result<Value> {
+    /// The image of the service.
+    async fn image(&self) -> Result<String> {
+        let containers = self.deployment().await?.spec.template.spec.containers;
+        let image = containers.into_iter().next().map(|container| container.image);
+        image.with_context(|| format!("deployment {DEPLOYMENT} has no container"))
+    }
+
+    /// The image of the drill: what was given, or that beside the service's, of the same version.
+    async fn drill_image(&self) -> Result<String> {
+        if let Some(image) = &self.saved()?.drill_image {
+            return Ok(image.clone());
+        }
+        let image = self.image().await?;
+        beside(&image).with_context(|| {
+            format!(
+                "the image of the service is {image}, which does not tell that of the drill; give it: --drill-image"
+            )
+        })
+    }
+
+    /// A Job of this run's from a template.
+    async fn job(&mut self, purpose: &str, template: &str) -> Result<Value> {
         // kubectl reads YAML, so that nobody else has to.
         let convert = ["create", "--dry-run=client", "--output=json", "--filename=-"];
-        let json = self.kubectl.call(&convert, Some(RESTORE_JOB.to_owned())).await?;
+        let json = self.kubectl.call(&convert, Some(template.to_owned())).await?;
         let mut job: Value = serde_json::from_str(&json).context("cannot understand the restore Job")?;
         let run = self.run.to_lowercase();
-        job["metadata"]["name"] = json!(name);
+        job["metadata"]["name"] = json!(self.job_name(purpose));
         job["metadata"]["namespace"] = json!(self.kubectl.namespace());
         job["metadata"]["labels"][RUN_LABEL] = json!(run);
         job["spec"]["template"]["metadata"]["labels"][RUN_LABEL] = json!(run);
-        let deployment = self.deployment().await?;
-        let image = deployment.spec.template.spec.containers.into_iter().next().map(|container| container.image);
-        let container = &mut job["spec"]["template"]["spec"]["containers"][0];
-        container["image"] = json!(image.with_context(|| format!("deployment {DEPLOYMENT} has no container"))?);
-        container["args"] = json!(arguments);
         Ok(job)
     }
 
-    async fn finished(&self, name: &str) -> Result<()> {
+    pub(super) async fn finished(&self, name: &str) -> Result<()> {
         let failed = self
             .wait(&format!("job {name} to end"), async || {
                 let job: Job = self.kubectl.must_get("job", name).await?;
@@ -78,7 +135,7 @@ impl Kubernetes {
             })
             .await?;
         if failed {
-            let log = self.kubectl.call(&["logs", &format!("job/{name}")], None).await?;
+            let log = self.kubectl.call(&["logs", &format!("job/{name}"), "--all-containers"], None).await?;
             bail!("job {name} failed: {}", log.trim());
         }
         Ok(())
@@ -115,6 +172,13 @@ impl Kubernetes {
     }
 }
 
+/// The image of the drill beside that of the service: `…/app:1` is `…/drill:1`.
+fn beside(image: &str) -> Option<String> {
+    let (name, tag) = image.rsplit_once(':').filter(|(name, _)| !name.contains('@'))?;
+    let folder = name.strip_suffix("app").filter(|folder| folder.is_empty() || folder.ends_with('/'))?;
+    Some(format!("{folder}drill:{tag}"))
+}
+
 /// The result among the lines of a log, where stdout and stderr are mixed.
 fn restored(log: &str) -> Result<Restored> {
     let lines: Vec<&str> = log.lines().skip_while(|line| *line != "{").collect();
@@ -125,6 +189,20 @@ fn restored(log: &str) -> Result<Restored> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_image_of_the_drill_is_beside_that_of_the_service() {
+        for (image, expected) in [
+            ("pra/app:0.1.0", Some("pra/drill:0.1.0")),
+            ("registry:5000/pra/app:1", Some("registry:5000/pra/drill:1")),
+            ("app:1", Some("drill:1")),
+            ("pra/webapp:1", None),
+            ("pra/app", None),
+            ("pra/app@sha256:00", None),
+        ] {
+            assert_eq!(beside(image).as_deref(), expected, "{image}");
+        }
+    }
 
     #[test]
     fn a_result_is_found_among_log_lines() {

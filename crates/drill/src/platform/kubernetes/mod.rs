@@ -4,11 +4,14 @@
 
 mod by_hand;
 mod clean_up;
+mod content;
 mod fault;
 mod jobs;
 mod kubectl;
 mod objects;
+mod offsite;
 mod placement;
+mod poison;
 mod preflight;
 mod saved;
 mod tunnel;
@@ -21,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use backup::Restored;
 use backup::lineage::Lineage;
+use backup::{Manifest, Restored};
 use reqwest::Url;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -37,6 +40,8 @@ pub use saved::Saved;
 const DEPLOYMENT: &str = "app";
 const SERVICE: &str = "app";
 const CRON_JOB: &str = "sqlite-backup";
+/// The CronJob that pushes restore points off the cluster, where there is one.
+const PUSHES: &str = "sqlite-offsite";
 const DATA: &str = "pra-data";
 const REPOSITORY: &str = "pra-backup";
 const LEASE: &str = "pra-drill";
@@ -54,6 +59,8 @@ pub struct Conduct {
     pub force: bool,
     /// Destroy the volume without stopping the service and the backups first.
     pub brutal: bool,
+    /// Restore points are kept off the cluster too, by the component `offsite`.
+    pub offsite: bool,
 }
 
 /// Where the system is.
@@ -65,6 +72,8 @@ pub struct Target {
     pub namespace: String,
     /// The service's public URL, if it is not the one that the cluster tells.
     pub url: Option<Url>,
+    /// The image with the drill in it, if it is not the one beside the service's.
+    pub drill_image: Option<String>,
     /// How long the cluster may take to reach a state.
     pub patience: Duration,
 }
@@ -74,6 +83,7 @@ pub struct Kubernetes {
     kubectl: Kubectl,
     conduct: Conduct,
     url: Option<Url>,
+    drill_image: Option<String>,
     patience: Duration,
     folder: PathBuf,
     run: String,
@@ -97,11 +107,12 @@ impl Kubernetes {
         recorder: Arc<Recorder>,
         progress: Progress,
     ) -> Self {
-        let Target { context, namespace, url, patience } = target;
+        let Target { context, namespace, url, drill_image, patience } = target;
         Self {
             kubectl: Kubectl::new(context, namespace, progress),
             conduct,
             url,
+            drill_image,
             patience,
             folder,
             run,
@@ -117,7 +128,8 @@ impl Kubernetes {
     /// The system that a killed drill left behind.
     pub fn left_behind(saved: Saved, folder: PathBuf, recorder: Arc<Recorder>, progress: Progress) -> Self {
         let (context, namespace) = (saved.context.clone(), saved.namespace.clone());
-        let target = Target { context, namespace, url: None, patience: saved.patience };
+        let drill_image = saved.drill_image.clone();
+        let target = Target { context, namespace, url: None, drill_image, patience: saved.patience };
         let run = saved.run.clone();
         Self { saved: Some(saved), ..Self::new(target, Conduct::default(), run, folder, recorder, progress) }
     }
@@ -175,16 +187,19 @@ impl Platform for Kubernetes {
 
     fn refusal(fault: Fault) -> Option<&'static str> {
         match fault {
-            Fault::KillService | Fault::DestroyVolume | Fault::StopBackups | Fault::DrainNode => None,
+            Fault::KillService
+            | Fault::DestroyVolume
+            | Fault::DestroyBothVolumes
+            | Fault::OverwriteDatabase
+            | Fault::DeleteRows
+            | Fault::StartEmpty
+            | Fault::StopBackups
+            | Fault::DrainNode => None,
             Fault::KillRestore => Some("a restore takes less time than the call of kubectl that would have to meet it"),
-            Fault::OverwriteDatabase | Fault::DamageNewestRestorePoint | Fault::DeleteRows => {
-                Some("the image holds no program that changes a file or a row, and the drill uses kubectl alone")
-            }
-            Fault::StartEmpty => Some("the service that is deployed does not start empty: its init container restores"),
             Fault::FillVolume => {
                 Some("the volumes of many clusters have no size of their own: the disk of a node would fill")
             }
-            Fault::DestroyRepository | Fault::DestroyBothVolumes => {
+            Fault::DamageNewestRestorePoint | Fault::DestroyRepository => {
                 Some("the restore points on a cluster are not the drill's own, and could not be brought back")
             }
         }
@@ -205,13 +220,14 @@ impl Platform for Kubernetes {
     }
 
     async fn preflight(&mut self) -> Result<()> {
-        self.checked = Some(preflight::check(&self.kubectl, self.url.as_ref()).await?);
+        self.checked = Some(preflight::check(&self.kubectl, self.url.as_ref(), self.conduct).await?);
         Ok(())
     }
 
     async fn start(&mut self) -> Result<Url> {
         let checked = self.checked()?;
-        let saved = checked.saved(&self.kubectl, &self.run, self.patience);
+        let mut saved = checked.saved(&self.kubectl, &self.run, self.patience);
+        saved.drill_image = self.drill_image.clone();
         let access = saved.access.clone();
         saved.store(&self.folder)?;
         // From here on there may be something to clean up: a call that is cut short may have taken effect.
@@ -240,6 +256,10 @@ impl Platform for Kubernetes {
         match fault {
             Fault::KillService => self.kill_service().await,
             Fault::DestroyVolume => self.destroy_volume().await,
+            Fault::DestroyBothVolumes => self.destroy_both_volumes().await,
+            Fault::OverwriteDatabase => self.overwrite_database().await,
+            Fault::DeleteRows => self.delete_rows().await,
+            Fault::StartEmpty => self.start_empty().await,
             Fault::StopBackups => self.stop_backups().await,
             Fault::DrainNode => self.drain_node().await,
             other => bail!("{}", Self::refusal(other).unwrap_or("not offered")),
@@ -247,21 +267,29 @@ impl Platform for Kubernetes {
     }
 
     async fn relieve(&mut self, fault: Fault) -> Result<String> {
-        bail!("there is no way to undo {fault:?}")
+        match fault {
+            Fault::DestroyRepository => {
+                self.kubectl.create(&self.saved()?.repository).await?;
+                Ok(format!("claim {REPOSITORY} is there, empty"))
+            }
+            other => bail!("there is no way to undo {other:?}"),
+        }
     }
 
     async fn safety_copy(&mut self) -> Result<String> {
-        // Taken since the drill began, and no fault that is offered here reaches it.
+        // Taken since the drill began, and no fault that is offered here reaches it, or there is one elsewhere.
         let newest = self.recorder.look(|record| record.restore_points.last().map(|point| point.manifest.name.clone()));
-        Ok(format!("{} in claim {REPOSITORY}", newest.context("there is no restore point")?))
+        let newest = format!("{} in claim {REPOSITORY}", newest.context("there is no restore point")?);
+        Ok(if self.conduct.offsite { format!("{newest}, {}", self.push_now().await?) } else { newest })
     }
 
     async fn fetch(&mut self) -> Result<String> {
-        bail!("restore points are not kept anywhere else")
+        // Not by a Job of its own: the first consumer of the new volumes has to mount both.
+        Ok("the restore Job fetches them before it restores".to_owned())
     }
 
-    async fn bring_back(&mut self, _: &Path) -> Result<String> {
-        bail!("the image holds no program that changes rows")
+    async fn bring_back(&mut self, safety_copy: &Path) -> Result<String> {
+        self.add_rows_of(safety_copy).await
     }
 
     async fn ready(&mut self) -> Result<String> {
@@ -288,15 +316,20 @@ impl Platform for Kubernetes {
         self.kubectl.create(&self.saved()?.claim).await
     }
 
-    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Restored> {
-        let chosen = manner.arguments();
-        let fixed = ["--lineage", lineage.as_str(), "--json"];
-        let arguments: Vec<&str> =
-            ["restore"].into_iter().chain(chosen.iter().map(String::as_str)).chain(fixed).collect();
-        self.restore_by_job(&arguments).await
+    fn protector(&self) -> Option<&str> {
+        None
+    }
+
+    async fn try_out(&mut self) -> Result<Option<Manifest>> {
+        Ok(None)
+    }
+
+    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Option<Restored>> {
+        self.restore_in(manner, Some(lineage)).await.map(Some)
     }
 
     async fn start_service(&mut self) -> Result<()> {
+        self.undo_revision().await?;
         self.scale(self.saved()?.replicas).await
     }
 
@@ -306,6 +339,7 @@ impl Platform for Kubernetes {
 
     async fn resume_backups(&mut self) -> Result<()> {
         self.set_suspended(self.saved()?.suspended).await?;
+        self.resume_pushes().await?;
         self.back_up_now().await
     }
 

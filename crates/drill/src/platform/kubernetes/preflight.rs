@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::kubectl::Kubectl;
 use super::objects::{Claim, CronJob, Deployment, Namespace, Node, Pod, Service};
 use super::saved::{Saved, fresh_claim};
-use super::{CRON_JOB, DATA, DEPLOYMENT, LEASE, REPOSITORY, SERVICE};
+use super::{CRON_JOB, Conduct, DATA, DEPLOYMENT, LEASE, PUSHES, REPOSITORY, SERVICE};
 use crate::platform::{Access, Fault};
 use crate::probe::Client;
 
@@ -26,11 +26,15 @@ pub struct Checked {
     pub claim_uid: String,
     /// The volume behind it.
     pub volume: String,
+    /// UID of the claim with the restore points.
+    pub repository_uid: String,
     /// How clients reach the service.
     pub access: Access,
     /// The program `backup` in the image, as the CronJob calls it.
     pub program: String,
     claim: Value,
+    repository: Value,
+    pushes_suspended: Option<bool>,
     replicas: i32,
     suspended: bool,
 }
@@ -40,11 +44,17 @@ impl Checked {
     pub fn targets(&self, fault: Fault) -> Vec<String> {
         match fault {
             Fault::KillService => self.pods.iter().map(|(name, uid)| format!("pod {name} ({uid})")).collect(),
-            Fault::DestroyVolume => vec![format!("claim {DATA} ({}), volume {}", self.claim_uid, self.volume)],
+            Fault::DestroyVolume | Fault::StartEmpty => vec![self.data()],
+            Fault::OverwriteDatabase | Fault::DeleteRows => vec![format!("database in {}", self.data())],
+            Fault::DestroyBothVolumes => vec![self.data(), format!("claim {REPOSITORY} ({})", self.repository_uid)],
             Fault::StopBackups => vec![format!("cronjob {CRON_JOB}")],
             Fault::DrainNode => self.node.iter().map(|node| format!("node {node}")).collect(),
             _ => Vec::new(),
         }
+    }
+
+    fn data(&self) -> String {
+        format!("claim {DATA} ({}), volume {}", self.claim_uid, self.volume)
     }
 
     /// What has to be remembered to put the cluster right again.
@@ -55,18 +65,24 @@ impl Checked {
             context: kubectl.context().to_owned(),
             namespace: kubectl.namespace().to_owned(),
             run: run.to_owned(),
+            drill_image: None,
             replicas: self.replicas,
             suspended: self.suspended,
             claim: self.claim.clone(),
             claim_uid: self.claim_uid.clone(),
+            repository: self.repository.clone(),
+            repository_lost: false,
+            pushes_suspended: self.pushes_suspended,
             lineage: None,
             cordoned: None,
+            revision: None,
+            damage: None,
         }
     }
 }
 
 /// Checks the namespace's label, the service, its volumes, its backups, and that no other drill is running.
-pub async fn check(kubectl: &Kubectl, url: Option<&Url>) -> Result<Checked> {
+pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: Conduct) -> Result<Checked> {
     allowed(kubectl).await?;
     alone(kubectl).await?;
     let deployment: Deployment = kubectl.must_get("deployment", DEPLOYMENT).await?;
@@ -75,13 +91,12 @@ pub async fn check(kubectl: &Kubectl, url: Option<&Url>) -> Result<Checked> {
     let node = ready.iter().find_map(|pod| pod.spec.node_name.clone());
     let pods = ready.into_iter().map(|pod| (pod.metadata.name, pod.metadata.uid)).collect();
     let (claim_uid, volume) = bound(kubectl, DATA).await?;
-    bound(kubectl, REPOSITORY).await?;
+    let (repository_uid, _) = bound(kubectl, REPOSITORY).await?;
     let cron_job: CronJob = kubectl.must_get("cronjob", CRON_JOB).await?;
     ensure!(!cron_job.spec.suspend, "cronjob {CRON_JOB} is suspended: there would be no backup; resume it first");
     let containers = cron_job.spec.job_template.spec.template.spec.containers;
     let container = containers.into_iter().next().with_context(|| format!("cronjob {CRON_JOB} has no container"))?;
     let program = container.command.into_iter().next();
-    let live: Value = kubectl.must_get("persistentvolumeclaim", DATA).await?;
     Ok(Checked {
         pods,
         node,
@@ -89,7 +104,10 @@ pub async fn check(kubectl: &Kubectl, url: Option<&Url>) -> Result<Checked> {
         volume,
         access: access(kubectl, url).await?,
         program: program.with_context(|| format!("cronjob {CRON_JOB} states no command"))?,
-        claim: fresh_claim(&live),
+        claim: fresh_claim(&kubectl.must_get("persistentvolumeclaim", DATA).await?),
+        repository: fresh_claim(&kubectl.must_get("persistentvolumeclaim", REPOSITORY).await?),
+        pushes_suspended: if conduct.offsite { Some(pushes_suspended(kubectl).await?) } else { None },
+        repository_uid,
         replicas: deployment.spec.replicas,
         suspended: cron_job.spec.suspend,
     })
@@ -120,6 +138,15 @@ async fn alone(kubectl: &Kubectl) -> Result<()> {
             lease["spec"]["holderIdentity"]
         ),
     }
+}
+
+/// Whether restore points are kept from being pushed off the cluster; an error where nothing pushes them at all.
+async fn pushes_suspended(kubectl: &Kubectl) -> Result<bool> {
+    let cron_job: Option<CronJob> = kubectl.get("cronjob", PUSHES).await?;
+    let cron_job = cron_job.with_context(|| {
+        format!("there is no cronjob {PUSHES}: no restore point leaves the cluster; deploy the overlay `offsite` first")
+    })?;
+    Ok(cron_job.spec.suspend)
 }
 
 async fn ready_pods(kubectl: &Kubectl, deployment: &Deployment) -> Result<Vec<Pod>> {

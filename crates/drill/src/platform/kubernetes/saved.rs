@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use backup::lineage::Lineage;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -24,6 +25,8 @@ pub struct Saved {
     pub patience: Duration,
     /// The run's name; our objects carry it.
     pub run: String,
+    /// The image with the drill in it, if it was given.
+    pub drill_image: Option<String>,
     /// How many replicas the service had.
     pub replicas: i32,
     /// Whether backups were suspended.
@@ -32,11 +35,36 @@ pub struct Saved {
     pub claim: Value,
     /// The volume that was there.
     pub claim_uid: String,
+    /// How the volume of the restore points can be created again.
+    pub repository: Value,
+    /// Whether that volume was destroyed as well, so that restore points have to be fetched first.
+    pub repository_lost: bool,
+    /// Whether the CronJob that pushes restore points off the cluster was suspended; `None` where the drill has nothing to
+    /// do with it.
+    pub pushes_suspended: Option<bool>,
     /// The database on it, once the service has stated it.
     pub lineage: Option<Lineage>,
     /// The node that takes no pod, because the drill said so.
-    #[serde(default)]
     pub cordoned: Option<String>,
+    /// The revision of the service that was deployed, while another one of the drill's is.
+    pub revision: Option<String>,
+    /// What was done to the content of the volume and is not made good.
+    pub damage: Option<Damage>,
+}
+
+/// Content that is not what it was, on a volume that is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Damage {
+    /// The database is overwritten.
+    Overwritten,
+    /// Rows are deleted.
+    RowsDeleted {
+        /// Not before this time.
+        since: Timestamp,
+        /// The safety copy that the restore left, once there was one: what was written since the mistake is in there alone.
+        safety_copy: Option<PathBuf>,
+    },
 }
 
 impl Saved {
@@ -147,14 +175,21 @@ mod tests {
             access: Access::Tunnel,
             patience: Duration::from_secs(1),
             run: "r".into(),
+            drill_image: None,
             replicas: 1,
             suspended: false,
             claim: json!({}),
             claim_uid: "1-2-3".into(),
+            repository: json!({}),
+            repository_lost: false,
+            pushes_suspended: None,
             lineage: None,
             cordoned: None,
+            revision: None,
+            damage: Some(Damage::RowsDeleted { since: Timestamp::UNIX_EPOCH, safety_copy: None }),
         };
         saved.store(folder.path()).unwrap();
-        assert_eq!(Saved::load(folder.path()).unwrap().unwrap().claim_uid, "1-2-3");
+        let loaded = Saved::load(folder.path()).unwrap().unwrap();
+        assert_eq!((loaded.claim_uid, loaded.damage), (saved.claim_uid, saved.damage));
     }
 }

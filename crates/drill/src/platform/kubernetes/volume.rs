@@ -14,9 +14,14 @@ impl Kubernetes {
         self.set_suspended(true).await?;
         self.scale(0).await?;
         self.delete_jobs().await?;
-        self.wait("every pod that uses the volume to be gone", async || {
+        self.unused(DATA).await
+    }
+
+    /// Waits until no pod mounts a claim.
+    pub(super) async fn unused(&self, claim: &str) -> Result<()> {
+        self.wait(&format!("every pod that uses {claim} to be gone"), async || {
             let pods: Vec<Pod> = self.kubectl.list("pods", None).await?;
-            let users: Vec<&str> = users(&pods).collect();
+            let users: Vec<&str> = users(&pods, claim).collect();
             Ok(if users.is_empty() { State::Reached(()) } else { State::NotYet(users.join(", ")) })
         })
         .await
@@ -31,12 +36,16 @@ impl Kubernetes {
     }
 
     pub(super) async fn set_suspended(&self, suspended: bool) -> Result<()> {
-        let cron_job: CronJob = self.kubectl.must_get("cronjob", CRON_JOB).await?;
+        self.suspend(CRON_JOB, suspended).await
+    }
+
+    pub(super) async fn suspend(&self, name: &str, suspended: bool) -> Result<()> {
+        let cron_job: CronJob = self.kubectl.must_get("cronjob", name).await?;
         if cron_job.spec.suspend == suspended {
             return Ok(());
         }
         let patch = format!("{{\"spec\":{{\"suspend\":{suspended}}}}}");
-        self.kubectl.change(&["patch", "cronjob", CRON_JOB, "--patch", &patch]).await.map(drop)
+        self.kubectl.change(&["patch", "cronjob", name, "--patch", &patch]).await.map(drop)
     }
 
     /// Deletes the Jobs whose pods mount one of the volumes.
@@ -66,7 +75,7 @@ impl Kubernetes {
             self.stop_everything().await?;
             self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
         }
-        self.claim_gone(&uid).await?;
+        self.claim_gone(DATA, &uid).await?;
         if self.conduct.brutal {
             // A pod that is killed is gone from the API at once. On its node it acknowledges until its files are gone too.
             self.files_gone().await?;
@@ -90,9 +99,9 @@ impl Kubernetes {
     }
 
     /// Waits until the claim with this UID is gone.
-    pub(super) async fn claim_gone(&self, uid: &str) -> Result<()> {
-        self.wait("the volume to be gone", async || {
-            let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
+    pub(super) async fn claim_gone(&self, name: &str, uid: &str) -> Result<()> {
+        self.wait(&format!("claim {name} to be gone"), async || {
+            let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", name).await?;
             Ok(match claim.filter(|claim| claim.metadata.uid == uid) {
                 None => State::Reached(()),
                 Some(claim) if claim.metadata.deletion_timestamp.is_some() => State::NotYet("being deleted".to_owned()),
@@ -105,7 +114,7 @@ impl Kubernetes {
     async fn kill_users(&self) -> Result<()> {
         self.wait("the last user of the volume to be killed", async || {
             let pods: Vec<Pod> = self.kubectl.list("pods", None).await?;
-            let users: Vec<&str> = users(&pods).collect();
+            let users: Vec<&str> = users(&pods, DATA).collect();
             if users.is_empty() {
                 return Ok(State::Reached(()));
             }
@@ -121,11 +130,11 @@ impl Kubernetes {
     pub(super) async fn held_claim(&self, pods: &[Pod]) -> Result<Option<String>> {
         let claim: Option<Claim> = self.kubectl.get("persistentvolumeclaim", DATA).await?;
         let deleted = claim.is_some_and(|claim| claim.metadata.deletion_timestamp.is_some());
-        let users: Vec<&str> = users(pods).collect();
+        let users: Vec<&str> = users(pods, DATA).collect();
         Ok((deleted && !users.is_empty()).then(|| format!("claim {DATA} is held by pod {}", users.join(", "))))
     }
 }
 
-fn users(pods: &[Pod]) -> impl Iterator<Item = &str> {
-    pods.iter().filter(|pod| pod.spec.mounts(DATA)).map(|pod| pod.metadata.name.as_str())
+fn users<'a>(pods: &'a [Pod], claim: &str) -> impl Iterator<Item = &'a str> {
+    pods.iter().filter(|pod| pod.spec.mounts(claim)).map(|pod| pod.metadata.name.as_str())
 }

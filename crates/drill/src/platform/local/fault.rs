@@ -1,6 +1,7 @@
 //! How things are broken on this machine, and made whole where that is possible.
 
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,14 +12,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::Instant;
 
-use super::{Local, PATIENCE, disk, programs, sql};
-use crate::platform::{Fault, Manner, Platform as _};
-
-/// What is written where something else was.
-const GARBAGE: u8 = 0xa5;
+use super::{Local, PATIENCE, disk, programs};
+use crate::platform::{Fault, Manner, Platform as _, content};
 
 /// How much of a restore point is damaged, in bytes.
 const DAMAGE: u64 = 512;
+
+/// How often a volume is destroyed anew that others write into meanwhile.
+const DESTROY_TRIES: usize = 100;
 
 /// How long it may take to meet a restore while it writes: one that is done before it can be killed is begun again.
 const MEET_LIMIT: Duration = Duration::from_secs(20);
@@ -48,11 +49,11 @@ impl Local {
         match fault {
             Fault::KillService => self.kill_service().await,
             Fault::DestroyVolume => destroy(&self.folder.data),
-            Fault::OverwriteDatabase => overwrite(&self.folder.database()),
+            Fault::OverwriteDatabase => content::overwrite(&self.folder.database()),
             Fault::DamageNewestRestorePoint => self.damage_newest(),
             Fault::KillRestore => self.kill_restore().await,
             Fault::StartEmpty => self.start_empty().await,
-            Fault::DeleteRows => sql::delete_rows(&self.folder.database()),
+            Fault::DeleteRows => content::delete_rows(&self.folder.database()),
             Fault::FillVolume => self.fill_volume().await,
             Fault::StopBackups => self.stop_backups().await.map(|()| "no backup runs, and none is due".to_owned()),
             Fault::DestroyRepository => destroy(&self.folder.repository),
@@ -152,21 +153,15 @@ fn is_begun(volume: &Path) -> Result<bool> {
 }
 
 fn destroy(volume: &PathBuf) -> Result<String> {
-    fs::remove_dir_all(volume).with_context(|| format!("cannot destroy {}", volume.display()))?;
+    let mut removed = fs::remove_dir_all(volume);
+    // Whoever protects the database may create a file there meanwhile.
+    for _ in 0..DESTROY_TRIES {
+        match &removed {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => removed = fs::remove_dir_all(volume),
+            _ => break,
+        }
+    }
+    removed.with_context(|| format!("cannot destroy {}", volume.display()))?;
     ensure!(!volume.exists(), "{} is still there after it was removed", volume.display());
     Ok(format!("{} is gone", volume.file_name().unwrap_or_default().display()))
-}
-
-/// As `dd` does when it is given the wrong file. Its length stays.
-fn overwrite(file: &Path) -> Result<String> {
-    let context = || format!("cannot overwrite {}", file.display());
-    let open = File::options().read(true).write(true).open(file).with_context(context)?;
-    let length = open.metadata().with_context(context)?.len();
-    open.write_all_at(&vec![GARBAGE; usize::try_from(length)?], 0)
-        .and_then(|()| open.sync_all())
-        .with_context(context)?;
-    let mut start = [0; 16];
-    open.read_exact_at(&mut start, 0).with_context(context)?;
-    ensure!(start == [GARBAGE; 16], "{} still begins with {start:?}", file.display());
-    Ok(format!("{length} bytes of {} are overwritten", file.file_name().unwrap_or_default().display()))
 }

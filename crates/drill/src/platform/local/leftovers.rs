@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::Instant;
 
+use super::protector::REPLICA;
 use super::{Folder, disk};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -53,8 +54,9 @@ pub async fn end_processes(folder: &Path) -> Result<BTreeSet<i32>> {
     }
 }
 
-/// Processes of our programs that were given a path below the folder as an argument: every one that a drill starts
-/// is. That finds them even if the drill was killed before it could write down their ids, and mistakes no reused id.
+/// Processes of our programs that were given a path below the folder as an argument, and those of a protector, which have
+/// one in their environment: every one that a drill starts is. That finds them even if the drill was killed before it could
+/// write down their ids, and mistakes no reused id.
 fn processes_of(folder: &Path) -> Result<Vec<i32>> {
     let is_ours = |program: &Path| program.ends_with("app") || program.ends_with("backup");
     let mut found = Vec::new();
@@ -65,9 +67,20 @@ fn processes_of(folder: &Path) -> Result<Vec<i32>> {
         let Ok(command_line) = fs::read(entry.path().join("cmdline")) else { continue };
         let mut arguments =
             command_line.split(|byte| *byte == 0).map(|argument| Path::new(OsStr::from_bytes(argument)));
-        if arguments.next().is_some_and(is_ours) && arguments.any(|argument| argument.starts_with(folder)) {
+        let is_given_a_path = arguments.next().is_some_and(is_ours) && arguments.any(|path| path.starts_with(folder));
+        if is_given_a_path || is_protector(&entry.path(), folder) {
             found.push(pid);
         }
     }
     Ok(found)
+}
+
+/// Whether a process, by its folder in `/proc`, works for a protector of this folder. One of another user does not.
+fn is_protector(process: &Path, folder: &Path) -> bool {
+    let Ok(environment) = fs::read(process.join("environ")) else { return false };
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.any(|variable| {
+        let value = variable.strip_prefix(REPLICA.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+        value.is_some_and(|path| Path::new(OsStr::from_bytes(path)).starts_with(folder))
+    })
 }

@@ -6,10 +6,11 @@ mod fault;
 mod folder;
 mod leftovers;
 mod programs;
+mod protector;
 mod schedule;
-mod sql;
 mod supervisor;
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use backup::Restored;
 use backup::lineage::Lineage;
 use backup::take::Taken;
+use backup::{Manifest, Restored};
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -27,10 +28,11 @@ use disk::Disk;
 pub use folder::{Folder, StateDir};
 pub use leftovers::{end_processes, remove};
 pub use programs::Programs;
+pub use protector::Protector;
 pub use schedule::Schedule;
 pub use supervisor::Supervisor;
 
-use super::{Access, Fault, Manner, Placed, Platform};
+use super::{Access, Fault, Manner, Placed, Platform, content};
 use crate::progress::Progress;
 use crate::record::Recorder;
 
@@ -54,6 +56,7 @@ pub struct Local {
     original: Option<PathBuf>,
     remote: Option<String>,
     is_journaled: bool,
+    protector: Option<Protector>,
     small_disk: bool,
     disk: Option<Disk>,
 }
@@ -80,6 +83,7 @@ impl Local {
             original: None,
             remote: None,
             is_journaled: false,
+            protector: None,
             small_disk: false,
             disk: None,
         }
@@ -103,6 +107,11 @@ impl Local {
     /// Has the service keep a journal beside the restore points.
     pub fn with_a_journal(&mut self) {
         self.is_journaled = true;
+    }
+
+    /// Has another program protect the database, in the place of restore points.
+    pub fn protect_with(&mut self, protector: Protector) {
+        self.protector = Some(protector);
     }
 
     /// Puts the database on a disk that is small enough to be filled.
@@ -228,17 +237,41 @@ impl Platform for Local {
     }
 
     async fn bring_back(&mut self, safety_copy: &Path) -> Result<String> {
-        sql::bring_back(&self.folder.database(), safety_copy)
+        content::bring_back(&self.folder.database(), safety_copy)
     }
 
-    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Restored> {
+    fn protector(&self) -> Option<&str> {
+        self.protector.as_ref().map(|protector| protector.name.as_str())
+    }
+
+    async fn try_out(&mut self) -> Result<Option<Manifest>> {
+        let Some(protector) = &self.protector else { return Ok(None) };
+        let place = Folder::at(self.folder.root.join("trial"));
+        // What an earlier trial left.
+        remove(&place.root).await?;
+        place.create()?;
+        let database = place.database();
+        protector::run(protector.restore(&database, &self.folder), &self.folder, RESTORE_LIMIT).await?;
+        // A take checks what it copies, and finds out what is in it.
+        let take = self.programs.take_once(&database, &place.repository);
+        let taken: Taken = programs::result_of(take, &self.folder, RESTORE_LIMIT).await?;
+        Ok(Some(taken.restore_point))
+    }
+
+    async fn restore(&mut self, lineage: &Lineage, manner: Manner) -> Result<Option<Restored>> {
+        if let Some(protector) = &self.protector {
+            let command = protector.restore(&self.folder.database(), &self.folder);
+            self.progress.command(&programs::as_typed(command.as_std()));
+            return protector::run(command, &self.folder, RESTORE_LIMIT).await.map(|()| None);
+        }
         let command = self.programs.restore(&self.folder, lineage, manner);
         self.progress.command(&programs::as_typed(command.as_std()));
-        programs::result_of(command, &self.folder, RESTORE_LIMIT).await
+        programs::result_of(command, &self.folder, RESTORE_LIMIT).await.map(Some)
     }
 
     async fn start_service(&mut self) -> Result<()> {
-        let app = self.programs.service(&self.folder, self.is_journaled);
+        let mut app = self.programs.service(&self.folder, self.is_journaled);
+        app.1.extend(self.protector.iter().flat_map(|protector| &protector.service).map(OsString::from));
         self.supervisor = Some(Supervisor::start(app, self.address, self.folder.clone()));
         Ok(())
     }
@@ -250,7 +283,10 @@ impl Platform for Local {
     async fn resume_backups(&mut self) -> Result<()> {
         let (programs, folder) = (self.programs.clone(), self.folder.clone());
         let (remote, recorder) = (self.remote.clone(), self.recorder.clone());
-        self.schedule = Some(Schedule::start(programs, folder, remote, self.backup_every, recorder));
+        self.schedule = Some(match self.protector.clone() {
+            Some(protector) => Schedule::hand_over(protector, folder, self.backup_every, recorder),
+            None => Schedule::start(programs, folder, remote, self.backup_every, recorder),
+        });
         Ok(())
     }
 
@@ -265,7 +301,7 @@ impl Platform for Local {
     }
 
     async fn keep_logs(&self, report: &Path) -> Result<()> {
-        for log in ["app.log", "backup.log"] {
+        for log in ["app.log", "backup.log", "protector.log"] {
             let (source, target) = (self.folder.root.join(log), report.join(log));
             if source.exists() {
                 fs::copy(&source, &target).with_context(|| format!("cannot keep the log {}", source.display()))?;
@@ -295,4 +331,4 @@ struct Pulled {
 }
 
 /// How the service is started: everything but the address, which changes after the first start.
-pub(super) type Invocation = (PathBuf, Vec<std::ffi::OsString>);
+pub(super) type Invocation = (PathBuf, Vec<OsString>);

@@ -1,4 +1,4 @@
-//! Takes a restore point at regular intervals.
+//! Does something at regular intervals: takes restore points, or has another program protect the database.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use super::protector::Protector;
 use super::{Folder, Programs};
 use crate::record::{Protected, Recorder};
 
@@ -35,47 +36,58 @@ impl Schedule {
         every: Duration,
         recorder: Arc<Recorder>,
     ) -> Self {
-        let (stop, mut stopped) = watch::channel(false);
-        let task = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(every);
-            // As a CronJob that forbids overlap: a tick that is missed is skipped.
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            loop {
-                tokio::select! {
-                    biased;
-                    () = told(&mut stopped) => return,
-                    _ = ticks.tick() => {}
+        let (stop, stopped) = watch::channel(false);
+        let take = async move || {
+            let taken = calls.back_up(&folder, remote.as_deref(), TAKE_LIMIT).await;
+            let published = recorder.clock.now();
+            recorder.add(|record| match taken {
+                Ok(Taken { restore_point: manifest, .. }) => {
+                    let began = recorder.clock.moment(manifest.current_at());
+                    record.restore_points.push(Protected { manifest, began, published });
                 }
-                let mut taking = pin!(calls.back_up(&folder, remote.as_deref(), TAKE_LIMIT));
-                let taken = tokio::select! {
-                    taken = &mut taking => Some(taken),
-                    () = told(&mut stopped) => None,
-                };
-                let taken = match taken {
-                    Some(taken) => taken,
-                    // A take that is killed leaves the repository as it was.
-                    None => match tokio::time::timeout(STOP_LIMIT, taking).await {
-                        Ok(taken) => taken,
-                        Err(_) => return,
-                    },
-                };
-                let published = recorder.clock.now();
-                recorder.add(|record| match taken {
-                    Ok(Taken { restore_point: manifest, .. }) => {
-                        let began = recorder.clock.moment(manifest.current_at());
-                        record.restore_points.push(Protected { manifest, began, published });
-                    }
-                    Err(error) => record.failed_backups.push((published, format!("{error:#}"))),
-                });
-            }
-        });
-        Self { stop, task }
+                Err(error) => record.failed_backups.push((published, format!("{error:#}"))),
+            });
+        };
+        Self { stop, task: tokio::spawn(repeat(take, every, STOP_LIMIT, stopped)) }
+    }
+
+    /// Has another program protect the database, now and then at each interval; one that runs all the time is started
+    /// again if it ended.
+    pub fn hand_over(protector: Protector, folder: Folder, every: Duration, recorder: Arc<Recorder>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        // Nobody waits for the end of what has none.
+        let grace = if protector.is_periodic() { STOP_LIMIT } else { Duration::ZERO };
+        let protect = async move || protector.protect(&folder, TAKE_LIMIT, &recorder).await;
+        Self { stop, task: tokio::spawn(repeat(protect, every, grace, stopped)) }
     }
 
     /// Stops the schedule; a take under way may finish if it does so soon.
     pub async fn stop(self) -> Result<()> {
         self.stop.send_replace(true);
         self.task.await.context("the backup schedule failed")
+    }
+}
+
+/// Does a job now and then at each interval, until it is told to stop; one that is under way then may take `grace`.
+async fn repeat(job: impl AsyncFn(), every: Duration, grace: Duration, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(every);
+    // As a CronJob that forbids overlap: a tick that is missed is skipped.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            biased;
+            () = told(&mut stopped) => return,
+            _ = ticks.tick() => {}
+        }
+        let mut working = pin!(job());
+        let done = tokio::select! {
+            () = &mut working => true,
+            () = told(&mut stopped) => false,
+        };
+        // A take that is killed leaves the repository as it was.
+        if !done && tokio::time::timeout(grace, working).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -155,7 +155,9 @@ impl Cluster {
         self.place.assert_clean();
         assert_eq!(self.objects("deployment")["app"]["spec"]["replicas"], 1);
         assert_eq!(self.available(), 1);
-        assert_eq!(self.objects("cronjob")["sqlite-backup"]["spec"]["suspend"], false);
+        for cron_job in ["sqlite-backup", "sqlite-offsite"] {
+            assert_eq!(self.objects("cronjob")[cron_job]["spec"]["suspend"], false, "{cron_job}");
+        }
         assert!(self.objects("persistentvolumeclaim")["pra-data"]["metadata"]["deletionTimestamp"].is_null());
         assert_ne!(self.state()["cordoned"], true);
         assert_eq!(names(&self.objects("lease")), Vec::<String>::new());
@@ -163,6 +165,12 @@ impl Cluster {
         assert!(jobs.iter().all(|job| !job.starts_with("drill-")), "left behind: {jobs:?}");
         let messages = self.answer("/consultation?limit=1000");
         assert!(messages.contains(&format!("\"{KEPT}\"")), "the data are not those of before: {messages}");
+    }
+
+    /// Whether the service is the one that was deployed.
+    pub fn restores_before_it_starts(&self) -> bool {
+        let service = &self.objects("deployment")["app"]["spec"]["template"]["spec"];
+        service["initContainers"].is_array() && service["containers"][0]["env"][0]["value"] == "true"
     }
 
     /// The same, and the sentinel of the drill that was reported is among the data.

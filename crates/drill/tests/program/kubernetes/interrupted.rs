@@ -89,3 +89,43 @@ fn cleaning_up_restores_what_a_service_that_is_up_has_lost() {
     assert!(String::from_utf8_lossy(&output.stderr).contains(", not the lost "));
     cluster.assert_whole();
 }
+
+#[test]
+fn a_drill_killed_while_content_is_damaged_makes_it_good() {
+    let phases = [("corrupt-database", "D0"), ("corrupt-database", "D1"), ("corrupt-database", "R2")];
+    let human = [("human-error", "D0"), ("human-error", "D1"), ("human-error", "R3"), ("human-error", "R4")];
+    for_each(phases.into_iter().chain(human), |(scenario, phase)| {
+        let cluster = Cluster::new();
+        kill_at(&cluster, &[scenario], phase);
+        assert_exit(&cluster.cleanup().output().unwrap(), 0);
+        cluster.assert_whole();
+    });
+}
+
+#[test]
+fn a_drill_killed_while_an_empty_service_runs_puts_the_deployed_one_back() {
+    for_each(["D1", "D2", "R0", "R3"], |phase| {
+        let cluster = Cluster::new();
+        kill_at(&cluster, &["poisoned-backup"], phase);
+        assert_exit(&cluster.cleanup().output().unwrap(), 0);
+        cluster.assert_whole();
+        assert!(cluster.restores_before_it_starts());
+    });
+}
+
+#[test]
+fn a_drill_killed_while_both_volumes_are_lost_fetches_what_is_elsewhere() {
+    for_each(["D0", "D1", "R1", "R3"], |phase| {
+        let cluster = Cluster::new();
+        kill_at(&cluster, &["lose-both-volumes", "--offsite"], phase);
+        assert_exit(&cluster.cleanup().output().unwrap(), 0);
+        cluster.assert_whole();
+    });
+}
+
+fn kill_at(cluster: &Cluster, arguments: &[&str], phase: &str) {
+    let mut drill = cluster.start(arguments);
+    drill.wait_for(&format!(" s  {phase}  "));
+    kill(Pid::from_raw(drill.pid()), Signal::SIGKILL).unwrap();
+    assert_eq!(drill.end(), None, "{arguments:?} at {phase}");
+}

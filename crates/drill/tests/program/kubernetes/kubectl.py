@@ -1,7 +1,7 @@
 """A stand-in for kubectl and for the cluster behind it, that runs the system for real.
 
-The pod of the service is a process `app`, a Job is a process `backup`, a volume is a directory, and the node port is
-the port of the service. Objects are kept in cluster/state.json beside the directory of this file; cluster/changes
+The pod of the service is a process `app`, a Job is a process `backup` or `drill`, a volume is a directory, as is the store
+off the cluster, and the node port is the port of the service. Objects are kept in cluster/state.json beside the directory of this file; cluster/changes
 has a line for each call that changes something. What cluster/told.json says goes wrong:
 
     fail        numbers of changes that are refused, and have no effect
@@ -26,6 +26,7 @@ CONTEXT, NAMESPACE = "stand-in", "pra"
 SERVICE_LABELS = {"app.kubernetes.io/name": "app", "app.kubernetes.io/component": "web"}
 SINGULAR = {"pods": "pod", "jobs": "job", "nodes": "node"}
 WITH_VALUE = ("--selector", "--patch")
+REVISION = "deployment.kubernetes.io/revision"
 SIGKILL, SIGTERM = 9, 15
 
 
@@ -112,10 +113,16 @@ class Cluster:
         spec = {**spec, "nodeName": "node-0"}
         if self.told.get("no_restore"):
             spec.pop("initContainers", None)
-        self.add("pod", {"owner": owner, "metadata": {"name": name, "labels": labels}, "spec": spec, "status": {}})
+        metadata = {"name": name, "labels": labels}
+        revision = self.find("deployment", "app")["metadata"]["annotations"][REVISION]
+        self.add("pod", {"owner": owner, "revision": revision, "metadata": metadata, "spec": spec, "status": {}})
 
     def pods_of(self, owner):
         return [pod for pod in self.all("pod").values() if pod["owner"] == owner]
+
+    def pods_of_others(self, revision):
+        """Pods of another revision, which have to be gone first (Recreate)."""
+        return [pod for pod in self.pods_of("app") if pod["revision"] != revision]
 
     def end_pod(self, pod, force=False):
         process = pod.get("process")
@@ -146,9 +153,12 @@ class Cluster:
         deployment = self.find("deployment", "app")
         self.tick()
         pods = [pod for pod in self.pods_of("app") if "deletionTimestamp" not in pod["metadata"]]
-        for pod in pods[deployment["spec"]["replicas"] :]:
-            self.end_pod(pod)
-        if len(pods) < deployment["spec"]["replicas"]:
+        revision = deployment["metadata"]["annotations"][REVISION]
+        wanted = [pod for pod in pods if pod["revision"] == revision][: deployment["spec"]["replicas"]]
+        for pod in pods:
+            if pod not in wanted:
+                self.end_pod(pod)
+        if len(wanted) < deployment["spec"]["replicas"] and not self.pods_of_others(revision):
             self.add_pod("app", SERVICE_LABELS, deployment["spec"]["template"]["spec"])
         for claim in list(self.all("persistentvolumeclaim").values()):
             name = claim["metadata"]["name"]
@@ -178,10 +188,10 @@ class Cluster:
             for job in jobs:
                 self.delete("job", job["metadata"]["name"], force=False)
             self.state["ticked"] = time.time()
-            self.add_job(f"sqlite-backup-{self.state['uids']}")
+            self.add_job(f"sqlite-backup-{self.state['uids']}", "sqlite-backup")
 
-    def add_job(self, name):
-        cron_job = self.must_find("cronjob", "sqlite-backup")
+    def add_job(self, name, cron_job):
+        cron_job = self.must_find("cronjob", cron_job)
         job = from_json(to_json(cron_job["spec"]["jobTemplate"]))
         self.add("job", {"kind": "Job", "metadata": {"name": name}, "spec": job["spec"]})
 
@@ -264,13 +274,21 @@ def kubelet(name):
         while (code := run(name, container)) != 0:
             if code is None:
                 return
+            if pod["owner"] != "app":
+                return ended(name, code)
             time.sleep(0.2)
     while (code := run(name, spec["containers"][0])) is not None:
         if pod["owner"] != "app":
             break
         time.sleep(0.1)
+    ended(name, code)
+
+
+def ended(name, code):
+    """The pod of a Job has ended."""
     with Cluster() as cluster:
-        if code is not None and name in cluster.all("pod"):
+        pod = cluster.find("pod", name)
+        if code is not None and pod is not None:
             cluster.find("pod", name)["status"] = {"phase": "Failed" if code else "Succeeded"}
             cluster.find("job", pod["owner"])["status"] = {"failed" if code else "succeeded": 1}
 
@@ -307,24 +325,32 @@ def command(cluster, pod, container):
     """The image's programs, on the directories that the claims stand for."""
     state = cluster.state
     directory = {name: volume(cluster.find("persistentvolumeclaim", name)) for name in claims(pod)}
-    environment = {"DB_PATH": directory["pra-data"] + "/app.db", "BACKUP_DIR": directory["pra-backup"]}
+    # A push has no use for the database.
+    environment = {"DB_PATH": directory.get("pra-data", "/nowhere") + "/app.db", "BACKUP_DIR": directory["pra-backup"]}
+    environment["BACKUP_REMOTE"] = f"file://{HOME}/remote"
+    environment.update({variable["name"]: variable["value"] for variable in container.get("env", [])})
     if container["name"] == "app":
-        environment["RESTORE_FIRST"] = "false" if cluster.told.get("no_restore") else "true"
+        if cluster.told.get("no_restore"):
+            environment["RESTORE_FIRST"] = "false"
         environment["LISTEN"] = f"127.0.0.1:{state['port']}"
         # Named on the command line too, so that a test finds what was left behind.
         return [state["programs"] + "/app", "--db-path", environment["DB_PATH"]], environment
-    assert container["command"] == ["/bin/backup"], container
-    return [state["programs"] + "/backup", *container["args"]], environment
+    program = container["command"][0]
+    assert program in ("/bin/backup", "/bin/drill"), container
+    return [state["programs"] + program.replace("/bin", ""), *container["args"]], environment
 
 
 def template(text):
-    """The restore Job as JSON: what the drill edits, and what matters here."""
+    """A restore Job as JSON: what the drill edits, and what matters here."""
     values = lambda key: [line.split(": ")[1] for line in text.splitlines() if line.strip().startswith(key + ": ")]
     assert values("kind") == ["Job"], text
     volumes = [{"persistentVolumeClaim": {"claimName": name}} for name in values("claimName")]
-    command = [value.strip("[]") for value in values("command")]
-    container = {"name": "restore", "command": command, "image": "pra/app"}
-    spec = {"containers": [container], "volumes": volumes}
+    assert set(values("command")) == {"[/bin/backup]"}, text
+    container = lambda name, args: {"name": name, "command": ["/bin/backup"], "image": "pra/app", "args": args}
+    args = [value.strip("[]").split(", ") for value in values("args")]
+    spec = {"containers": [container("restore", args.pop())], "volumes": volumes}
+    if args:
+        spec["initContainers"] = [container("pull", args.pop())]
     metadata = {"name": "restore", "labels": {"app.kubernetes.io/name": "restore"}}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
     return to_json({**job, "spec": {"template": {"metadata": {"labels": {}}, "spec": spec}}})
@@ -351,7 +377,7 @@ def create(cluster, options, *words):
         body = from_json(options["input"])
         cluster.add(body["kind"].lower(), body)
     else:
-        cluster.add_job(words[1])
+        cluster.add_job(words[1], options["--from"].split("/")[1])
 
 
 def scale(cluster, options, kind, name):
@@ -361,7 +387,37 @@ def scale(cluster, options, kind, name):
 
 
 def patch(cluster, options, kind, name):
-    cluster.must_find(kind, name)["spec"].update(from_json(options["--patch"])["spec"])
+    body, changes = cluster.must_find(kind, name), from_json(options["--patch"])
+    if options.get("--type") != "json":
+        body["spec"].update(changes["spec"])
+        return
+    for change in changes:
+        *path, last = [int(part) if part.isdigit() else part for part in change["path"].split("/")[1:]]
+        parent = body
+        for part in path:
+            parent = parent[part]
+        if change["op"] == "remove":
+            del parent[last]
+        else:
+            parent[last] = change["value"]
+    revise(cluster, body)
+
+
+def revise(cluster, deployment):
+    """Another template is another revision."""
+    history = cluster.state["revisions"]
+    deployment["metadata"]["annotations"][REVISION] = str(len(history) + 1)
+    history.append(from_json(to_json(deployment["spec"]["template"])))
+    deployment["metadata"]["generation"] += 1
+
+
+def rollout(cluster, options, undo, target):
+    assert undo == "undo", undo
+    deployment = cluster.must_find(*target.split("/"))
+    template = cluster.state["revisions"][int(options["--to-revision"]) - 1]
+    if deployment["spec"]["template"] != template:
+        deployment["spec"]["template"] = template
+        revise(cluster, deployment)
 
 
 def cordon(cluster, options, node):
@@ -388,7 +444,8 @@ def logs(cluster, options, target):
     if not pods:
         raise Refused(f"error: no pod of {target}")
     pod = pods[0]["metadata"]["name"]
-    containers = [options["--container"]] if "--container" in options else ["restore", "backup", "app"]
+    every = ["pull", "restore", "push", "prune", "backup", "app"]
+    containers = [options["--container"]] if "--container" in options else every
     return "".join(log_of(pod, container) for container in containers)
 
 
@@ -402,7 +459,7 @@ def execute(cluster, options, target, *argv):
 
 VERBS = {
     **{"get": get, "create": create, "scale": scale, "patch": patch, "delete": delete, "logs": logs, "exec": execute},
-    **{"cordon": cordon, "uncordon": uncordon},
+    **{"cordon": cordon, "uncordon": uncordon, "rollout": rollout},
 }
 READING = ("get", "logs", "exec")
 
@@ -462,27 +519,34 @@ def log_change(number, what):
 
 def begin(programs, port):
     """A cluster on which the system was deployed."""
-    for directory in ("", "logs", "volumes"):
+    for directory in ("", "logs", "volumes", "remote"):
         os.makedirs(os.path.join(HOME, directory))
     mounts = [{"persistentVolumeClaim": {"claimName": name}} for name in ("pra-data", "pra-backup")]
     backup = {"image": "pra/app", "command": ["/bin/backup"]}
     restore = {**backup, "name": "restore", "args": ["restore", "--if-missing", "--json"]}
-    service = {"initContainers": [restore], "containers": [{"name": "app", "image": "pra/app"}], "volumes": mounts}
+    env = [{"name": "RESTORE_FIRST", "value": "true"}]
+    app = {"name": "app", "image": "pra/app:1", "env": env}
+    service = {"initContainers": [restore], "containers": [app], "volumes": mounts}
     take = {"containers": [{**backup, "name": "backup", "args": ["take", "--json"]}], "volumes": mounts}
     labels = {"app.kubernetes.io/name": "sqlite-backup"}
-    job = {"spec": {"template": {"metadata": {"labels": labels}, "spec": take}}}
+    push = {**backup, "name": "push", "args": ["push", "--json"]}
+    prune = {**backup, "name": "prune", "args": ["prune", "--keep-last=12", "--json", "--remote"]}
+    offsite = {"initContainers": [push], "containers": [prune], "volumes": mounts[1:]}
+    job = lambda spec: {"spec": {"template": {"metadata": {"labels": labels}, "spec": spec}}}
+    cron_job = lambda name, spec: {**named(name), "spec": {"suspend": False, "jobTemplate": job(spec)}}
     named = lambda name, **fields: {"metadata": {"name": name, "uid": name, "generation": 1, **fields}}
     claim = lambda name: {**named(name), "kind": "PersistentVolumeClaim", "spec": {}, "status": {"phase": "Pending"}}
     selector = {"matchLabels": SERVICE_LABELS}
     deployment = {"replicas": 1, "selector": selector, "template": {"spec": service}}
     objects = {
         "namespace": {NAMESPACE: named(NAMESPACE, labels={"pra.dev/drill": "allowed"})},
-        "deployment": {"app": {**named("app"), "spec": deployment}},
+        "deployment": {"app": {**named("app", annotations={REVISION: "1"}), "spec": deployment}},
         "service": {"app": {**named("app"), "spec": {"ports": [{"port": 80}]}}},
-        "cronjob": {"sqlite-backup": {**named("sqlite-backup"), "spec": {"suspend": False, "jobTemplate": job}}},
+        "cronjob": {name: cron_job(name, spec) for name, spec in (("sqlite-backup", take), ("sqlite-offsite", offsite))},
         "persistentvolumeclaim": {name: claim(name) for name in ("pra-data", "pra-backup")},
     }
     state = {"programs": programs, "port": port, "uids": 0, "changes": 0, "objects": objects}
+    state["revisions"] = [deployment["template"]]
     write_json("state.json", state)
     with Cluster():
         pass

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::cluster::Cluster;
 use crate::support::assert_exit;
@@ -120,4 +120,39 @@ fn a_drained_node_shows_that_the_volume_cannot_follow_and_is_given_back() {
     let changes = cluster.changes();
     let place = |change: &str| changes.iter().position(|done| done == change).unwrap_or_else(|| panic!("{changes:?}"));
     assert!(place("cordon node-0") < place("uncordon node-0"));
+}
+
+#[test]
+fn an_overwritten_database_is_replaced_by_the_newest_good_restore_point() {
+    let (cluster, report) = pass(&["corrupt-database"]);
+    assert!(report["ledger"]["lost"].as_u64().unwrap() > 0, "{report:#}");
+    assert!(cluster.changes().contains(&"create Job drill-content".to_owned()), "{:?}", cluster.changes());
+}
+
+#[test]
+fn rows_deleted_by_mistake_come_back_and_later_ones_stay() {
+    let (cluster, report) = pass(&["human-error"]);
+    assert_eq!(report["ledger"]["refused"], 0, "{report:#}");
+    let changes = cluster.changes();
+    assert!(!changes.iter().any(|change| change.starts_with("scale")), "the service was stopped: {changes:?}");
+}
+
+#[test]
+fn a_poisoned_repository_gives_back_the_lost_database_and_the_deployed_service() {
+    let cluster = Cluster::new();
+    cluster.said(&["poisoned-backup"], 0);
+    cluster.assert_whole_with_sentinel();
+    let report = cluster.place.report();
+    assert_eq!((&report["verdict"], &report["causes"]), (&"fail".into(), &json!(["lost-after-fault"])), "{report:#}");
+    assert!(cluster.changes().contains(&"rollout undo deployment/app".to_owned()), "{:?}", cluster.changes());
+}
+
+#[test]
+fn both_volumes_come_back_from_off_the_cluster() {
+    let (cluster, report) = pass(&["lose-both-volumes", "--offsite"]);
+    assert!(report["method"]["safety_copy"].as_str().unwrap().contains("off the cluster"), "{report:#}");
+    let changes = cluster.changes();
+    for claim in ["pra-data", "pra-backup"] {
+        assert!(changes.contains(&format!("create PersistentVolumeClaim {claim}")), "{changes:?}");
+    }
 }

@@ -78,15 +78,26 @@ fn a_dry_run_names_the_real_objects_and_changes_nothing() {
 fn what_could_not_be_undone_on_a_cluster_is_not_offered_there() {
     let cluster = Cluster::new();
     for (scenario, why) in [
-        ("lose-both-volumes", "could not be brought back"),
+        ("lose-both-volumes", "with the overlay `offsite`: --offsite"),
         ("kill-backup-volume", "could not be brought back"),
+        ("bad-newest-backup", "could not be brought back"),
         ("full-disk", "the disk of a node would fill"),
-        ("human-error", "the image holds no program that changes a file or a row"),
-        ("poisoned-backup", "its init container restores"),
     ] {
         let said = cluster.said(&[scenario], 2);
         assert!(said.contains(&format!("{scenario} is not offered on stand-in")) && said.contains(why), "{said}");
     }
     assert_eq!(cluster.changes(), Vec::<String>::new());
     cluster.assert_whole();
+}
+
+#[test]
+fn without_pushes_off_the_cluster_both_volumes_are_left_alone() {
+    let cluster = Cluster::new();
+    cluster.edit(|objects| drop(objects["cronjob"].as_object_mut().unwrap().remove("sqlite-offsite")));
+    let said = cluster.said(&["lose-both-volumes", "--offsite"], 3);
+    assert!(
+        said.contains("there is no cronjob sqlite-offsite") && said.contains("deploy the overlay `offsite`"),
+        "{said}"
+    );
+    assert_eq!(cluster.changes(), Vec::<String>::new());
 }

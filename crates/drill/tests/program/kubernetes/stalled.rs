@@ -44,7 +44,7 @@ fn a_pod_that_holds_the_volume_is_named() {
     });
     cluster.said(&["kill-pvc", "--cluster-patience", PATIENCE], 6);
     let reasons = cluster.place.report()["reasons"].to_string();
-    assert!(reasons.contains("every pod that uses the volume to be gone; last state: debug"), "{reasons}");
+    assert!(reasons.contains("every pod that uses pra-data to be gone; last state: debug"), "{reasons}");
     cluster.assert_whole_with_sentinel();
 }
 

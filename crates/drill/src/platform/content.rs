@@ -1,7 +1,9 @@
-//! What a person does with an SQL shell: a mistake, and what is left to do once it is undone.
+//! What is done to the content of a volume, wherever it is: damage, a mistake, and what is left to do once it is undone.
 //!
 //! Tables are taken from `sqlite_sequence`: of the service's schema nothing is known here.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +12,23 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 /// How long to wait for the service's own writes.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is written where something else was.
+const GARBAGE: u8 = 0xa5;
+
+/// Overwrites a file, as `dd` does when it is given the wrong one. Its length stays.
+pub fn overwrite(file: &Path) -> Result<String> {
+    let context = || format!("cannot overwrite {}", file.display());
+    let open = File::options().read(true).write(true).open(file).with_context(context)?;
+    let length = open.metadata().with_context(context)?.len();
+    open.write_all_at(&vec![GARBAGE; usize::try_from(length)?], 0)
+        .and_then(|()| open.sync_all())
+        .with_context(context)?;
+    let mut start = [0; 16];
+    open.read_exact_at(&mut start, 0).with_context(context)?;
+    ensure!(start == [GARBAGE; 16], "{} still begins with {start:?}", file.display());
+    Ok(format!("{length} bytes of {} are overwritten", file.file_name().unwrap_or_default().display()))
+}
 
 /// Deletes every row of the tables that collect data.
 pub fn delete_rows(database: &Path) -> Result<String> {

@@ -1,0 +1,76 @@
+//! What others keep beside the restore points: directories, as a service keeps its journal. What is in them is theirs; here
+//! their files are counted, and read so that a disk that has lost them is noticed.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Repository};
+
+/// Where `fsck` puts what it finds, on many file systems: it belongs to root, and to nobody's data.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// Files whose content is not known here.
+#[derive(Debug, Default)]
+pub struct Opaque {
+    /// How many could be read to their end.
+    pub files: u64,
+    /// Their length, in bytes.
+    pub bytes: u64,
+    /// Those that could not be read, and why.
+    pub unreadable: Vec<(PathBuf, io::Error)>,
+}
+
+/// The length of all of them, in bytes.
+///
+/// # Errors
+/// [`Error::Io`] if a directory cannot be listed.
+pub fn bytes(repository: &Repository) -> Result<u64, Error> {
+    let length = |path: &PathBuf| fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
+    Ok(files(repository)?.iter().map(length).sum())
+}
+
+/// Reads all of them. One that is removed meanwhile is left out.
+///
+/// # Errors
+/// [`Error::Io`] if a directory cannot be listed.
+pub fn read(repository: &Repository) -> Result<Opaque, Error> {
+    let mut read = Opaque::default();
+    for path in files(repository)? {
+        match File::open(&path).and_then(|mut file| io::copy(&mut file, &mut io::sink())) {
+            Ok(bytes) => {
+                read.files += 1;
+                read.bytes += bytes;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => read.unreadable.push((path, error)),
+        }
+    }
+    Ok(read)
+}
+
+/// The files in all directories below that of the repository, whose own files are in none.
+fn files(repository: &Repository) -> Result<Vec<PathBuf>, Error> {
+    let mut directories = vec![repository.path().to_owned()];
+    let mut files = Vec::new();
+    while let Some(directory) = directories.pop() {
+        let is_own = directory == repository.path();
+        for (path, kind) in list(&directory).map_err(Error::io("list", &directory))? {
+            if kind.is_dir() && !path.ends_with(LOST_AND_FOUND) {
+                directories.push(path);
+            } else if kind.is_file() && !is_own {
+                files.push(path);
+            }
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// What is in a directory; nothing, if it is removed meanwhile.
+fn list(directory: &Path) -> io::Result<Vec<(PathBuf, fs::FileType)>> {
+    match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))).collect(),
+    }
+}

@@ -1,0 +1,40 @@
+//! Both volumes lost, with restore points off the cluster (`k8s/components/offsite`).
+
+use anyhow::{Context, Result};
+
+use super::{DATA, Kubernetes, PUSHES, REPOSITORY};
+
+impl Kubernetes {
+    /// Pushes what is not off the cluster yet, at once.
+    pub(super) async fn push_now(&mut self) -> Result<String> {
+        let name = self.run_job_of("push", PUSHES).await?;
+        self.finished(&name).await?;
+        Ok(format!("off the cluster too (job {name})"))
+    }
+
+    pub(super) async fn destroy_both_volumes(&mut self) -> Result<String> {
+        let checked = self.checked()?;
+        let uids = [(DATA, checked.claim_uid.clone()), (REPOSITORY, checked.repository_uid.clone())];
+        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
+        saved.repository_lost = true;
+        saved.store(&self.folder)?;
+        // A push that starts later would be the first consumer of the new volume, and decide on its node.
+        self.suspend(PUSHES, true).await?;
+        self.stop_everything().await?;
+        self.unused(REPOSITORY).await?;
+        self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, REPOSITORY, "--wait=false"]).await?;
+        for (claim, uid) in &uids {
+            self.claim_gone(claim, uid).await?;
+        }
+        let [(data, data_uid), (repository, repository_uid)] = uids;
+        Ok(format!("claims {data} ({data_uid}) and {repository} ({repository_uid}) are gone"))
+    }
+
+    /// Lets restore points leave the cluster again, if they did.
+    pub(super) async fn resume_pushes(&self) -> Result<()> {
+        match self.saved()?.pushes_suspended {
+            Some(suspended) => self.suspend(PUSHES, suspended).await,
+            None => Ok(()),
+        }
+    }
+}
