@@ -74,6 +74,9 @@ struct Scenarios {
     /// Drain the node of the service
     #[arg(long)]
     drain_node: bool,
+    /// Stop the node of the service, as a power cut does
+    #[arg(long)]
+    stop_node: bool,
     /// Every scenario that the platform offers
     #[arg(long)]
     all: bool,
@@ -94,6 +97,7 @@ impl Scenarios {
             ("kill-backup-volume", self.kill_backup_volume),
             ("lose-both-volumes", self.lose_both_volumes),
             ("drain-node", self.drain_node),
+            ("stop-node", self.stop_node),
             ("all", self.all),
         ])
     }

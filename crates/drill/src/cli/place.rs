@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use drill::objectives::positive_duration;
-use drill::platform::kubernetes::{Conduct, PATIENCE, Target};
+use drill::platform::kubernetes::{Conduct, NodePower, PATIENCE, Target};
 use drill::platform::local::Protector;
 use drill::platform::{Kubernetes, Local};
 use drill::progress::Progress;
@@ -64,6 +64,12 @@ pub struct Place {
     /// service, pra/drill]
     #[arg(long, value_name = "IMAGE", requires = "context")]
     drill_image: Option<String>,
+    /// stop-node on Kubernetes: the command that stops a node, with {node} for its name [default on k3d: docker kill {node}]
+    #[arg(long, value_name = "COMMAND", requires = "context", requires = "start_node")]
+    stop_node: Option<String>,
+    /// stop-node on Kubernetes: the command that starts it again [default on k3d: docker start {node}]
+    #[arg(long, value_name = "COMMAND", requires = "stop_node")]
+    start_node: Option<String>,
     /// How long the cluster may take to reach a state that is waited for [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration, requires = "context")]
     cluster_patience: Option<Duration>,
@@ -97,8 +103,18 @@ impl Place {
             Name::Kubernetes if scenario == Scenario::LoseBothVolumes && !self.offsite => Some(
                 "without restore points off the cluster nothing would come back; with the overlay `offsite`: --offsite",
             ),
+            Name::Kubernetes if scenario == Scenario::StopNode && self.power().is_none() => Some(
+                "no API of Kubernetes stops a node; say how: --stop-node 'COMMAND {node}' --start-node 'COMMAND {node}'",
+            ),
             Name::Kubernetes => scenario.refusal::<Kubernetes>(),
         }
+    }
+
+    /// How a node is stopped: as it was said, or as k3d has it.
+    fn power(&self) -> Option<NodePower> {
+        let is_k3d = self.context.as_ref().is_some_and(|context| context.starts_with("k3d-"));
+        let given = self.stop_node.clone().zip(self.start_node.clone());
+        given.map(|(stop, start)| NodePower { stop, start }).or_else(|| is_k3d.then(NodePower::of_containers))
     }
 
     pub fn backup_every(&self) -> Duration {
@@ -136,7 +152,7 @@ impl Place {
             drill_image: self.drill_image.clone(),
             patience,
         };
-        let conduct = Conduct { force: self.force, brutal: self.brutal, offsite: self.offsite };
+        let conduct = Conduct { force: self.force, brutal: self.brutal, offsite: self.offsite, power: self.power() };
         Ok(Kubernetes::new(target, conduct, run, folder, recorder.clone(), progress.clone()))
     }
 }

@@ -47,6 +47,8 @@ pub enum Fault {
     DestroyBothVolumes,
     /// The node of the service is taken out of service.
     DrainNode,
+    /// The node of the service loses its power.
+    StopNode,
 }
 
 impl Fault {
@@ -61,7 +63,7 @@ impl Fault {
             Self::StartEmpty => "start the service on an empty",
             Self::DeleteRows => "delete every row of",
             Self::FillVolume => "fill",
-            Self::StopBackups => "stop",
+            Self::StopBackups | Self::StopNode => "stop",
             Self::DrainNode => "drain",
         }
     }

@@ -12,6 +12,7 @@ mod kill_pod;
 mod kill_pvc;
 mod lose_both_volumes;
 mod poisoned_backup;
+mod stop_node;
 mod stuck_backups;
 
 use std::fmt;
@@ -54,6 +55,8 @@ pub enum Scenario {
     LoseBothVolumes,
     /// The node of the service is drained
     DrainNode,
+    /// The node of the service is stopped
+    StopNode,
 }
 
 /// How the service comes back.
@@ -95,6 +98,7 @@ impl Scenario {
             Self::KillBackupVolume => "kill-backup-volume",
             Self::LoseBothVolumes => "lose-both-volumes",
             Self::DrainNode => "drain-node",
+            Self::StopNode => "stop-node",
         }
     }
 
@@ -113,6 +117,7 @@ impl Scenario {
             Self::KillBackupVolume => &kill_backup_volume::ABOUT,
             Self::LoseBothVolumes => &lose_both_volumes::ABOUT,
             Self::DrainNode => &drain_node::ABOUT,
+            Self::StopNode => &stop_node::ABOUT,
         }
     }
 
@@ -131,6 +136,7 @@ impl Scenario {
             Self::KillBackupVolume => kill_backup_volume::run(run).await,
             Self::LoseBothVolumes => lose_both_volumes::run(run).await,
             Self::DrainNode => drain_node::run(run).await,
+            Self::StopNode => stop_node::run(run).await,
         }
     }
 

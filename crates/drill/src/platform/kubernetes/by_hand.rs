@@ -15,6 +15,7 @@ impl Kubernetes {
         let mut commands: Vec<String> =
             saved.cordoned.iter().map(|node| format!("kubectl --context {} uncordon {node}", saved.context)).collect();
         let undo = |revision| format!("{kubectl} rollout undo deployment/{DEPLOYMENT} --to-revision={revision}");
+        commands.splice(0..0, saved.stopped.iter().map(|stopped| stopped.start.clone()));
         commands.extend(saved.revision.iter().map(undo));
         commands.extend([
             suspend(CRON_JOB, true),

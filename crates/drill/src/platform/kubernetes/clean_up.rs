@@ -15,13 +15,16 @@ impl Kubernetes {
     /// drill, no lease. Each step looks before it acts, so that it can be run again.
     pub(super) async fn put_right(&mut self) -> Result<String> {
         self.tasks.shutdown().await;
-        let Some(saved) = self.saved.clone() else {
+        if self.saved.is_none() {
             return Ok("nothing was changed".to_owned());
-        };
+        }
         let holder = self.lease_holder().await?;
         if holder.as_ref().is_some_and(|holder| *holder != self.run) {
             return Ok("nothing was changed: another drill holds the lease".to_owned());
         }
+        // First of all: without it, nothing else may come about.
+        self.start_node().await?;
+        let saved = self.saved()?.clone();
         if let Some(node) = &saved.cordoned {
             self.kubectl.change(&["uncordon", node]).await?;
         }

@@ -1,6 +1,6 @@
-//! How things are broken on a cluster, the volume aside.
+//! How things are broken on a cluster, volumes and nodes aside.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::kubectl::State;
 use super::objects::{Job, Pod};
@@ -40,17 +40,5 @@ impl Kubernetes {
         })
         .await?;
         Ok(format!("cronjob {CRON_JOB} is suspended, and no backup runs"))
-    }
-
-    /// Takes the node of the service out of service, as `kubectl drain` does, but only for the service: what others run
-    /// there is not ours to move.
-    pub(super) async fn drain_node(&mut self) -> Result<String> {
-        let node = self.checked()?.node.clone().context("it is not known on which node the service is")?;
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        saved.cordoned = Some(node.clone());
-        saved.store(&self.folder)?;
-        self.kubectl.change(&["cordon", &node]).await?;
-        let gone = self.kill_service().await?;
-        Ok(format!("node {node} takes no pod any more, {gone}"))
     }
 }

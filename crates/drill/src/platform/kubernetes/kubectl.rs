@@ -58,6 +58,11 @@ impl Kubectl {
         self.progress.line(text);
     }
 
+    /// Shows a command that is run beside kubectl, as one would type it.
+    pub fn show(&self, command: &str) {
+        self.progress.command(command);
+    }
+
     /// An object, if it exists.
     pub async fn get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<Option<T>> {
         let json = self.call(&["get", kind, name, "--ignore-not-found", "--output=json"], None).await?;

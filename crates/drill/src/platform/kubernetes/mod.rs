@@ -8,6 +8,7 @@ mod content;
 mod fault;
 mod jobs;
 mod kubectl;
+mod node;
 mod objects;
 mod offsite;
 mod placement;
@@ -34,6 +35,7 @@ use super::{Access, Fault, Manner, Placed, Platform};
 use crate::progress::Progress;
 use crate::record::Recorder;
 use kubectl::{Kubectl, State, wait_for};
+pub use node::NodePower;
 use objects::{Deployment, Pod};
 pub use saved::Saved;
 
@@ -53,7 +55,7 @@ const RUN_LABEL: &str = "pra.dev/drill-run";
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a fault is injected and repaired.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Conduct {
     /// Delete the pod without a grace period.
     pub force: bool,
@@ -61,6 +63,8 @@ pub struct Conduct {
     pub brutal: bool,
     /// Restore points are kept off the cluster too, by the component `offsite`.
     pub offsite: bool,
+    /// How a node is stopped, where that is known.
+    pub power: Option<NodePower>,
 }
 
 /// Where the system is.
@@ -175,6 +179,10 @@ impl Kubernetes {
     async fn obstacles(&self) -> Result<Vec<String>> {
         let pods: Vec<Pod> = self.kubectl.list("pods", None).await?;
         let mut obstacles: Vec<String> = pods.iter().filter_map(Pod::obstacle).collect();
+        if let Some(stopped) = self.saved.as_ref().and_then(|saved| saved.stopped.as_ref()) {
+            let node = &stopped.node;
+            obstacles.push(format!("node {node} is stopped, and a volume that is on it cannot follow the service"));
+        }
         if let Some(held) = self.held_claim(&pods).await? {
             obstacles.push(held);
         }
@@ -194,7 +202,8 @@ impl Platform for Kubernetes {
             | Fault::DeleteRows
             | Fault::StartEmpty
             | Fault::StopBackups
-            | Fault::DrainNode => None,
+            | Fault::DrainNode
+            | Fault::StopNode => None,
             Fault::KillRestore => Some("a restore takes less time than the call of kubectl that would have to meet it"),
             Fault::FillVolume => {
                 Some("the volumes of many clusters have no size of their own: the disk of a node would fill")
@@ -220,7 +229,7 @@ impl Platform for Kubernetes {
     }
 
     async fn preflight(&mut self) -> Result<()> {
-        self.checked = Some(preflight::check(&self.kubectl, self.url.as_ref(), self.conduct).await?);
+        self.checked = Some(preflight::check(&self.kubectl, self.url.as_ref(), &self.conduct).await?);
         Ok(())
     }
 
@@ -262,6 +271,7 @@ impl Platform for Kubernetes {
             Fault::StartEmpty => self.start_empty().await,
             Fault::StopBackups => self.stop_backups().await,
             Fault::DrainNode => self.drain_node().await,
+            Fault::StopNode => self.stop_node().await,
             other => bail!("{}", Self::refusal(other).unwrap_or("not offered")),
         }
     }

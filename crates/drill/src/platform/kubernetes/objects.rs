@@ -30,11 +30,23 @@ pub struct Namespace {
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Node {
+    pub metadata: Metadata,
     pub status: NodeStatus,
+}
+
+impl Node {
+    /// Whether its kubelet still reports that all is well.
+    pub fn is_ready(&self) -> bool {
+        let is_met = |condition: &Condition| condition.r#type == "Ready" && condition.status == "True";
+        self.status.conditions.iter().any(is_met)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct NodeStatus {
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    #[serde(default)]
     pub addresses: Vec<Address>,
 }
 

@@ -48,7 +48,7 @@ impl Checked {
             Fault::OverwriteDatabase | Fault::DeleteRows => vec![format!("database in {}", self.data())],
             Fault::DestroyBothVolumes => vec![self.data(), format!("claim {REPOSITORY} ({})", self.repository_uid)],
             Fault::StopBackups => vec![format!("cronjob {CRON_JOB}")],
-            Fault::DrainNode => self.node.iter().map(|node| format!("node {node}")).collect(),
+            Fault::DrainNode | Fault::StopNode => self.node.iter().map(|node| format!("node {node}")).collect(),
             _ => Vec::new(),
         }
     }
@@ -75,6 +75,7 @@ impl Checked {
             pushes_suspended: self.pushes_suspended,
             lineage: None,
             cordoned: None,
+            stopped: None,
             revision: None,
             damage: None,
         }
@@ -82,7 +83,7 @@ impl Checked {
 }
 
 /// Checks the namespace's label, the service, its volumes, its backups, and that no other drill is running.
-pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: Conduct) -> Result<Checked> {
+pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: &Conduct) -> Result<Checked> {
     allowed(kubectl).await?;
     alone(kubectl).await?;
     let deployment: Deployment = kubectl.must_get("deployment", DEPLOYMENT).await?;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::node::Stopped;
 use crate::platform::Access;
 
 /// The cluster as it was.
@@ -46,6 +47,8 @@ pub struct Saved {
     pub lineage: Option<Lineage>,
     /// The node that takes no pod, because the drill said so.
     pub cordoned: Option<String>,
+    /// The node that is without power, because the drill cut it.
+    pub stopped: Option<Stopped>,
     /// The revision of the service that was deployed, while another one of the drill's is.
     pub revision: Option<String>,
     /// What was done to the content of the volume and is not made good.
@@ -185,6 +188,7 @@ mod tests {
             pushes_suspended: None,
             lineage: None,
             cordoned: None,
+            stopped: None,
             revision: None,
             damage: Some(Damage::RowsDeleted { since: Timestamp::UNIX_EPOCH, safety_copy: None }),
         };

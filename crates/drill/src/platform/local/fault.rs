@@ -41,7 +41,7 @@ impl Local {
             Fault::StopBackups => vec![format!("backups to {repository}")],
             Fault::DestroyRepository => vec![format!("directory {repository}")],
             Fault::DestroyBothVolumes => vec![volume(), format!("directory {repository}")],
-            Fault::DrainNode => Vec::new(),
+            Fault::DrainNode | Fault::StopNode => Vec::new(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Local {
             Fault::DestroyBothVolumes => {
                 Ok(format!("{}; {}", destroy(&self.folder.data)?, destroy(&self.folder.repository)?))
             }
-            Fault::DrainNode => bail!("there is no node to drain"),
+            Fault::DrainNode | Fault::StopNode => bail!("there is no other node"),
         }
     }
 

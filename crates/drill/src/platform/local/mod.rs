@@ -136,7 +136,7 @@ impl Platform for Local {
 
     fn refusal(fault: Fault) -> Option<&'static str> {
         match fault {
-            Fault::DrainNode => Some("one machine has no other node; use --platform kubernetes"),
+            Fault::DrainNode | Fault::StopNode => Some("one machine has no other node; use --platform kubernetes"),
             _ => None,
         }
     }

@@ -160,11 +160,19 @@ impl Cluster {
         }
         assert!(self.objects("persistentvolumeclaim")["pra-data"]["metadata"]["deletionTimestamp"].is_null());
         assert_ne!(self.state()["cordoned"], true);
+        assert_ne!(self.state()["stopped"], true);
         assert_eq!(names(&self.objects("lease")), Vec::<String>::new());
         let jobs = names(&self.objects("job"));
         assert!(jobs.iter().all(|job| !job.starts_with("drill-")), "left behind: {jobs:?}");
         let messages = self.answer("/consultation?limit=1000");
         assert!(messages.contains(&format!("\"{KEPT}\"")), "the data are not those of before: {messages}");
+    }
+
+    /// How the node is stopped and started.
+    pub fn power(&self) -> [String; 4] {
+        let kubectl = self.bin().join("kubectl");
+        let command = |state| format!("{} power {state} {{node}}", kubectl.display());
+        ["--stop-node".to_owned(), command("off"), "--start-node".to_owned(), command("on")]
     }
 
     /// Whether the service is the one that was deployed.

@@ -129,3 +129,15 @@ fn kill_at(cluster: &Cluster, arguments: &[&str], phase: &str) {
     kill(Pid::from_raw(drill.pid()), Signal::SIGKILL).unwrap();
     assert_eq!(drill.end(), None, "{arguments:?} at {phase}");
 }
+
+#[test]
+fn a_drill_killed_while_a_node_is_stopped_starts_it_again() {
+    for_each(["D0", "D1"], |phase| {
+        let cluster = Cluster::new();
+        let power = cluster.power();
+        let arguments: Vec<&str> = ["stop-node"].into_iter().chain(power.iter().map(String::as_str)).collect();
+        kill_at(&cluster, &arguments, phase);
+        assert_exit(&cluster.cleanup().output().unwrap(), 0);
+        cluster.assert_whole();
+    });
+}

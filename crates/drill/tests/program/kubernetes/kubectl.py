@@ -295,6 +295,8 @@ def ended(name, code):
 
 def run(name, container):
     """Runs a container to its end and gives its exit code, or None once its pod is deleted."""
+    while read_json("state.json").get("stopped"):
+        time.sleep(0.05)
     with Cluster() as cluster:
         pod = cluster.find("pod", name)
         if pod is None:
@@ -541,6 +543,7 @@ def begin(programs, port):
     objects = {
         "namespace": {NAMESPACE: named(NAMESPACE, labels={"pra.dev/drill": "allowed"})},
         "deployment": {"app": {**named("app", annotations={REVISION: "1"}), "spec": deployment}},
+        "node": {"node-0": {**named("node-0"), "status": {"conditions": [{"type": "Ready", "status": "True"}]}}},
         "service": {"app": {**named("app"), "spec": {"ports": [{"port": 80}]}}},
         "cronjob": {name: cron_job(name, spec) for name, spec in (("sqlite-backup", take), ("sqlite-offsite", offsite))},
         "persistentvolumeclaim": {name: claim(name) for name in ("pra-data", "pra-backup")},
@@ -558,6 +561,18 @@ def end():
         cluster.find("deployment", "app")["spec"]["replicas"] = 0
         for pod in list(cluster.all("pod").values()):
             cluster.end_pod(pod, force=True)
+
+
+def power(on, node):
+    """The only node gets its power back, or loses it, and all that runs there with it."""
+    with Cluster() as cluster:
+        cluster.state["stopped"] = not on
+        ready = {"type": "Ready", "status": "True" if on else "Unknown"}
+        cluster.must_find("node", node)["status"]["conditions"] = [ready]
+        log_change(0, f"power {'on' if on else 'off'} {node}")
+        for pod in cluster.all("pod").values():
+            if not on and pod.get("process"):
+                os.kill(pod["process"], SIGKILL)
 
 
 def port_forward(ports):
@@ -589,6 +604,8 @@ def main(argv):
     """The call itself goes on if whoever made it is killed, as the API server would."""
     if argv[0] in ("begin", "end"):
         return {"begin": begin, "end": end}[argv[0]](*argv[1:])
+    if argv[0] == "power":
+        return power(argv[1] == "on", argv[2])
     if "port-forward" in argv:
         return port_forward(argv[-1])
     client, server = os.getpid(), os.fork()

@@ -156,3 +156,19 @@ fn both_volumes_come_back_from_off_the_cluster() {
         assert!(changes.contains(&format!("create PersistentVolumeClaim {claim}")), "{changes:?}");
     }
 }
+
+#[test]
+fn a_stopped_node_shows_that_the_volume_cannot_follow_and_is_started_again() {
+    let cluster = Cluster::new();
+    let power = cluster.power();
+    let power = power.iter().map(String::as_str);
+    let arguments: Vec<&str> = ["stop-node", "--cluster-patience", "6s"].into_iter().chain(power).collect();
+    cluster.said(&arguments, 0);
+    cluster.assert_whole_with_sentinel();
+    let report = cluster.place.report();
+    assert_eq!((&report["verdict"], &report["causes"]), (&"fail".into(), &json!(["not-recovered"])), "{report:#}");
+    let reasons = report["reasons"].to_string();
+    assert!(reasons.contains("node node-0 is stopped, and a volume that is on it cannot follow"), "{reasons}");
+    let changes = cluster.changes();
+    assert!(changes.contains(&"power on node-0".to_owned()), "{changes:?}");
+}

@@ -101,3 +101,11 @@ fn without_pushes_off_the_cluster_both_volumes_are_left_alone() {
     );
     assert_eq!(cluster.changes(), Vec::<String>::new());
 }
+
+#[test]
+fn a_node_is_not_stopped_unless_it_was_said_how() {
+    let cluster = Cluster::new();
+    let said = cluster.said(&["stop-node"], 2);
+    assert!(said.contains("--stop-node 'COMMAND {node}'"), "{said}");
+    assert_eq!(cluster.changes(), Vec::<String>::new());
+}
