@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::time::Instant;
 
 use super::Run;
 use crate::clock::Moment;
 use crate::event::Event;
 use crate::judge::{Outage, RUN_LENGTH};
 use crate::platform::Platform;
+use crate::probe::{Client, Message};
 use crate::record::{Record, Write};
 use crate::stop::Stop;
+
+/// How soon a read that got no answer is sent again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 impl<P: Platform> Run<P> {
     /// Stops the clients and reads everything that is there. With every operation ended, the moments of the outage
@@ -23,11 +28,27 @@ impl<P: Platform> Run<P> {
             streams.stop().await?;
         }
         self.outage()?;
-        let found = client.messages().await.map_err(|error| Stop::Inconclusive(format!("no final read: {error:#}")))?;
+        let found = self.final_read(&client).await?;
         let count = found.len();
         self.found = Some(found);
         self.happened(Event::V, format!("{count} messages read"));
         Ok(())
+    }
+
+    /// Reads everything. A read changes nothing, so that one which got no answer is sent again; without any, there is no
+    /// verdict.
+    async fn final_read(&self, client: &Client) -> Result<Vec<Message>, Stop> {
+        let deadline = Instant::now() + self.settings.patience;
+        loop {
+            match client.messages().await {
+                Ok(found) => return Ok(found),
+                Err(error) if Instant::now() >= deadline => {
+                    return Err(Stop::Inconclusive(format!("no final read: {error:#}")));
+                }
+                Err(error) => self.progress.line(&format!("the final read is sent again: {error:#}")),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     /// Waits for a verified restore point of this database taken after the recovery.
