@@ -70,11 +70,9 @@ impl Kubernetes {
     }
 
     fn note_damage(&mut self, damage: Option<Damage>) -> Result<()> {
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        if saved.damage == damage {
+        if self.saved()?.damage == damage {
             return Ok(());
         }
-        saved.damage = damage;
-        saved.store(&self.folder)
+        self.save(|saved| saved.damage = damage)
     }
 }

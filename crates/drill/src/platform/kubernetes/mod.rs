@@ -142,6 +142,13 @@ impl Kubernetes {
         self.checked.as_ref().context("the cluster was not checked")
     }
 
+    /// Changes what has to be remembered, on disk too.
+    fn save(&mut self, change: impl FnOnce(&mut Saved)) -> Result<()> {
+        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
+        change(saved);
+        saved.store(&self.folder)
+    }
+
     fn saved(&self) -> Result<&Saved> {
         self.saved.as_ref().context("the state of the cluster was not saved")
     }
@@ -256,9 +263,7 @@ impl Platform for Kubernetes {
     }
 
     fn remember(&mut self, lineage: &Lineage) -> Result<()> {
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        saved.lineage = Some(lineage.clone());
-        saved.store(&self.folder)
+        self.save(|saved| saved.lineage = Some(lineage.clone()))
     }
 
     async fn inject(&mut self, fault: Fault) -> Result<String> {

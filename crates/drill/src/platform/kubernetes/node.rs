@@ -48,9 +48,7 @@ impl Kubernetes {
     /// there is not ours to move.
     pub(super) async fn drain_node(&mut self) -> Result<String> {
         let node = self.checked()?.node.clone().context("it is not known on which node the service is")?;
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        saved.cordoned = Some(node.clone());
-        saved.store(&self.folder)?;
+        self.save(|saved| saved.cordoned = Some(node.clone()))?;
         self.kubectl.change(&["cordon", &node]).await?;
         let gone = self.kill_service().await?;
         Ok(format!("node {node} takes no pod any more, {gone}"))
@@ -67,9 +65,8 @@ impl Kubernetes {
         );
         // They are not ready any more, whatever the cluster goes on saying for a minute.
         self.killed = self.pods().await?.into_iter().map(|pod: Pod| pod.metadata.uid).collect();
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        saved.stopped = Some(Stopped { node: node.clone(), start: filled(&power.start, &node) });
-        saved.store(&self.folder)?;
+        let stopped = Stopped { node: node.clone(), start: filled(&power.start, &node) };
+        self.save(|saved| saved.stopped = Some(stopped))?;
         self.run(&filled(&power.stop, &node)).await?;
         Ok(format!("node {node} is stopped"))
     }
@@ -83,9 +80,7 @@ impl Kubernetes {
             Ok(if object.is_ready() { State::Reached(()) } else { State::NotYet("not ready".to_owned()) })
         })
         .await?;
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        saved.stopped = None;
-        saved.store(&self.folder)
+        self.save(|saved| saved.stopped = None)
     }
 
     /// Runs a command of the user's to its end.

@@ -1,6 +1,6 @@
 //! Both volumes lost, with restore points off the cluster (`k8s/components/offsite`).
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{DATA, Kubernetes, PUSHES, REPOSITORY};
 
@@ -15,9 +15,7 @@ impl Kubernetes {
     pub(super) async fn destroy_both_volumes(&mut self) -> Result<String> {
         let checked = self.checked()?;
         let uids = [(DATA, checked.claim_uid.clone()), (REPOSITORY, checked.repository_uid.clone())];
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        saved.repository_lost = true;
-        saved.store(&self.folder)?;
+        self.save(|saved| saved.repository_lost = true)?;
         // A push that starts later would be the first consumer of the new volume, and decide on its node.
         self.suspend(PUSHES, true).await?;
         self.stop_everything().await?;

@@ -18,10 +18,8 @@ impl Kubernetes {
         let live: Value = self.kubectl.must_get("deployment", DEPLOYMENT).await?;
         let revision = live["metadata"]["annotations"][REVISION].as_str();
         let revision = revision.with_context(|| format!("deployment {DEPLOYMENT} has no revision to go back to"))?;
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        saved.revision = Some(revision.to_owned());
-        saved.store(&self.folder)?;
-        let (replicas, suspended) = (saved.replicas, saved.suspended);
+        self.save(|saved| saved.revision = Some(revision.to_owned()))?;
+        let (replicas, suspended) = (self.saved()?.replicas, self.saved()?.suspended);
         let patch = without_restore(&live).to_string();
         self.kubectl.change(&["patch", "deployment", DEPLOYMENT, "--type=json", "--patch", &patch]).await?;
         self.scale(replicas).await?;
@@ -32,12 +30,10 @@ impl Kubernetes {
 
     /// Puts the service back that was deployed; it may already be.
     pub(super) async fn undo_revision(&mut self) -> Result<()> {
-        let saved = self.saved.as_mut().context("the state of the cluster was not saved")?;
-        let Some(revision) = saved.revision.clone() else { return Ok(()) };
+        let Some(revision) = self.saved()?.revision.clone() else { return Ok(()) };
         let revision = format!("--to-revision={revision}");
         self.kubectl.change(&["rollout", "undo", &format!("deployment/{DEPLOYMENT}"), &revision]).await?;
-        saved.revision = None;
-        saved.store(&self.folder)
+        self.save(|saved| saved.revision = None)
     }
 }
 
