@@ -124,7 +124,7 @@ impl Bulletins {
     }
 
     /// Looks once a second while somebody watches. Never ends.
-    pub async fn publish(self, service: Service) {
+    pub async fn publish(self, service: Arc<Service>) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

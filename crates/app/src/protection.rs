@@ -1,6 +1,5 @@
 //! What a loss of the database would cost now.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::lineage::Lineage;
@@ -66,7 +65,7 @@ async fn newest(
     lineage: Option<&Lineage>,
 ) -> anyhow::Result<Option<(Option<Manifest>, Option<Rehearsal>)>> {
     let (Some(directory), Some(lineage)) = (&service.backup_dir, lineage) else { return Ok(None) };
-    let (directory, lineage) = (PathBuf::clone(directory), lineage.clone());
+    let (directory, lineage) = (directory.clone(), lineage.clone());
     // A repository may be large, or on a slow disk.
     let found = tokio::task::spawn_blocking(move || {
         let repository = Repository::at(directory);

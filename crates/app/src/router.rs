@@ -26,14 +26,13 @@ use crate::store::Store;
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// What the routes share.
-#[derive(Clone)]
 pub struct Service {
     /// Where messages are kept.
     pub store: Arc<Store>,
     /// The repository of restore points, if the service was told of one.
-    pub backup_dir: Option<Arc<PathBuf>>,
+    pub backup_dir: Option<PathBuf>,
     /// What is counted.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
     /// The way to everyone who watches the page.
     pub bulletins: Bulletins,
     /// Who is connected.
@@ -47,14 +46,14 @@ pub struct Service {
 impl Service {
     /// A service that starts now.
     pub fn new(store: Arc<Store>, backup_dir: Option<PathBuf>, connections: Connections, stop: Stop) -> Self {
-        let metrics = Arc::new(Metrics::new(&store, &connections));
-        let (backup_dir, bulletins) = (backup_dir.map(Arc::new), Bulletins::default());
+        let metrics = Metrics::new(&store, &connections);
+        let bulletins = Bulletins::default();
         Self { store, backup_dir, metrics, bulletins, connections, stop, started: Instant::now() }
     }
 }
 
 /// The routes, with JSON for whatever is none of them.
-pub fn router(service: Service) -> Router {
+pub fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/", get(root::root))
         .route("/health", get(health::health))
@@ -79,7 +78,7 @@ pub fn router(service: Service) -> Router {
 
 /// For clients that found no place: they are told so. Probes are answered all the same, since who fills the places must
 /// not have the process restarted.
-pub fn without_place(service: Service) -> Router {
+pub fn without_place(service: Arc<Service>) -> Router {
     let (_, most) = service.connections.count();
     Router::new()
         .route("/health", get(health::health))
@@ -96,7 +95,12 @@ pub fn without_place(service: Service) -> Router {
 /// It is counted, by route: whatever is none counts as one, so that no client can make up names. It is about this instant: a
 /// cached count or health would be a wrong one. And the last one on a connection says so: a client that sends another
 /// request after it would be reset.
-async fn finish(State(service): State<Service>, route: Option<MatchedPath>, request: Request, next: Next) -> Response {
+async fn finish(
+    State(service): State<Arc<Service>>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
     let began = Instant::now();
     let mut response = next.run(request).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
@@ -108,7 +112,7 @@ async fn finish(State(service): State<Service>, route: Option<MatchedPath>, requ
     response
 }
 
-fn messages() -> MethodRouter<Service> {
+fn messages() -> MethodRouter<Arc<Service>> {
     post(messages::messages)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .fallback(async || ApiError::MethodNotAllowed { allow: "POST" })

@@ -48,6 +48,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let (pages, depth) = (config.wal_autocheckpoint, config.queue_depth as usize);
     let store = Arc::new(Store::open(&config.db_path, pages, depth, config.protection())?);
     let service = Service::new(store.clone(), config.backup_dir.clone(), connections.clone(), stop.clone());
+    let service = Arc::new(service);
 
     announce(&Announcement { listening, pid: std::process::id() }).context("cannot print the address on stdout")?;
     tracing::info!(%listening, database = %store.path().display(), "serving");

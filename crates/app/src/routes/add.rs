@@ -1,6 +1,7 @@
 //! `GET /add?message=…`: stores a message. An answer means that it is on disk.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -29,7 +30,7 @@ pub struct Added {
 /// Stores the message of the query. Only for GET: HEAD must not insert.
 pub async fn add(
     method: Method,
-    State(service): State<Service>,
+    State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Added>, ApiError> {
     if method != Method::GET {

@@ -1,23 +1,26 @@
 //! `GET /consultation`: messages, newest first, a page at a time.
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 
 use crate::error::ApiError;
 use crate::query::{self, QueryError};
 use crate::router::Service;
-use crate::store::{Message, Page, Position};
+use crate::store::{Page, Position};
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 1000;
 
 /// Answers a page of messages: the newest, those before an id, or those after one.
 pub async fn consultation(
-    State(service): State<Service>,
+    State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Vec<Message>>, ApiError> {
+) -> Result<impl IntoResponse, ApiError> {
     let page = page(query.as_deref().unwrap_or_default())?;
-    Ok(Json(service.store.page(page).await?))
+    Ok(([(CONTENT_TYPE, "application/json")], service.store.page_json(page).await?))
 }
 
 fn page(query: &str) -> Result<Page, QueryError> {

@@ -1,5 +1,7 @@
 //! `GET /count`: how many messages there are.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -14,6 +16,6 @@ pub struct Count {
 }
 
 /// Answers the number of messages, whoever wrote them.
-pub async fn count(State(service): State<Service>) -> Result<Json<Count>, ApiError> {
+pub async fn count(State(service): State<Arc<Service>>) -> Result<Json<Count>, ApiError> {
     Ok(Json(Count { count: service.store.count().await? }))
 }

@@ -1,6 +1,7 @@
 //! `GET /events`: bulletins as server-sent events, one a second, until the client goes or the service stops.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -13,7 +14,7 @@ use crate::router::Service;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers at once, and with a bulletin within a second or two.
-pub async fn events(State(service): State<Service>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub async fn events(State(service): State<Arc<Service>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let bulletins = stream::unfold(service.bulletins.subscribe(), async |mut bulletins| {
         bulletins.changed().await.ok()?;
         let event = Event::default().data(&*bulletins.borrow_and_update());
@@ -21,5 +22,5 @@ pub async fn events(State(service): State<Service>) -> Sse<impl Stream<Item = Re
     });
     let first = stream::iter([Event::default().retry(RETRY)]);
     // A stream that never ends would hold up a stop.
-    Sse::new(first.chain(bulletins).take_until(service.stop.asked()).map(Ok))
+    Sse::new(first.chain(bulletins).take_until(service.stop.clone().asked()).map(Ok))
 }

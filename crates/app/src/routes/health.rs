@@ -1,5 +1,7 @@
 //! `GET /health`: whether the database can serve a durable write, proven by one.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,7 +25,7 @@ enum Health {
 }
 
 /// Answers 200 once a write has reached the disk, 503 if none can.
-pub async fn health(State(service): State<Service>) -> Response {
+pub async fn health(State(service): State<Arc<Service>>) -> Response {
     let proven = service.store.prove_durable().await;
     answer(proven, service.store.protection())
 }

@@ -3,6 +3,8 @@
 //! Not the same question as `/health`: a full disk or the lock of another process makes the service unavailable, and
 //! a restart would mend neither. Whoever restarts on `/health` turns a slow disk into an outage.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
 
@@ -10,6 +12,6 @@ use super::health;
 use crate::router::Service;
 
 /// Answers 503 if the database was deleted or replaced underneath, or if nothing writes any more; else 200.
-pub async fn live(State(service): State<Service>) -> Response {
+pub async fn live(State(service): State<Arc<Service>>) -> Response {
     health::answer(service.store.check_alive(), None)
 }

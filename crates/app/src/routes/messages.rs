@@ -1,5 +1,6 @@
 //! `POST /messages`: the form of the page. It leads back to the page, so that reloading that adds nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request, State};
@@ -20,7 +21,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Stores the message of the form, then leads back to the page. What cannot be stored is answered with the page as well,
 /// and stays in its field.
-pub async fn messages(State(service): State<Service>, headers: HeaderMap, request: Request) -> Response {
+pub async fn messages(State(service): State<Arc<Service>>, headers: HeaderMap, request: Request) -> Response {
     let stored = match form(&headers, request, service.connections.patience()).await {
         Ok(form) => store(&service, &form).await.map_err(|error| (error, form)),
         Err(error) => Err((error, String::new())),

@@ -1,6 +1,7 @@
 //! `GET /metrics`: what the service has counted, and what it is now, for Prometheus.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,7 +19,7 @@ use crate::router::Service;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Answers in the text format of OpenMetrics. What is not known is left out: no number would be true.
-pub async fn metrics(State(service): State<Service>) -> Response {
+pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
     match exposition(&service).await {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -1,5 +1,7 @@
 //! `GET /`: the greeting, as JSON to programs and as a page to browsers.
 
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
@@ -14,7 +16,7 @@ use crate::router::Service;
 const JSON: &str = r#"{"status":"Bonjour tout le monde !"}"#;
 
 /// Answers the greeting in the form that the client prefers. `?added=ID` is where the form of the page leads to.
-pub async fn root(State(service): State<Service>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+pub async fn root(State(service): State<Arc<Service>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     if !negotiate::prefers_html(&headers) {
         return ([(VARY, "accept"), (CONTENT_TYPE, "application/json")], JSON).into_response();
     }

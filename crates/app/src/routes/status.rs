@@ -1,5 +1,7 @@
 //! `GET /status`: the database and the last restore point of it.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use backup::Manifest;
@@ -39,7 +41,7 @@ pub struct Status {
 }
 
 /// Answers the state of the database, and of its restore points as far as the repository can be read.
-pub async fn status(State(service): State<Service>) -> Result<Json<Status>, ApiError> {
+pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
     let Protection { summary, newest, rehearsed, repository_error, exposure } = protection::look(&service).await?;
     Ok(Json(Status {
         count: summary.count,

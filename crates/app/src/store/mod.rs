@@ -33,13 +33,13 @@ use writer::Writer;
 
 /// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Message {
+pub struct Message<Text = String> {
     /// Never used twice, and growing.
     pub id: i64,
     /// UTC with six fractional digits and `Z`.
-    pub timestamp: String,
+    pub timestamp: Text,
     /// The text itself.
-    pub message: String,
+    pub message: Text,
 }
 
 /// Some messages out of all.
@@ -147,6 +147,11 @@ impl Store {
     /// A page of messages, newest first.
     pub async fn page(&self, page: Page) -> Result<Vec<Message>, Failure> {
         self.readers.read(|connection| readers::page(connection, page)).await
+    }
+
+    /// The same as an array in JSON.
+    pub async fn page_json(&self, page: Page) -> Result<Vec<u8>, Failure> {
+        self.readers.read(|connection| readers::page_json(connection, page)).await
     }
 
     /// The database as a whole.

@@ -1,10 +1,11 @@
 //! A few read-only connections, and what is read through them. Nothing here costs more as messages grow.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row};
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
 use tokio::time::sleep;
 
 use super::{Failure, Identity, Message, Newer, Page, Position, Summary, connect, schema};
@@ -70,30 +71,56 @@ pub fn count(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// A page of messages, newest first.
 pub fn page(connection: &Connection, page: Page) -> rusqlite::Result<Vec<Message>> {
+    let mut messages = Vec::new();
+    for_each(connection, page, |Message { id, timestamp, message }| {
+        messages.push(Message { id, timestamp: timestamp.into_owned(), message: message.into_owned() });
+    })?;
+    Ok(messages)
+}
+
+/// The same as JSON, written straight from SQLite's memory: two strings for each message were an eighth of a request.
+pub fn page_json(connection: &Connection, page: Page) -> rusqlite::Result<Vec<u8>> {
+    let mut json = vec![b'['];
+    for_each(connection, page, |message| {
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        serde_json::to_writer(&mut json, &message).expect("memory takes what is written, and text is always JSON");
+    })?;
+    json.push(b']');
+    Ok(json)
+}
+
+fn for_each(connection: &Connection, page: Page, mut visit: impl FnMut(Message<Cow<'_, str>>)) -> rusqlite::Result<()> {
     let prepared = |sql| connection.prepare_cached(sql);
+    let mut visit_all = |mut statement: CachedStatement<'_>, parameters: &[i64]| {
+        let mut rows = statement.query(params_from_iter(parameters))?;
+        while let Some(row) = rows.next()? {
+            visit(Message { id: row.get(0)?, timestamp: text(row, 1)?, message: text(row, 2)? });
+        }
+        Ok(())
+    };
     match page.position {
         Position::Newest => {
-            rows(prepared("SELECT id, timestamp, message FROM message ORDER BY id DESC LIMIT ?1")?, [page.limit])
+            let sql = "SELECT id, timestamp, message FROM message ORDER BY id DESC LIMIT ?1";
+            visit_all(prepared(sql)?, &[page.limit])
         }
-        Position::Before(id) => rows(
-            prepared("SELECT id, timestamp, message FROM message WHERE id < ?2 ORDER BY id DESC LIMIT ?1")?,
-            [page.limit, id],
-        ),
-        Position::After(id) => rows(
-            prepared("SELECT id, timestamp, message FROM message WHERE id > ?2 ORDER BY id LIMIT ?1")?,
-            [page.limit, id],
-        )
-        .map(|mut messages| {
-            messages.reverse();
-            messages
-        }),
+        Position::Before(id) => {
+            let sql = "SELECT id, timestamp, message FROM message WHERE id < ?2 ORDER BY id DESC LIMIT ?1";
+            visit_all(prepared(sql)?, &[page.limit, id])
+        }
+        Position::After(id) => {
+            let sql = "SELECT * FROM (SELECT id, timestamp, message FROM message WHERE id > ?2 ORDER BY id LIMIT ?1) \
+                       ORDER BY id DESC";
+            visit_all(prepared(sql)?, &[page.limit, id])
+        }
     }
 }
 
 /// The messages newer than an id: two look-ups in the key, however many there are.
 pub fn newer(connection: &Connection, id: i64) -> rusqlite::Result<Option<Newer>> {
     let sql = "SELECT (SELECT max(id) FROM message) - id + 1, timestamp FROM message WHERE id > ?1 ORDER BY id LIMIT 1";
-    let newer = |row: &Row<'_>| Ok(Newer { messages: row.get(0)?, since: text(row, 1)? });
+    let newer = |row: &Row<'_>| Ok(Newer { messages: row.get(0)?, since: text(row, 1)?.into_owned() });
     connection.prepare_cached(sql)?.query_row([id], newer).optional()
 }
 
@@ -110,17 +137,9 @@ pub fn summary(connection: &Connection) -> rusqlite::Result<Summary> {
     Ok(summary)
 }
 
-fn rows(mut statement: CachedStatement<'_>, parameters: impl rusqlite::Params) -> rusqlite::Result<Vec<Message>> {
-    statement.query_map(parameters, message)?.collect()
-}
-
-fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
-    Ok(Message { id: row.get(0)?, timestamp: text(row, 1)?, message: text(row, 2)? })
-}
-
 /// Text as it is, and anything else that another program may have put there as well as it goes: one odd row must not
 /// make a whole page unreadable.
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+fn text<'row>(row: &'row Row<'_>, column: usize) -> rusqlite::Result<Cow<'row, str>> {
     let bytes = row.get_ref(column)?.as_bytes()?;
-    Ok(String::from_utf8_lossy(bytes).into_owned())
+    Ok(String::from_utf8_lossy(bytes))
 }
