@@ -51,11 +51,11 @@ pub struct Place {
     /// kill-pvc on Kubernetes: do not stop the service and the backups before their volume goes
     #[arg(long, requires = "context")]
     brutal: bool,
-    /// kill-pvc on Kubernetes: let the service's init container restore, instead of a Job
-    #[arg(long, requires = "context")]
+    /// kill-pvc: let what starts the service restore first, on Kubernetes its init container, instead of the runbook
+    #[arg(long, conflicts_with = "protector")]
     automatic: bool,
-    /// kill-pvc on Kubernetes: twice, by the runbook and then automatically, and a report that compares them
-    #[arg(long, requires = "context", conflicts_with = "automatic")]
+    /// kill-pvc: twice, by the runbook and then automatically, and a report that compares them
+    #[arg(long, conflicts_with_all = ["automatic", "protector"])]
     compare: bool,
     /// lose-both-volumes on Kubernetes: restore points are kept off the cluster too, by the overlay `offsite`
     #[arg(long, requires = "context")]

@@ -151,10 +151,14 @@ impl Run {
         let root = state.path.join(&name);
         let journal = Journal::create(&root)?;
         let recorder = Arc::new(Recorder::new(Clock::start()));
-        let objectives = self.objectives(scenario);
+        let (objectives, recovery) = (self.objectives(scenario), settings.recovery);
         match self.place.platform {
             Name::Local => {
-                let local = self.local(scenario, root, &recorder, progress)?;
+                let mut local = self.local(scenario, root, &recorder, progress)?;
+                // Nothing is lost that would have to be restored where it always recovers by itself.
+                if recovery != scenario.about().recovery {
+                    local.restore_by_itself();
+                }
                 let run = drill::run::Run::new(local, name, settings, recorder, journal, progress.clone());
                 execute(scenario, objectives, run, interrupt, archive).await
             }

@@ -18,7 +18,7 @@ use drill::run::Protect;
 use super::place::protector;
 use super::print;
 
-/// Run the service and its backups until Ctrl-C, and keep their data
+/// Run the service and its backups until Ctrl-C, and keep their data; a database that is missing is restored first
 #[derive(Args)]
 pub struct Up {
     /// Directory that keeps the volumes pra-data and pra-backup
@@ -55,8 +55,10 @@ impl Up {
         if self.protect == Protect::Sync {
             local.with_a_journal();
         }
-        if let Some(protector) = self.protector {
-            local.protect_with(protector);
+        match self.protector {
+            Some(protector) => local.protect_with(protector),
+            // Somebody's data: never to be served without what the restore points hold.
+            None => local.restore_by_itself(),
         }
         local.preflight().await?;
         let served = tokio::select! {
@@ -75,6 +77,9 @@ impl Up {
 /// Starts everything and shows each restore point, for as long as it is let.
 async fn serve(local: &mut Local, recorder: &Recorder, progress: &Progress) -> Result<()> {
     let url = local.start().await?;
+    if let Some(restored) = local.restored_by_itself().await? {
+        progress.line(&format!("the database was missing; restored {}", restored.restore_point.name));
+    }
     local.resume_backups().await?;
     print(&format!("{url}"))?;
     progress.waiting(format!("serving {url}; Ctrl-C stops"));

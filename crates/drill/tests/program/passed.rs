@@ -54,6 +54,33 @@ fn a_destroyed_volume_is_restored_and_the_loss_is_measured() {
 }
 
 #[test]
+fn a_destroyed_volume_is_restored_by_what_starts_the_service() {
+    let place = Place::new();
+    let output = place.drill(&["run", "kill-pvc", "--automatic", "--backup-every", "1s"]).output().unwrap();
+    assert_exit(&output, 0);
+    let report = place.report();
+    assert_eq!((&report["verdict"], &report["recovery"]), (&"pass".into(), &"automatic".into()));
+    // It met the same loss as the runbook does, and told what it restored.
+    assert!(number(&report, "/ledger/lost") >= 1.0, "{report:#}");
+    assert!(report["restore_point"]["name"].as_str().unwrap().starts_with("app-"), "{report:#}");
+    assert!(!events(&report).contains(&"R2"), "the drill restored it: {report:#}");
+    place.assert_clean();
+}
+
+#[test]
+fn a_journal_gives_everything_back_without_a_human_step() {
+    let place = Place::new();
+    let arguments = ["run", "kill-pvc", "--automatic", "--protect", "sync", "--writers", "8", "--backup-every", "1s"];
+    let output = place.drill(&arguments).output().unwrap();
+    assert_exit(&output, 0);
+    let report = place.report();
+    assert_eq!(report["recovery"], "automatic");
+    assert_eq!((number(&report, "/ledger/lost"), number(&report, "/actual/rpa_seconds_max")), (0.0, 0.0));
+    assert!(number(&report, "/ledger/acknowledged") >= 90.0, "{report:#}");
+    place.assert_clean();
+}
+
+#[test]
 fn a_report_comes_with_prose_ledger_and_logs() {
     let place = Place::new();
     let output = place.drill(&["run", "kill-pvc", "--backup-every", "1s", "--json"]).output().unwrap();

@@ -56,6 +56,7 @@ pub struct Local {
     original: Option<PathBuf>,
     remote: Option<String>,
     is_journaled: bool,
+    restores_itself: bool,
     protector: Option<Protector>,
     small_disk: bool,
     disk: Option<Disk>,
@@ -83,6 +84,7 @@ impl Local {
             original: None,
             remote: None,
             is_journaled: false,
+            restores_itself: false,
             protector: None,
             small_disk: false,
             disk: None,
@@ -109,6 +111,11 @@ impl Local {
         self.is_journaled = true;
     }
 
+    /// Has a database that is missing restored before the service starts, without being asked.
+    pub fn restore_by_itself(&mut self) {
+        self.restores_itself = true;
+    }
+
     /// Has another program protect the database, in the place of restore points.
     pub fn protect_with(&mut self, protector: Protector) {
         self.protector = Some(protector);
@@ -124,6 +131,11 @@ impl Local {
             Some(schedule) => schedule.stop().await,
             None => Ok(()),
         }
+    }
+
+    /// How long a start may take.
+    fn start_limit(&self) -> Duration {
+        if self.restores_itself { RESTORE_LIMIT + PATIENCE } else { PATIENCE }
     }
 
     fn supervisor(&mut self) -> Result<&mut Supervisor> {
@@ -172,7 +184,8 @@ impl Platform for Local {
         }
         self.start_service().await?;
         let started = |state: &supervisor::State| state.address.is_some() || state.last_exit.is_some();
-        let state = self.supervisor()?.wait(PATIENCE, "service to listen", started).await?;
+        let limit = self.start_limit();
+        let state = self.supervisor()?.wait(limit, "service to listen", started).await?;
         let address = state.address.with_context(|| {
             let how = state.last_exit.unwrap_or_default();
             format!("the service {how} before it listened; it said: {}", self.folder.tail("app.log"))
@@ -210,7 +223,8 @@ impl Platform for Local {
     }
 
     async fn ready(&mut self) -> Result<String> {
-        let state = self.supervisor()?.wait(PATIENCE, "service to listen", |state| state.address.is_some()).await?;
+        let limit = self.start_limit();
+        let state = self.supervisor()?.wait(limit, "service to listen", |state| state.address.is_some()).await?;
         Ok(format!("process {} listens", state.pid.unwrap_or_default()))
     }
 
@@ -272,12 +286,13 @@ impl Platform for Local {
     async fn start_service(&mut self) -> Result<()> {
         let mut app = self.programs.service(&self.folder, self.is_journaled);
         app.1.extend(self.protector.iter().flat_map(|protector| &protector.service).map(OsString::from));
-        self.supervisor = Some(Supervisor::start(app, self.address, self.folder.clone()));
+        let restore_with = self.restores_itself.then(|| self.programs.clone());
+        self.supervisor = Some(Supervisor::start(app, self.address, self.folder.clone(), restore_with));
         Ok(())
     }
 
     async fn restored_by_itself(&mut self) -> Result<Option<Restored>> {
-        Ok(None)
+        Ok(self.supervisor()?.state().restored)
     }
 
     async fn resume_backups(&mut self) -> Result<()> {

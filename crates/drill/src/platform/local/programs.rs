@@ -78,6 +78,13 @@ impl Programs {
         command
     }
 
+    /// What runs before the service starts, if it is to recover by itself.
+    pub(super) fn restore_if_missing(&self, folder: &Folder) -> Command {
+        let mut command = self.backup("restore", &folder.database(), &folder.repository);
+        command.arg("--if-missing");
+        command
+    }
+
     /// Takes a restore point, and sends it to where restore points are kept too: it counts once it is there.
     pub(super) async fn back_up(&self, folder: &Folder, remote: Option<&str>, limit: Duration) -> Result<Taken> {
         let taken = result_of(self.take(folder), folder, limit).await?;

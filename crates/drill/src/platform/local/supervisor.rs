@@ -1,4 +1,5 @@
-//! Keeps the service running: restarts it when it ends, at once the first time, then with growing pauses.
+//! Keeps the service running: restarts it when it ends, at once the first time, then with growing pauses. Before each
+//! start it can restore a database that is missing, as the init container does on Kubernetes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,6 +7,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use backup::Restored;
+use backup::restore::Ensured;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
@@ -15,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{Folder, Invocation, programs};
+use super::{Folder, Invocation, Programs, RESTORE_LIMIT, programs};
 
 /// The longest pause between two restarts.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -35,6 +38,8 @@ pub struct State {
     pub address: Option<SocketAddr>,
     /// How the process before it ended.
     pub last_exit: Option<String>,
+    /// What was restored before the last start that found no database.
+    pub restored: Option<Restored>,
 }
 
 /// The line in which the service says where it listens.
@@ -53,12 +58,18 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the service on an address, or on a free port of loopback, and keeps it running.
-    pub fn start(service: Invocation, address: Option<SocketAddr>, folder: Folder) -> Self {
+    /// Starts the service on an address, or on a free port of loopback, and keeps it running. With the programs to
+    /// restore with, it never starts without the database that restore points tell of.
+    pub fn start(
+        service: Invocation,
+        address: Option<SocketAddr>,
+        folder: Folder,
+        restore_with: Option<Programs>,
+    ) -> Self {
         let (address, wanted) = watch::channel(address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))));
         let (stop, stopped) = watch::channel(false);
         let (report, state) = watch::channel(State::default());
-        let keeper = Keeper { service, wanted, stopped, report, folder: folder.clone() };
+        let keeper = Keeper { service, wanted, stopped, report, folder: folder.clone(), restore_with };
         Self { state, address, stop, task: tokio::spawn(keeper.keep()), folder }
     }
 
@@ -101,6 +112,7 @@ struct Keeper {
     stopped: watch::Receiver<bool>,
     report: watch::Sender<State>,
     folder: Folder,
+    restore_with: Option<Programs>,
 }
 
 impl Keeper {
@@ -108,11 +120,8 @@ impl Keeper {
         let mut pause = Duration::ZERO;
         while !*self.stopped.borrow() {
             let started = Instant::now();
-            let ended = match self.spawn() {
-                Ok(child) => self.attend(child).await,
-                Err(error) => format!("could not be started: {error:#}"),
-            };
-            self.report.send_replace(State { pid: None, address: None, last_exit: Some(ended) });
+            let ended = self.run().await.unwrap_or_else(|error| format!("could not be started: {error:#}"));
+            self.report.send_modify(|state| (state.pid, state.address, state.last_exit) = (None, None, Some(ended)));
             if started.elapsed() >= STABLE {
                 pause = Duration::ZERO;
             }
@@ -120,6 +129,23 @@ impl Keeper {
             drop(tokio::time::timeout(pause, self.stopped.wait_for(|stop| *stop)).await);
             pause = (pause * 2).clamp(Duration::from_millis(100), PAUSE_MAX);
         }
+    }
+
+    /// Runs the service once; tells how it ended.
+    async fn run(&mut self) -> Result<String> {
+        if let Some(programs) = &self.restore_with {
+            let restore = programs::result_of(programs.restore_if_missing(&self.folder), &self.folder, RESTORE_LIMIT);
+            let ensured = tokio::select! {
+                ensured = restore => ensured?,
+                // A restore that is cut short changed nothing yet, and is run again at the next start.
+                _ = self.stopped.wait_for(|stop| *stop) => return Ok("was told to stop before it was started".to_owned()),
+            };
+            if let Ensured::Restored(restored) = ensured {
+                self.report.send_modify(|state| state.restored = Some(*restored));
+            }
+        }
+        let child = self.spawn()?;
+        Ok(self.attend(child).await)
     }
 
     fn spawn(&self) -> Result<Child> {
