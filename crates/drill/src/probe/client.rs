@@ -1,6 +1,6 @@
 //! The service as a client sees it: its HTTP contract, and nothing else of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
@@ -11,6 +11,13 @@ use crate::record::Outcome;
 
 /// An operation that takes longer has failed.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection that takes longer is tried again, from another port. kube-proxy remembers for two minutes which pod a port
+/// of a client was led to: after a pod died, a port that is used again leads nowhere, however well the service is.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What the last try to connect has beyond [`TIMEOUT`], so that it ends as one: then it is known that nothing was sent.
+const MARGIN: Duration = Duration::from_millis(100);
 
 /// Messages fetched by one request of the final read: the most that the service allows.
 const PAGE: usize = 1000;
@@ -69,7 +76,8 @@ struct Count {
 }
 
 /// A client that opens a new connection for each operation, so that none is retried behind its back and a
-/// connection to a process that died is never mistaken for the service.
+/// connection to a process that died is never mistaken for the service. What is tried again is to connect: nothing was
+/// sent by then.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -83,8 +91,7 @@ impl Client {
         // error means that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(0)
             .retry(reqwest::retry::never())
             .no_proxy()
@@ -167,7 +174,19 @@ impl Client {
     }
 
     async fn fetch(&self, url: Url) -> reqwest::Result<(StatusCode, Vec<u8>)> {
-        let response = self.http.get(url).send().await?;
+        let began = Instant::now();
+        loop {
+            let left = TIMEOUT.saturating_sub(began.elapsed()).max(CONNECT_TIMEOUT + MARGIN);
+            match self.try_once(url.clone(), left).await {
+                Err(error)
+                    if is_without_connection(&error) && began.elapsed() + CONNECT_TIMEOUT <= TIMEOUT + MARGIN => {}
+                tried => return tried,
+            }
+        }
+    }
+
+    async fn try_once(&self, url: Url, limit: Duration) -> reqwest::Result<(StatusCode, Vec<u8>)> {
+        let response = self.http.get(url).timeout(limit).send().await?;
         let status = response.status();
         Ok((status, response.bytes().await?.to_vec()))
     }
@@ -194,8 +213,16 @@ fn refusal(status: StatusCode, body: &[u8]) -> Outcome {
     }
 }
 
+/// Whether nobody answered the attempt to connect.
+fn is_without_connection(error: &reqwest::Error) -> bool {
+    error.is_connect() && error.is_timeout()
+}
+
 /// The innermost cause of a failed request: the outer layers only repeat the URL.
 fn describe(error: &reqwest::Error) -> String {
+    if is_without_connection(error) {
+        return format!("no connection within {} s", TIMEOUT.as_secs());
+    }
     if error.is_timeout() {
         return format!("no answer within {} s", TIMEOUT.as_secs());
     }
@@ -212,7 +239,27 @@ fn text(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
+
+    /// As a port that leads to a pod that is gone: nothing comes back, not even a refusal.
+    #[tokio::test]
+    async fn a_write_without_a_connection_was_certainly_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody accepts: the kernel drops what has no place in the queue any more.
+        let limit = Duration::from_millis(200);
+        let queued: Vec<_> = std::iter::from_fn(|| TcpStream::connect_timeout(&address, limit).ok()).collect();
+        assert!(!queued.is_empty());
+        let client = Client::new(format!("http://{address}/").parse().unwrap()).unwrap();
+        let began = Instant::now();
+        let (outcome, _) = client.add("x").await;
+        let expected = Outcome::Refused { reason: "no connection within 2 s".to_owned() };
+        assert_eq!(outcome, expected);
+        assert!(began.elapsed() >= TIMEOUT - MARGIN, "given up after {:?}", began.elapsed());
+        assert!(began.elapsed() < TIMEOUT * 2, "given up after {:?}", began.elapsed());
+    }
 
     #[test]
     fn only_a_stated_refusal_is_certainly_not_stored() {
