@@ -103,6 +103,26 @@ impl History {
         Ok(contents.last())
     }
 
+    /// Whether every file that ever was is there and none holds a message: whoever lacks them lacks nothing.
+    pub fn is_without_messages(&self) -> anyhow::Result<bool> {
+        if !file::epochs(&self.directory)?.into_iter().eq(1..=self.newest_epoch) {
+            return Ok(false);
+        }
+        for (epoch, _) in &self.files {
+            let contents = file::Contents::read(&self.directory, *epoch)?;
+            let mut contents = contents.with_context(|| format!("the file of epoch {epoch} vanished"))?;
+            while let Some(group) = contents.next_group() {
+                if !group.rows.is_empty() {
+                    return Ok(false);
+                }
+            }
+            if let file::Tail::Damaged { .. } = contents.tail() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The epochs whose files lead from no restore point on: all are older than what the oldest restore point needs.
     pub fn needless(&self, oldest_mark: i64) -> Vec<i64> {
         let needed = self.files.iter().rposition(|(_, header)| header.first <= oldest_mark + 1);

@@ -31,6 +31,9 @@ pub struct Found<'a> {
     pub original: bool,
     /// Whether a write to the newest file failed.
     pub failed: bool,
+    /// Whether the journal was begun and nothing was acknowledged since, see [`History::is_without_messages`]: a first start
+    /// that was cut short.
+    pub unused: bool,
     /// The latest time to replay.
     pub until: Option<i64>,
 }
@@ -44,7 +47,7 @@ impl Found<'_> {
         let Self { state, history, owned, .. } = *self;
         let Some(position) = &state.position else {
             ensure!(
-                history.files.is_empty() || self.until.is_some(),
+                history.files.is_empty() || self.unused || self.until.is_some(),
                 "the database holds no group, and its journal has some: it is of before, or lost its -wal file; restore \
                  a newer restore point, or start once with --until {} to go on with what it holds",
                 text(super::now())
@@ -114,6 +117,7 @@ mod tests {
         owned: bool,
         original: bool,
         failed: bool,
+        unused: bool,
         until: Option<i64>,
     }
 
@@ -126,6 +130,7 @@ mod tests {
         owned: true,
         original: true,
         failed: false,
+        unused: false,
         until: None,
     };
 
@@ -140,8 +145,8 @@ mod tests {
         let position =
             case.number.map(|number| Position { number, time: 1000, message_mark: 7, instance: String::new() });
         let state = State { position, mark: case.mark, message_mark };
-        let Case { owned, original, failed, until, .. } = case;
-        Found { state: &state, history: &history, owned, original, failed, until }.plan().ok()
+        let Case { owned, original, failed, unused, until, .. } = case;
+        Found { state: &state, history: &history, owned, original, failed, unused, until }.plan().ok()
     }
 
     #[test]
@@ -162,6 +167,7 @@ mod tests {
         assert_eq!(plan(first()), Some(Plan::BeginAnew));
         assert_eq!(plan(Case { files: RESTART.files, ..first() }), None);
         assert_eq!(plan(Case { files: RESTART.files, owned: true, ..first() }), None);
+        assert_eq!(plan(Case { files: RESTART.files, unused: true, ..first() }), Some(Plan::BeginAnew));
         assert_eq!(plan(Case { files: RESTART.files, until: Some(0), ..first() }), Some(Plan::BeginAnew));
     }
 

@@ -137,6 +137,7 @@ impl Journal {
             owned: self.owns_before(history),
             original: state.position.as_ref().is_some_and(|position| position.instance == self.instance),
             failed: self.failed,
+            unused: state.position.is_none() && history.is_without_messages()?,
             until,
         };
         found.plan()

@@ -92,7 +92,7 @@ async fn a_kill_at_any_step_of_a_recovery_leaves_one_that_can_be_run_again() {
 }
 
 /// Whether it gets as far as to say where it listens; it is killed then.
-fn starts(mut command: Command) -> bool {
+pub fn starts(mut command: Command) -> bool {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -2,7 +2,11 @@
 //
 // FAULT_FILE names a file that arms it: "kill-before N", "kill-after N", "fail ERRNO". It counts (or fails) the writes,
 // syncs and creations below FAULT_PATH from then on, and counts what is sent; without the file nothing happens.
+//
+// In FAULT_DURABLE it keeps what a power cut would leave: for each file that was synced its bytes of then, and for each
+// directory that was synced its names of then, both under the number of the inode.
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -92,8 +97,51 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 ssize_t send(int fd, const void *bytes, size_t length, int flags) {
     PASS(kind_of(fd), REAL(send)(fd, bytes, length, flags), ssize_t);
 }
-int fsync(int fd) { PASS(kind_of(fd), REAL(fsync)(fd), int); }
-int fdatasync(int fd) { PASS(kind_of(fd), REAL(fdatasync)(fd), int); }
+
+static void keep_names(DIR *names, FILE *kept) {
+    struct dirent *entry;
+    while ((entry = readdir(names)))
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            fprintf(kept, "%llu %s\n", (unsigned long long)entry->d_ino, entry->d_name);
+    closedir(names);
+}
+
+static void keep_bytes(int fd, FILE *kept) {
+    char bytes[65536];
+    ssize_t length;
+    for (off64_t at = 0; (length = pread64(fd, bytes, sizeof bytes, at)) > 0; at += length)
+        fwrite(bytes, 1, (size_t)length, kept);
+}
+
+// What is durable now. Whoever cannot keep it cannot show anything: the test must notice.
+static int keep(int what, int fd, int synced) {
+    const char *directory = getenv("FAULT_DURABLE");
+    if (what != BELOW || synced != 0 || !directory) return synced;
+    char link[64], partial[4096], path[4096];
+    struct stat found;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    // The descriptor may be for writing only.
+    int again = REAL(open64)(link, O_RDONLY | O_CLOEXEC);
+    if (again < 0 || fstat(again, &found)) abort();
+    snprintf(path, sizeof path, "%s/%llu", directory, (unsigned long long)found.st_ino);
+    snprintf(partial, sizeof partial, "%s.%d", path, gettid());
+    FILE *kept = fopen(partial, "we");
+    if (!kept) abort();
+    DIR *names = S_ISDIR(found.st_mode) ? opendir(link) : NULL;
+    if (names) keep_names(names, kept);
+    else keep_bytes(again, kept);
+    if (fclose(kept) || rename(partial, path) || close(again)) abort();
+    return synced;
+}
+
+int fsync(int fd) {
+    int what = kind_of(fd);
+    PASS(what, keep(what, fd, REAL(fsync)(fd)), int);
+}
+int fdatasync(int fd) {
+    int what = kind_of(fd);
+    PASS(what, keep(what, fd, REAL(fdatasync)(fd)), int);
+}
 
 int open64(const char *path, int flags, ...) {
     va_list arguments;

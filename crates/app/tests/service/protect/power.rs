@@ -1,0 +1,111 @@
+//! A power cut: of whatever was not synced, nothing is left, on one volume or on both.
+
+use std::path::PathBuf;
+
+use reqwest::Method;
+
+use super::shim::Shim;
+use super::volumes::{Volumes, add, state};
+use crate::harness::App;
+
+/// More calls than there are in a start.
+const CALLS_MAX: usize = 200;
+
+fn start(volumes: &Volumes, shim: &Shim) -> App {
+    let mut command = volumes.command();
+    shim.load_and_keep(&mut command);
+    App::start(command)
+}
+
+/// The volumes that lose their power.
+fn volumes_of(volumes: &Volumes, which: &str) -> Vec<PathBuf> {
+    match which {
+        "data" => vec![volumes.data()],
+        "backup" => vec![volumes.backup()],
+        _ => vec![volumes.data(), volumes.backup()],
+    }
+}
+
+#[tokio::test]
+async fn a_power_cut_at_any_step_of_a_group_loses_nothing_that_was_acknowledged() {
+    for which in ["data", "backup", "both"] {
+        let mut cuts = 0;
+        for call in 1..CALLS_MAX {
+            let volumes = Volumes::new();
+            let shim = Shim::below(volumes.data().parent().unwrap());
+            let app = start(&volumes, &shim);
+            let mut acknowledged = add(&app, 2).await;
+            shim.kill("after", call);
+            let answer = app.request(Method::GET, "/add?message=x").await;
+            shim.disarm();
+            acknowledged.extend(answer.as_ref().map(|answer| answer.id()));
+            app.kill();
+            for volume in volumes_of(&volumes, which) {
+                shim.cut_power(&volume);
+            }
+            let what = format!("{which}, after call {call}");
+            for is_lost in [false, true] {
+                if is_lost {
+                    volumes.lose_and_restore();
+                }
+                let app = volumes.start();
+                let found = app.ids().await;
+                let missing: Vec<_> = acknowledged.iter().filter(|id| !found.contains(id)).collect();
+                assert!(missing.is_empty(), "{what}: of {acknowledged:?}, {missing:?} are missing (lost: {is_lost})");
+                assert!(found.len() <= acknowledged.len() + 1, "{what}: {found:?} of {acknowledged:?}");
+                assert_eq!(state(&app).await, "protected", "{what}");
+                app.kill();
+            }
+            if answer.is_some() {
+                break;
+            }
+            cuts += 1;
+        }
+        assert!(cuts >= 6, "{cuts}: to write and to fsync on two volumes, and to answer, takes more calls");
+    }
+}
+
+#[tokio::test]
+async fn after_a_power_cut_at_any_step_of_the_first_start_the_next_one_succeeds() {
+    let mut cuts = 0;
+    for call in 1..CALLS_MAX {
+        let volumes = Volumes::new();
+        let shim = Shim::below(volumes.data().parent().unwrap());
+        shim.kill("after", call);
+        let mut command = volumes.command();
+        shim.load_and_keep(&mut command);
+        let started = super::killed::starts(command);
+        for volume in volumes_of(&volumes, "both") {
+            shim.cut_power(&volume);
+        }
+        let app = volumes.start();
+        assert_eq!((app.ids().await, state(&app).await.as_str()), (Vec::new(), "protected"), "after call {call}");
+        assert_eq!(add(&app, 1).await, [1], "after call {call}");
+        app.kill();
+        if started {
+            break;
+        }
+        cuts += 1;
+    }
+    assert!(cuts >= 20, "{cuts}: a database, a restore point and a journal take more calls");
+}
+
+/// What this file relies upon: without the syncs, nothing would be left.
+#[tokio::test]
+async fn a_power_cut_takes_what_was_not_synced() {
+    let volumes = Volumes::new();
+    let shim = Shim::below(volumes.data().parent().unwrap());
+    let app = start(&volumes, &shim);
+    add(&app, 1).await;
+    app.kill();
+    // Only a program that was loaded to keep it brings anything to disk.
+    let foreign = volumes.backup().join("never-synced");
+    std::fs::write(&foreign, "x").unwrap();
+    for volume in volumes_of(&volumes, "both") {
+        shim.cut_power(&volume);
+    }
+    assert!(!foreign.exists());
+    // SQLite syncs no -shm file: it is only an index.
+    let shm = std::fs::metadata(volumes.data().join("app.db-shm")).map_or(0, |found| found.len());
+    assert_eq!(shm, 0, "the -shm file was kept");
+}
