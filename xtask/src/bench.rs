@@ -11,6 +11,7 @@ mod plot;
 pub mod run;
 pub mod server;
 pub mod service;
+mod sustained;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -59,6 +60,8 @@ pub struct Bench {
 enum Subject {
     /// Requests per second and latencies, beside a Flask service
     Service,
+    /// Ten minutes of writes: whether any fails, and what grows
+    Sustained,
     /// What writers notice of a take, beside a cp
     Writing,
     /// Taking and restoring a large database, beside cp, sqlite3 and Litestream
@@ -81,6 +84,8 @@ struct Scale {
     runs: usize,
     /// How long a load lasts.
     load_seconds: u32,
+    /// How long the sustained load lasts.
+    sustained_seconds: u32,
     /// Size of the large database.
     database_bytes: u64,
     /// The numbers of messages that growth goes through.
@@ -90,11 +95,13 @@ struct Scale {
 const FULL: Scale = Scale {
     runs: 5,
     load_seconds: 4,
+    sustained_seconds: 600,
     database_bytes: 1_000_000_000,
     messages: &[1_000, 10_000, 100_000, 1_000_000, 10_000_000],
 };
 
-const QUICK: Scale = Scale { runs: 1, load_seconds: 1, database_bytes: 100_000_000, messages: &[1_000, 10_000] };
+const QUICK: Scale =
+    Scale { runs: 1, load_seconds: 1, sustained_seconds: 5, database_bytes: 100_000_000, messages: &[1_000, 10_000] };
 
 impl Bench {
     pub fn run(self, sh: &Shell) -> Result<ExitCode> {
@@ -125,6 +132,7 @@ impl Bench {
             say(&format!("measuring {subject:?}").to_lowercase());
             measured.figures.extend(match subject {
                 Subject::Service => service::measure(setting)?,
+                Subject::Sustained => sustained::measure(setting)?,
                 Subject::Writing => writing::measure(setting)?,
                 Subject::Copying => copying::measure(setting)?,
                 Subject::Growth => {

@@ -71,6 +71,11 @@ impl Server {
         Ok(Some(server))
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop and waits until it has.
     pub fn stop(mut self) -> Result<()> {
         self.end()

@@ -9,7 +9,7 @@ use super::server::Server;
 use super::{Setting, database};
 
 /// What is there before the load.
-const MESSAGES: u64 = 1000;
+pub const MESSAGES: u64 = 1000;
 
 /// Each route, and how many times as many requests a second it has to answer.
 const ROUTES: [(&str, f64); 4] = [("/", 20.0), ("/count", 20.0), ("/consultation", 10.0), (ADD, 30.0)];

@@ -21,7 +21,8 @@ const RATE: u32 = 1000;
 /// The longest wait that a take may cause, in seconds.
 const STALL_MAX: f64 = 0.1;
 
-const WAL_MAX: f64 = 64.0 * 1024.0 * 1024.0;
+/// The size that the `-wal` file may reach.
+pub const WAL_MAX: f64 = 64.0 * 1024.0 * 1024.0;
 
 /// What was noticed while something ran beside.
 struct Noticed {
