@@ -60,9 +60,11 @@ fn nodes_of(claim: &str) -> String {
 fn a_pod_that_is_killed_costs_no_request() {
     let place = Place::new();
     assert_exit(&on_the_cluster(&place, &["kill-pod"]).output().unwrap(), 0);
-    let report = place.report();
-    assert_eq!(report["ledger"]["refused"], 0, "{report:#}");
-    assert_eq!(report["ledger"]["indeterminate"], 0, "{report:#}");
+    // Which ones, when and why, is what one needs to know.
+    let ledger = std::fs::read_to_string(place.reports()[0].join("ledger.jsonl")).unwrap();
+    let others: Vec<_> = ledger.lines().filter(|line| !line.contains(r#""outcome":"acknowledged""#)).collect();
+    assert!(others.is_empty(), "{} writes were not acknowledged: {others:#?}", others.len());
+    assert!(ledger.lines().count() > 100, "{} writes show nothing", ledger.lines().count());
     whole();
 }
 

@@ -67,3 +67,38 @@ impl Open {
         Ok(newest.map_or_else(gone, |newest| fenced(&file::path(&self.directory, newest))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::Contents;
+    use super::*;
+    use crate::store::Message;
+
+    fn group(number: i64, messages: i64) -> Group {
+        let message = |id| Message { id, timestamp: "2026-11-24T18:00:00.000000Z".into(), message: "x".repeat(4096) };
+        Group { number, time: 1, rows: (1..=messages).map(message).collect() }
+    }
+
+    /// No group of the service is as long: it takes 512 messages at a time.
+    #[test]
+    fn a_group_of_100_mb_is_refused_and_leaves_the_file_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = file::path(directory.path(), 1);
+        let header = br#"{"format":1,"lineage":"","first":1,"after":null,"instance":"","begun_at":""}"#;
+        fs::write(&path, record::frame(header)).unwrap();
+        let end = fs::metadata(&path).unwrap().len();
+        let file = File::options().write(true).open(&path).unwrap();
+        let mut open = Open { epoch: 1, directory: directory.path().to_owned(), file, end, last: 0, time: 0 };
+
+        let Err(Trouble::Unusable(error)) = open.write(&group(1, 25_000)) else { panic!("100 MB were written") };
+        assert!(error.to_string().contains("too long"), "{error}");
+        assert_eq!((fs::metadata(&path).unwrap().len(), open.end, open.last), (end, end, 0));
+
+        // The longest there is, in the place of the one that was refused.
+        let longest = group(1, 512);
+        assert!(open.write(&longest).is_ok());
+        let mut contents = Contents::read(directory.path(), 1).unwrap().unwrap();
+        assert!(contents.next_group() == Some(longest));
+        assert_eq!((contents.next_group(), contents.end()), (None, open.end));
+    }
+}
