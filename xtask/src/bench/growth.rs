@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::copying::{self, Costs, Thing};
 use super::figure::{Figure, Goal, Unit, table_of};
-use super::run::median;
+use super::run::{median, settle};
 use super::server::Server;
 use super::service::ADD;
 use super::{Setting, database, load};
@@ -31,41 +31,62 @@ pub struct Step {
     pub bytes: u64,
     /// Requests a second of each route.
     pub per_second: [f64; ROUTES.len()],
+    /// The same with the fewest messages, in turns with them; of the largest size alone.
+    pub with_fewest: Option<[f64; ROUTES.len()]>,
     /// What each thing takes.
     pub seconds: [f64; THINGS.len()],
 }
 
 pub fn measure(setting: &Setting<'_>) -> Result<Vec<Step>> {
-    setting.scale.messages.iter().map(|messages| step(setting, *messages)).collect()
+    let sizes = setting.scale.messages;
+    let fewest =
+        |messages: &u64| sizes.first().copied().filter(|fewest| sizes.last() == Some(messages) && fewest < messages);
+    sizes.iter().map(|messages| step(setting, *messages, fewest(messages))).collect()
 }
 
-fn step(setting: &Setting<'_>, messages: u64) -> Result<Step> {
+fn step(setting: &Setting<'_>, messages: u64, fewest: Option<u64>) -> Result<Step> {
     say(&format!("growth: {messages} messages"));
-    let path = setting.scratch.join("growth.db");
+    let (path, small) = (setting.scratch.join("growth.db"), setting.scratch.join("fewest.db"));
     database::create(setting, &path, true, messages, MESSAGE_BYTES)?;
     let bytes = fs::metadata(&path)?.len();
     let costs = copying::run(setting, &path, &THINGS)?;
     let seconds =
         THINGS.map(|thing| costs.iter().find(|costs| costs.what == thing.name()).map_or(f64::NAN, Costs::seconds));
+    if let Some(fewest) = fewest {
+        database::create(setting, &small, true, fewest, MESSAGE_BYTES)?;
+    }
+    // What the copies left in memory goes to disk now, and not beside the load.
+    settle(setting.scratch)?;
     let server = Server::app(setting, &path)?;
-    let mut per_second = [0.0; ROUTES.len()];
-    for (route, per_second) in ROUTES.iter().zip(&mut per_second) {
-        let loads = (0..setting.scale.runs).map(|_| load::run(setting, server.address, route));
-        *per_second = median(loads.map(|load| load.map(|load| load.per_second)).collect::<Result<_>>()?);
+    let beside = fewest.map(|_| Server::app(setting, &small)).transpose()?;
+    let (mut per_second, mut with_fewest) = ([0.0; ROUTES.len()], [0.0; ROUTES.len()]);
+    for (number, route) in ROUTES.iter().enumerate() {
+        let (mut large, mut few) = (Vec::new(), Vec::new());
+        // In turns: the machine is not the same minutes later.
+        for _ in 0..setting.scale.runs {
+            large.push(load::run(setting, server.address, route)?.per_second);
+            if let Some(beside) = &beside {
+                few.push(load::run(setting, beside.address, route)?.per_second);
+            }
+        }
+        (per_second[number], with_fewest[number]) = (median(large), median(few));
     }
     server.stop()?;
+    beside.map_or(Ok(()), Server::stop)?;
     database::remove(&path)?;
-    Ok(Step { messages, bytes, per_second, seconds })
+    database::remove(&small)?;
+    Ok(Step { messages, bytes, per_second, with_fewest: fewest.map(|_| with_fewest), seconds })
 }
 
 /// How much slower each route is with the most messages than with the fewest.
 pub fn figures(steps: &[Step]) -> Vec<Figure> {
     let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Vec::new() };
+    let Some(with_fewest) = last.with_fewest else { return Vec::new() };
     let flat = |(number, route): (usize, &&str)| Figure {
         what: format!("{}: a request with {} messages", name(route), last.messages),
         unit: Unit::Seconds,
         measured: 1.0 / last.per_second[number],
-        reference: Some((format!("with {}", first.messages), 1.0 / first.per_second[number])),
+        reference: Some((format!("with {}", first.messages), 1.0 / with_fewest[number])),
         goal: Goal::RatioAtMost(FLAT),
     };
     ROUTES.iter().enumerate().map(flat).collect()

@@ -117,8 +117,13 @@ mod tests {
 
     #[test]
     fn a_plot_has_a_line_for_whatever_was_measured() {
-        let step =
-            |messages: u64| Step { messages, bytes: messages, per_second: [1e4, 3e4, 2e4], seconds: [0.01, 0.02, 0.5] };
+        let step = |messages: u64| Step {
+            messages,
+            bytes: messages,
+            per_second: [1e4, 3e4, 2e4],
+            with_fewest: None,
+            seconds: [0.01, 0.02, 0.5],
+        };
         let svg = svg(&[step(1000), step(10_000)]);
         assert_eq!(svg.matches("<polyline").count(), ROUTES.len() + THINGS.len());
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");

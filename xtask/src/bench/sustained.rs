@@ -27,6 +27,9 @@ struct Sample {
     wal: f64,
 }
 
+/// What of a sample.
+type Of = fn(&Sample) -> f64;
+
 pub fn measure(setting: &Setting<'_>) -> Result<Vec<Figure>> {
     let path = setting.scratch.join("sustained.db");
     database::create(setting, &path, true, MESSAGES, 4)?;
@@ -51,7 +54,8 @@ pub fn measure(setting: &Setting<'_>) -> Result<Vec<Figure>> {
     ensure!(!first.is_empty() && !rest.is_empty(), "{} samples in {seconds} s are too few", samples.len());
     let most =
         |samples: &[&Sample], of: fn(&Sample) -> f64| samples.iter().map(|sample| of(sample)).fold(0.0, f64::max);
-    let (memory, wal): (fn(&Sample) -> f64, fn(&Sample) -> f64) = (|sample| sample.memory, |sample| sample.wal);
+    let memory: Of = |sample| sample.memory;
+    let wal: Of = |sample| sample.wal;
     let name = |what: &str| format!("{seconds} s of /add, {CONNECTIONS} connections{what}");
     let in_the_first = |of| Some((format!("in the first {} s", early.as_secs_f64()), most(&first, of)));
     Ok(vec![
