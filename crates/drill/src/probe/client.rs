@@ -1,5 +1,6 @@
 //! The service as a client sees it: its HTTP contract, and nothing else of it.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,9 +13,13 @@ use crate::record::Outcome;
 /// An operation that takes longer has failed.
 pub const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection that takes longer is tried again, from another port. kube-proxy remembers for two minutes which pod a port
-/// of a client was led to: after a pod died, a port that is used again leads nowhere, however well the service is.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// A connection that takes longer is tried again, from another port. A node remembers for two minutes which pod a port of a
+/// client was led to: after a pod died, a port that is used again leads nowhere, however well the service is. Clients
+/// without a pause come back to such ports within seconds, and to many in a row.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Between two attempts, where the first failed at once.
+const CONNECT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the last try to connect has beyond [`TIMEOUT`], so that it ends as one: then it is known that nothing was sent.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -178,8 +183,9 @@ impl Client {
         loop {
             let left = TIMEOUT.saturating_sub(began.elapsed()).max(CONNECT_TIMEOUT + MARGIN);
             match self.try_once(url.clone(), left).await {
-                Err(error)
-                    if is_without_connection(&error) && began.elapsed() + CONNECT_TIMEOUT <= TIMEOUT + MARGIN => {}
+                Err(error) if leads_nowhere(&error) && began.elapsed() < TIMEOUT => {
+                    tokio::time::sleep(CONNECT_PAUSE).await;
+                }
                 tried => return tried,
             }
         }
@@ -213,14 +219,20 @@ fn refusal(status: StatusCode, body: &[u8]) -> Outcome {
     }
 }
 
-/// Whether nobody answered the attempt to connect.
-fn is_without_connection(error: &reqwest::Error) -> bool {
-    error.is_connect() && error.is_timeout()
+/// Whether the attempt to connect met nobody, be it in silence or by "no route to host". A refusal is an answer.
+fn leads_nowhere(error: &reqwest::Error) -> bool {
+    error.is_connect() && cause(error).is_none_or(|cause| cause.kind() != io::ErrorKind::ConnectionRefused)
+}
+
+/// What the system said.
+fn cause(error: &reqwest::Error) -> Option<&io::Error> {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref()).last()
 }
 
 /// The innermost cause of a failed request: the outer layers only repeat the URL.
 fn describe(error: &reqwest::Error) -> String {
-    if is_without_connection(error) {
+    if error.is_connect() && error.is_timeout() {
         return format!("no connection within {} s", TIMEOUT.as_secs());
     }
     if error.is_timeout() {
@@ -257,7 +269,7 @@ mod tests {
         let (outcome, _) = client.add("x").await;
         let expected = Outcome::Refused { reason: "no connection within 2 s".to_owned() };
         assert_eq!(outcome, expected);
-        assert!(began.elapsed() >= TIMEOUT - MARGIN, "given up after {:?}", began.elapsed());
+        assert!(began.elapsed() >= TIMEOUT, "given up after {:?}", began.elapsed());
         assert!(began.elapsed() < TIMEOUT * 2, "given up after {:?}", began.elapsed());
     }
 
