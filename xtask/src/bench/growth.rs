@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::copying::{self, Costs, Thing};
 use super::figure::{Figure, Goal, Unit, table_of};
+use super::load::{self, Load};
 use super::run::{median, settle};
 use super::server::Server;
 use super::service::ADD;
-use super::{Setting, database, load};
+use super::{Setting, database};
 use crate::programs::say;
 
 /// Bytes of a message: what people write.
@@ -61,15 +62,10 @@ fn step(setting: &Setting<'_>, messages: u64, fewest: Option<u64>) -> Result<Ste
     let beside = fewest.map(|_| Server::app(setting, &small)).transpose()?;
     let (mut per_second, mut with_fewest) = ([0.0; ROUTES.len()], [0.0; ROUTES.len()]);
     for (number, route) in ROUTES.iter().enumerate() {
-        let (mut large, mut few) = (Vec::new(), Vec::new());
         // In turns: the machine is not the same minutes later.
-        for _ in 0..setting.scale.runs {
-            large.push(load::run(setting, server.address, route)?.per_second);
-            if let Some(beside) = &beside {
-                few.push(load::run(setting, beside.address, route)?.per_second);
-            }
-        }
-        (per_second[number], with_fewest[number]) = (median(large), median(few));
+        let (large, few) = load::in_turns(setting, &server, beside.as_ref(), route)?;
+        let middle = |loads: &[Load]| median(loads.iter().map(|load| load.per_second).collect());
+        (per_second[number], with_fewest[number]) = (middle(&large), middle(&few));
     }
     server.stop()?;
     beside.map_or(Ok(()), Server::stop)?;

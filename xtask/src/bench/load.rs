@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Setting;
+use super::server::Server;
 
 const SCRIPT: &str = include_str!("load.lua");
 
@@ -25,6 +26,23 @@ pub struct Load {
 /// Requests one route, again and again, and fails if any request does.
 pub fn run(setting: &Setting<'_>, address: SocketAddr, route: &str) -> Result<Load> {
     run_for(setting.scale.load_seconds, setting.scratch, address, route)
+}
+
+/// The same of two servers in turns, so that both meet the same moods of the machine; of one alone if there is no other.
+pub fn in_turns(
+    setting: &Setting<'_>,
+    server: &Server,
+    other: Option<&Server>,
+    route: &str,
+) -> Result<(Vec<Load>, Vec<Load>)> {
+    let (mut loads, mut others) = (Vec::new(), Vec::new());
+    for _ in 0..setting.scale.runs {
+        loads.push(run(setting, server.address, route)?);
+        if let Some(other) = other {
+            others.push(run(setting, other.address, route)?);
+        }
+    }
+    Ok((loads, others))
 }
 
 /// The same for so many seconds.

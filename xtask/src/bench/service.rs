@@ -27,14 +27,7 @@ pub fn measure(setting: &Setting<'_>) -> Result<Vec<Figure>> {
     let (app, flask) = (Server::app(setting, &ours)?, Server::flask(setting, &theirs)?);
     let mut figures = Vec::new();
     for (route, goal) in ROUTES {
-        let (mut measured, mut compared) = (Vec::new(), Vec::new());
-        // In turn, so that both meet the same moods of the machine.
-        for _ in 0..setting.scale.runs {
-            measured.push(load::run(setting, app.address, route)?);
-            if let Some(flask) = &flask {
-                compared.push(load::run(setting, flask.address, route)?);
-            }
-        }
+        let (measured, compared) = load::in_turns(setting, &app, flask.as_ref(), route)?;
         let name = route.split('?').next().unwrap_or(route);
         let figure = |what: &str, unit, of: fn(&Load) -> f64, goal| {
             let middle = |loads: &[Load]| median(loads.iter().map(of).collect());

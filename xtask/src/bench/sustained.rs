@@ -52,8 +52,7 @@ pub fn measure(setting: &Setting<'_>) -> Result<Vec<Figure>> {
     let early = Duration::from_secs(seconds.into()) / 10;
     let (first, rest): (Vec<_>, Vec<_>) = samples.iter().partition(|sample| sample.at <= early);
     ensure!(!first.is_empty() && !rest.is_empty(), "{} samples in {seconds} s are too few", samples.len());
-    let most =
-        |samples: &[&Sample], of: fn(&Sample) -> f64| samples.iter().map(|sample| of(sample)).fold(0.0, f64::max);
+    let most = |samples: &[&Sample], of: Of| samples.iter().map(|sample| of(sample)).fold(0.0, f64::max);
     let memory: Of = |sample| sample.memory;
     let wal: Of = |sample| sample.wal;
     let name = |what: &str| format!("{seconds} s of /add, {CONNECTIONS} connections{what}");

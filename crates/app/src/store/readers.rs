@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
 use tokio::time::sleep;
 
 use super::{Failure, Identity, Message, Newer, Page, Position, Summary, connect, schema};
@@ -92,29 +92,23 @@ pub fn page_json(connection: &Connection, page: Page) -> rusqlite::Result<Vec<u8
 }
 
 fn for_each(connection: &Connection, page: Page, mut visit: impl FnMut(Message<Cow<'_, str>>)) -> rusqlite::Result<()> {
-    let prepared = |sql| connection.prepare_cached(sql);
-    let mut visit_all = |mut statement: CachedStatement<'_>, parameters: &[i64]| {
-        let mut rows = statement.query(params_from_iter(parameters))?;
-        while let Some(row) = rows.next()? {
-            visit(Message { id: row.get(0)?, timestamp: text(row, 1)?, message: text(row, 2)? });
-        }
-        Ok(())
-    };
-    match page.position {
-        Position::Newest => {
-            let sql = "SELECT id, timestamp, message FROM message ORDER BY id DESC LIMIT ?1";
-            visit_all(prepared(sql)?, &[page.limit])
-        }
+    let (sql, parameters): (_, &[i64]) = match page.position {
+        Position::Newest => ("SELECT id, timestamp, message FROM message ORDER BY id DESC LIMIT ?1", &[page.limit]),
         Position::Before(id) => {
-            let sql = "SELECT id, timestamp, message FROM message WHERE id < ?2 ORDER BY id DESC LIMIT ?1";
-            visit_all(prepared(sql)?, &[page.limit, id])
+            ("SELECT id, timestamp, message FROM message WHERE id < ?2 ORDER BY id DESC LIMIT ?1", &[page.limit, id])
         }
-        Position::After(id) => {
-            let sql = "SELECT * FROM (SELECT id, timestamp, message FROM message WHERE id > ?2 ORDER BY id LIMIT ?1) \
-                       ORDER BY id DESC";
-            visit_all(prepared(sql)?, &[page.limit, id])
-        }
+        Position::After(id) => (
+            "SELECT * FROM (SELECT id, timestamp, message FROM message WHERE id > ?2 ORDER BY id LIMIT ?1) \
+             ORDER BY id DESC",
+            &[page.limit, id],
+        ),
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params_from_iter(parameters))?;
+    while let Some(row) = rows.next()? {
+        visit(Message { id: row.get(0)?, timestamp: text(row, 1)?, message: text(row, 2)? });
     }
+    Ok(())
 }
 
 /// The messages newer than an id: two look-ups in the key, however many there are.

@@ -221,16 +221,10 @@ fn refusal(status: StatusCode, body: &[u8]) -> Outcome {
 
 /// Whether the attempt to connect met nobody, be it in silence or by "no route to host". A refusal is an answer.
 fn leads_nowhere(error: &reqwest::Error) -> bool {
-    error.is_connect() && cause(error).is_none_or(|cause| cause.kind() != io::ErrorKind::ConnectionRefused)
+    let refused = |cause: &io::Error| cause.kind() == io::ErrorKind::ConnectionRefused;
+    error.is_connect() && !innermost(error).downcast_ref().is_some_and(refused)
 }
 
-/// What the system said.
-fn cause(error: &reqwest::Error) -> Option<&io::Error> {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref()).last()
-}
-
-/// The innermost cause of a failed request: the outer layers only repeat the URL.
 fn describe(error: &reqwest::Error) -> String {
     if error.is_connect() && error.is_timeout() {
         return format!("no connection within {} s", TIMEOUT.as_secs());
@@ -238,11 +232,16 @@ fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", TIMEOUT.as_secs());
     }
-    let mut cause: &dyn std::error::Error = error;
+    innermost(error).to_string()
+}
+
+/// The innermost cause of a failed request: the outer layers only repeat the URL.
+fn innermost(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string()
+    cause
 }
 
 fn text(body: &[u8]) -> String {

@@ -21,7 +21,7 @@ fn start(volumes: &Volumes, shim: &Shim) -> App {
 }
 
 /// Adds one message, with a kill at a call; gives its id, or `None` if the service died.
-async fn add_killed(app: &App, shim: &Shim, when: &str, call: usize) -> Option<i64> {
+pub async fn add_killed(app: &App, shim: &Shim, when: &str, call: usize) -> Option<i64> {
     shim.kill(when, call);
     let answer = app.request(Method::GET, "/add?message=x").await;
     shim.disarm();
@@ -29,7 +29,7 @@ async fn add_killed(app: &App, shim: &Shim, when: &str, call: usize) -> Option<i
 }
 
 /// Starts again, and checks that everything acknowledged is there, nothing twice, and at most one more.
-async fn everything_is_there(volumes: &Volumes, acknowledged: &[i64], what: &str) {
+pub async fn everything_is_there(volumes: &Volumes, acknowledged: &[i64], what: &str) {
     let app = volumes.start();
     let found = app.ids().await;
     let (least, most) = (acknowledged.len(), acknowledged.len() + 1);

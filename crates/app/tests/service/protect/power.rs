@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use reqwest::Method;
-
+use super::killed::{add_killed, everything_is_there, starts};
 use super::shim::Shim;
 use super::volumes::{Volumes, add, state};
 use crate::harness::App;
@@ -35,28 +34,17 @@ async fn a_power_cut_at_any_step_of_a_group_loses_nothing_that_was_acknowledged(
             let shim = Shim::below(volumes.data().parent().unwrap());
             let app = start(&volumes, &shim);
             let mut acknowledged = add(&app, 2).await;
-            shim.kill("after", call);
-            let answer = app.request(Method::GET, "/add?message=x").await;
-            shim.disarm();
-            acknowledged.extend(answer.as_ref().map(|answer| answer.id()));
+            let added = add_killed(&app, &shim, "after", call).await;
+            acknowledged.extend(added);
             app.kill();
             for volume in volumes_of(&volumes, which) {
                 shim.cut_power(&volume);
             }
             let what = format!("{which}, after call {call}");
-            for is_lost in [false, true] {
-                if is_lost {
-                    volumes.lose_and_restore();
-                }
-                let app = volumes.start();
-                let found = app.ids().await;
-                let missing: Vec<_> = acknowledged.iter().filter(|id| !found.contains(id)).collect();
-                assert!(missing.is_empty(), "{what}: of {acknowledged:?}, {missing:?} are missing (lost: {is_lost})");
-                assert!(found.len() <= acknowledged.len() + 1, "{what}: {found:?} of {acknowledged:?}");
-                assert_eq!(state(&app).await, "protected", "{what}");
-                app.kill();
-            }
-            if answer.is_some() {
+            everything_is_there(&volumes, &acknowledged, &what).await;
+            volumes.lose_and_restore();
+            everything_is_there(&volumes, &acknowledged, &format!("{what}, then lost")).await;
+            if added.is_some() {
                 break;
             }
             cuts += 1;
@@ -74,7 +62,7 @@ async fn after_a_power_cut_at_any_step_of_the_first_start_the_next_one_succeeds(
         shim.kill("after", call);
         let mut command = volumes.command();
         shim.load_and_keep(&mut command);
-        let started = super::killed::starts(command);
+        let started = starts(command);
         for volume in volumes_of(&volumes, "both") {
             shim.cut_power(&volume);
         }
