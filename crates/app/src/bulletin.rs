@@ -56,8 +56,8 @@ pub struct Contents {
 pub struct Newest {
     /// Its file.
     pub file: String,
-    /// Since its snapshot began.
-    pub age_seconds: u64,
+    /// Since it was taken or confirmed; see [`Protection::age`].
+    pub age_seconds: Option<u64>,
     /// Size of its database.
     pub size_bytes: u64,
     /// Whether it looks like one of a lost database.
@@ -76,7 +76,8 @@ impl Bulletin {
 
 impl Contents {
     async fn look(service: &Service) -> Result<Self, Failure> {
-        let Protection { summary, newest, repository_error, exposure, rehearsed } = protection::look(service).await?;
+        let Protection { summary, newest, age, repository_error, exposure, rehearsed } =
+            protection::look(service).await?;
         let messages = service.store.page(Page { position: Position::Newest, limit: MESSAGES }).await?;
         Ok(Self {
             count: summary.count,
@@ -84,7 +85,7 @@ impl Contents {
             exposed_seconds: exposure.and_then(|exposure| exposure.seconds),
             newest: newest.map(|newest| Newest {
                 file: newest.stored_file(),
-                age_seconds: protection::age(newest.current_at()).as_secs(),
+                age_seconds: age.map(|age| age.as_secs()),
                 size_bytes: newest.size_bytes,
                 is_suspect: newest.is_suspect(),
             }),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup::lineage::Lineage;
-use backup::{Manifest, Rehearsal, Repository};
+use backup::{Manifest, Rehearsal, Repository, clock};
 use jiff::Timestamp;
 
 use crate::router::Service;
@@ -19,6 +19,9 @@ pub struct Protection {
     pub summary: Summary,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     pub newest: Option<Manifest>,
+    /// For how long what is stored has been in no restore point that could be told: since the newest one whose time a clock
+    /// that was right can have told. One that lies in the future is of no age, least of all a good one.
+    pub age: Option<Duration>,
     /// The last restore of this database that was rehearsed and found good.
     pub rehearsed: Option<Rehearsal>,
     /// Why the repository cannot be read.
@@ -46,12 +49,12 @@ pub async fn look(service: &Service) -> Result<Protection, Failure> {
             (None, Some(format!("{error:#}")))
         }
     };
-    let (newest, rehearsed) = found.unwrap_or_default();
+    let Found { newest, current_at, rehearsed } = found.unwrap_or_default();
     let protected = newest.as_ref().and_then(|newest| newest.high_water.get(TABLE)).copied().unwrap_or(0);
     let is_journaled = service.store.protection().is_some_and(|status| status.is_protected());
     let newer = if is_journaled { None } else { service.store.newer(protected).await? };
     let exposure = repository_error.is_none().then(|| exposure(newer.as_ref(), Timestamp::now()));
-    Ok(Protection { summary, newest, rehearsed, repository_error, exposure })
+    Ok(Protection { summary, newest, age: current_at.map(age), rehearsed, repository_error, exposure })
 }
 
 /// The time since then. Never negative: a clock that was set back makes a restore point new, not one of the future.
@@ -59,11 +62,17 @@ pub fn age(then: Timestamp) -> Duration {
     since(then, Timestamp::now())
 }
 
+/// What the repository holds of a lineage.
+#[derive(Default)]
+struct Found {
+    newest: Option<Manifest>,
+    /// Until when a restore point held what the database held, by a clock that is not ahead.
+    current_at: Option<Timestamp>,
+    rehearsed: Option<Rehearsal>,
+}
+
 /// The newest restore point of a lineage, and its newest rehearsal.
-async fn newest(
-    service: &Service,
-    lineage: Option<&Lineage>,
-) -> anyhow::Result<Option<(Option<Manifest>, Option<Rehearsal>)>> {
+async fn newest(service: &Service, lineage: Option<&Lineage>) -> anyhow::Result<Option<Found>> {
     let (Some(directory), Some(lineage)) = (&service.backup_dir, lineage) else { return Ok(None) };
     let (directory, lineage) = (directory.clone(), lineage.clone());
     // A repository may be large, or on a slow disk.
@@ -71,7 +80,12 @@ async fn newest(
         let repository = Repository::at(directory);
         let rehearsed = |rehearsal: &Rehearsal| rehearsal.lineage.as_ref() == Some(&lineage);
         let rehearsed = repository.rehearsals()?.into_iter().find(rehearsed);
-        Ok::<_, backup::Error>((repository.newest(Some(&lineage))?, rehearsed))
+        let mut manifests = repository.manifests()?;
+        manifests.retain(|manifest| manifest.lineage.as_ref() == Some(&lineage));
+        let now = Timestamp::now();
+        let believed = manifests.iter().rev().map(|manifest| manifest.current_at(now));
+        let current_at = believed.into_iter().find(|at| !clock::is_ahead(*at, now));
+        Ok::<_, backup::Error>(Found { newest: manifests.pop(), current_at, rehearsed })
     });
     Ok(Some(found.await??))
 }

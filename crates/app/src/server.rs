@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup::Repository;
+use backup::presence::{self, Presence};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,17 +66,20 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A database that is missing is created, which is right for a first start only. Where a restart may follow a loss, as
+/// A database that is missing or empty is created, which is right for a first start only. Where a restart may follow a loss, as
 /// in a container whose volume was emptied underneath, it would serve nothing as if there had never been anything.
 fn refuse_to_start_empty(config: &Config) -> anyhow::Result<()> {
     let (database, Some(directory)) = (&config.db_path, &config.backup_dir) else { return Ok(()) };
-    if database.try_exists().with_context(|| format!("cannot look at {}", database.display()))? {
-        return Ok(());
-    }
+    let found = match presence::look(database)? {
+        Presence::Database => return Ok(()),
+        Presence::Missing => "nothing".to_owned(),
+        Presence::Nothing(what) => what,
+    };
     let entries = Repository::at(directory).entries()?;
     anyhow::ensure!(
         entries.is_empty(),
-        "will not create {}: {} holds {} restore points; run `backup restore` first, or start without --restore-first",
+        "will not start with a new {}: expected a database, found {found}, and {} holds {} restore points; run `backup \
+         restore --if-missing` first, which keeps what is there aside, or start without --restore-first",
         database.display(),
         directory.display(),
         entries.len()

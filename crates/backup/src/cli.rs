@@ -8,6 +8,7 @@ mod push;
 mod remote;
 mod restore;
 mod take;
+mod trust;
 mod verify;
 
 use std::io::{self, IsTerminal};
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use backup::restore::LineageChoice;
 use backup::{Repository, exit};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -31,9 +33,10 @@ Exit codes:
   4  busy: another take, pull or prune is at work, or the database is in use or being written
   5  no restore point fits: none, none before that time, or several lineages
   6  refused without --force: the destination exists, or the live one is of another lineage;
-     refused: another restore point of the name to push or pull is there, or no key fits
+     refused: the newest restore point follows a suspect one and none was named, another one of
+     the name to push or pull is there, or no key fits
   7  taken and published, but suspect beside its predecessor: of another
-     lineage, empty, shrunk or rolled back
+     lineage, empty, shrunk or rolled back; or restored or pulled, but newer ones are suspect
   8  the remote store did not answer in time, failed or refused
 
 Results go to stdout, logs to stderr.";
@@ -59,6 +62,8 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     List(list::List),
     #[command(after_help = EXIT_CODES)]
+    Trust(trust::Trust),
+    #[command(after_help = EXIT_CODES)]
     Verify(verify::Verify),
     #[command(after_help = EXIT_CODES)]
     Restore(restore::Restore),
@@ -82,6 +87,17 @@ pub struct RepositoryArg {
     /// The directory of the restore points
     #[arg(long, value_name = "DIR", env = "BACKUP_DIR", default_value = "/backup")]
     repository: PathBuf,
+}
+
+/// Of which database, where the repository holds several.
+#[derive(Debug, Args)]
+pub struct WhoseArgs {
+    /// Of this lineage: the beginning of its id, as `list` shows it, or `none` for databases without one
+    #[arg(long, value_name = "ID")]
+    lineage: Option<LineageChoice>,
+    /// Of the database that was given this name when it was taken
+    #[arg(long = "name", id = "source", value_name = "NAME")]
+    name: Option<String>,
 }
 
 impl RepositoryArg {

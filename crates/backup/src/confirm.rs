@@ -6,42 +6,52 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::digest::OfContent;
 use crate::pages::{self, Limits};
 use crate::source::Snapshot;
+use crate::take::Request;
 use crate::verify::{self, Check};
-use crate::{Error, Manifest, Writer};
+use crate::{Error, Manifest, Source, Writer};
 
-/// Confirms the newest restore point of the repository, if the snapshot holds what it holds and it is good.
+/// Confirms the newest restore point of the database, if the snapshot holds what it holds and it is good.
 ///
 /// # Errors
 /// Those of reading the source and the repository. A damaged restore point is none: it is passed over, and logged.
 pub(crate) fn newest(
     writer: &Writer,
-    snapshot: &Snapshot,
-    path: &Path,
-    check: Check,
+    newest: &Manifest,
+    (snapshot, source): (&Snapshot, &Source),
+    request: &Request,
     limits: Limits<'_>,
 ) -> Result<Option<Manifest>, Error> {
-    let Some(newest) = writer.repository().newest(None)? else { return Ok(None) };
-    if !may_hold(&newest, snapshot) || newest.content_blake3 != Some(content(snapshot, path, limits)?) {
+    if !may_hold(newest, snapshot) || newest.content_blake3 != Some(content(snapshot, &request.database, limits)?) {
         return Ok(None);
     }
-    // The quick check, which it passed when it was taken, would find nothing in the same bytes.
-    let check = if check == Check::Full { check } else { Check::None };
-    match verify::restore_point(writer.repository(), &newest, check) {
-        Ok(()) => {}
+    // What a quicker check found when it was taken, it would find again in the same bytes.
+    let check = if request.check == Check::Full { Check::Full } else { Check::None };
+    let checked = match verify::restore_point(writer.repository(), newest, Some(check)) {
+        Ok(checked) => checked,
         Err(Error::Damaged { reason, .. }) => {
             tracing::warn!(name = %newest.name, "not confirmed but taken anew, since it is damaged: {reason}");
             return Ok(None);
         }
         Err(error) => return Err(error),
+    };
+    // It may have been moved, or given a name.
+    let mut confirmed = Manifest { source: Some(source.clone()), ..confirmed(newest, snapshot.created_at) };
+    if check == Check::Full {
+        confirmed.checked = Some(checked);
     }
-    // The clock may have gone back.
-    let confirmed_at = Some(snapshot.created_at.max(newest.current_at()));
-    let confirmed = Manifest { confirmed_at, ..newest };
     writer.describe(&confirmed)?;
     Ok(Some(confirmed))
+}
+
+/// Confirmed at an instant. Where the clock was ahead before, or is behind now, nobody knows which; both are kept.
+fn confirmed(newest: &Manifest, at: Timestamp) -> Manifest {
+    let ahead = newest.confirmed_at.max(newest.confirmed_ahead_at).filter(|before| *before > at);
+    Manifest { confirmed_at: Some(at), confirmed_ahead_at: ahead, ..newest.clone() }
 }
 
 /// What is known without reading all of the snapshot.

@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
 
+use crate::durable;
 use crate::lineage::{self, Lineage};
 
 /// What SQLite leaves as it is in the path of a URI.
 const URI_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+
+/// More tables than this are not listed in a manifest.
+const TABLES_MAX: usize = 10_000;
 
 /// Shape and recovery point of a database.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,34 +50,80 @@ fn high_water(connection: &Connection) -> rusqlite::Result<BTreeMap<String, i64>
     marks.collect()
 }
 
-/// Whether there is a row in any table that collects data, see [`crate::Manifest::has_rows`]. Databases are often born
-/// with rows, such as a version or a counter, so where tables with AUTOINCREMENT tell them from the rest, only they count.
-pub(crate) fn has_rows(connection: &Connection) -> rusqlite::Result<bool> {
+/// How far the rows of a table go: enough to notice that a database was exchanged for a newer, emptier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Whether it has any. What cannot be read counts as such.
+    pub rows: bool,
+    /// The greatest rowid; `None` without rows, and in a table WITHOUT ROWID.
+    pub last: Option<i64>,
+}
+
+/// What the tables of the user hold.
+#[derive(Debug)]
+pub(crate) struct Holdings {
+    /// By name; `None` where there are more than anybody would want in a manifest.
+    pub tables: Option<BTreeMap<String, Table>>,
+    /// See [`crate::Manifest::has_rows`].
+    pub has_rows: bool,
+}
+
+/// Looks at each table without reading it. Databases are often born with rows, such as a version or a counter, so where
+/// tables with AUTOINCREMENT tell them from the rest, only they count as rows.
+pub(crate) fn holdings(connection: &Connection) -> rusqlite::Result<Holdings> {
     // Virtual tables have no root page; what they hold is in others.
-    let mut tables = connection.prepare(
+    let mut names = connection.prepare(
         "SELECT name, sql LIKE '%AUTOINCREMENT%' FROM sqlite_schema
          WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'pra_lineage'",
     )?;
-    let tables: Vec<(String, bool)> =
-        tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    let any_collects = tables.iter().any(|(_, collects)| *collects);
-    for (table, _) in tables.iter().filter(|(_, collects)| *collects || !any_collects) {
-        let quoted = table.replace('"', "\"\"");
-        match connection
-            .query_row(&format!("SELECT EXISTS (SELECT 1 FROM \"{quoted}\" NOT INDEXED)"), [], |row| row.get(0))
-        {
-            Ok(false) => {}
-            Ok(true) => return Ok(true),
-            // Damaged, or in need of its owner's extension: not known to be empty. Checking the copy is not done here.
-            Err(error)
-                if matches!(error.sqlite_error_code(), Some(ErrorCode::Unknown | ErrorCode::DatabaseCorrupt)) =>
-            {
-                return Ok(true);
-            }
-            Err(error) => return Err(error),
-        }
+    let names: Vec<(String, bool)> =
+        names.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let any_collects = names.iter().any(|(_, collects)| *collects);
+    let (mut tables, mut has_rows) = (BTreeMap::new(), false);
+    for (name, collects) in names {
+        let table = table(connection, &name)?;
+        has_rows |= table.rows && (collects || !any_collects);
+        tables.insert(name, table);
     }
-    Ok(false)
+    Ok(Holdings { has_rows, tables: (tables.len() <= TABLES_MAX).then_some(tables) })
+}
+
+fn table(connection: &Connection, name: &str) -> rusqlite::Result<Table> {
+    let quoted = name.replace('"', "\"\"");
+    let ask =
+        |what: &str| connection.query_row(&format!("SELECT {what} FROM \"{quoted}\" NOT INDEXED LIMIT 1"), [], integer);
+    if let Ok(Some(last)) = ask("max(_rowid_)") {
+        return Ok(Table { rows: true, last: Some(last) });
+    }
+    // No rows, or a table WITHOUT ROWID, which has no such column.
+    match ask("1").optional() {
+        Ok(found) => Ok(Table { rows: found.is_some(), last: None }),
+        Err(error) => unreadable(error),
+    }
+}
+
+/// Damaged, or in need of its owner's extension: not known to be empty. Checking the copy is not done here.
+fn unreadable(error: rusqlite::Error) -> rusqlite::Result<Table> {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::Unknown | ErrorCode::DatabaseCorrupt) => Ok(Table { rows: true, last: None }),
+        _ => Err(error),
+    }
+}
+
+/// An integer; what somebody else's column of that name holds is none.
+fn integer(row: &Row<'_>) -> rusqlite::Result<Option<i64>> {
+    match row.get_ref(0)? {
+        ValueRef::Integer(number) => Ok(Some(number)),
+        _ => Ok(None),
+    }
+}
+
+/// The change counter in the header, see <https://www.sqlite.org/fileformat.html#file_change_counter>.
+pub(crate) fn change_counter(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("SELECT data FROM sqlite_dbpage WHERE pgno = 1", [], |row| {
+        let counter = row.get_ref(0)?.as_blob()?.get(24..28).and_then(|bytes| bytes.try_into().ok());
+        Ok(u32::from_be_bytes(counter.unwrap_or_default()))
+    })
 }
 
 /// Opens a database file that nobody writes. It may carry a WAL header and lie on a read-only volume, so neither
@@ -81,6 +133,15 @@ pub(crate) fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
     let encoded = percent_encoding::percent_encode(absolute.as_os_str().as_encoded_bytes(), URI_PATH);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags)
+}
+
+/// Opens for writing a copy that nobody else knows of.
+pub(crate) fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
+    // SQLite would take for its own what somebody left there.
+    let removed =
+        ["-wal", "-journal"].iter().try_for_each(|suffix| durable::remove(&durable::with_suffix(path, suffix)));
+    removed.map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
 #[cfg(test)]

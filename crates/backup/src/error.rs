@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
-use crate::{Name, exit};
+use crate::{Identity, Name, exit};
 
 /// An error of the library; [`Error::exit_code`] is what the program ends with.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +151,23 @@ pub enum Error {
     },
     /// Several databases have restore points here and none was chosen.
     #[error("the repository holds restore points of {} lineages, choose one with --lineage: {}", .0.len(), list(.0))]
-    SeveralLineages(Vec<LineageSummary>),
+    SeveralLineages(Vec<IdentitySummary>),
+    /// The newest restore point is suspect, or follows one that is, and there is an older one that is not.
+    #[error(
+        "the newest restore point, {newest}, is not trusted ({reason}); the newest that is, is {trusted} of {trusted_at:.3}. \
+         Say which one is meant: backup restore {trusted}, or backup restore {newest}; if all is as it should be, \
+         say so once: backup trust {newest}"
+    )]
+    Suspect {
+        /// The newest one.
+        newest: Name,
+        /// Why it is not trusted.
+        reason: String,
+        /// The newest one that is trusted.
+        trusted: Name,
+        /// When that one was created.
+        trusted_at: Timestamp,
+    },
     /// The URL of a remote repository, or what the environment says of its store, makes no sense.
     #[error("the remote repository cannot be used: {reason}")]
     RemoteAddress {
@@ -213,6 +229,7 @@ impl Error {
             }
             Self::NoRestorePoint { .. } | Self::SeveralLineages(_) => exit::NO_RESTORE_POINT,
             Self::DestinationExists { .. }
+            | Self::Suspect { .. }
             | Self::OtherLineage { .. }
             | Self::OtherContent { .. }
             | Self::Sealed { .. } => exit::REFUSED,
@@ -254,21 +271,28 @@ impl fmt::Display for Rejected {
     }
 }
 
-/// One lineage of a repository, as shown to somebody who has to choose.
+/// One database of a repository, as shown to somebody who has to choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LineageSummary {
-    /// The lineage; `None` for databases without one.
-    pub lineage: Option<Lineage>,
+pub struct IdentitySummary {
+    /// Whose the restore points are.
+    pub identity: Identity,
+    /// What people call the source of its newest one, where it is known.
+    pub label: Option<String>,
+    /// The path of that source.
+    pub path: Option<String>,
     /// Its number of complete restore points.
     pub restore_points: usize,
     /// When its newest one was created.
     pub newest: Timestamp,
 }
 
-impl fmt::Display for LineageSummary {
+impl fmt::Display for IdentitySummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = id(self.lineage.as_ref());
-        write!(f, "{id} ({} restore points, newest {:.3})", self.restore_points, self.newest)
+        write!(f, "{} ({} restore points, newest {:.3}", self.identity, self.restore_points, self.newest)?;
+        if let Some(label) = &self.label {
+            write!(f, ", from {label}")?;
+        }
+        f.write_str(")")
     }
 }
 

@@ -3,6 +3,8 @@
 //! A [`Repository`] is a directory of restore points: copies of a database, each beside its [`Manifest`]. Readers
 //! take no lock; only a [`Writer`] may add or remove restore points, and there is one at a time.
 
+mod checked;
+pub mod clock;
 mod confirm;
 mod content;
 mod copy;
@@ -10,12 +12,14 @@ mod digest;
 mod durable;
 mod error;
 pub mod exit;
+pub mod identity;
 mod in_use;
 pub mod lineage;
 mod manifest;
 mod name;
 pub mod opaque;
 mod pages;
+pub mod presence;
 pub mod prune;
 mod rehearsal;
 #[cfg(feature = "remote")]
@@ -30,11 +34,15 @@ mod stored;
 mod suspicion;
 mod tables;
 pub mod take;
+mod text;
 pub mod verify;
+mod versions;
 mod wal;
 mod writer;
 
-pub use error::{Error, LineageSummary, Rejected};
+pub use content::Table;
+pub use error::{Error, IdentitySummary, Rejected};
+pub use identity::{Identity, Source};
 pub use manifest::{Compressed, Durations, Manifest, SCHEMA_VERSION};
 pub use name::Name;
 pub use rehearsal::{Rehearsal, rehearse};

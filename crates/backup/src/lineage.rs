@@ -78,6 +78,11 @@ pub fn read(connection: &Connection) -> rusqlite::Result<Option<Lineage>> {
     Ok(id.optional()?.flatten())
 }
 
+/// A new id, made by SQLite.
+pub(crate) fn random(connection: &Connection) -> rusqlite::Result<Lineage> {
+    connection.query_row("SELECT lower(hex(randomblob(16)))", [], |row| row.get(0))
+}
+
 /// The lineage of an open database, given one if it has none. Call it inside the transaction that creates the
 /// database, so that no two processes can give it two.
 pub fn ensure(connection: &Connection) -> rusqlite::Result<Lineage> {

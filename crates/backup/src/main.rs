@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         cli::Command::Take(command) => command.run(cli.json),
         cli::Command::List(command) => command.run(cli.json),
+        cli::Command::Trust(command) => command.run(cli.json),
         cli::Command::Verify(command) => command.run(cli.json),
         cli::Command::Restore(command) => command.run(cli.json),
         cli::Command::Prune(command) => command.run(cli.json),

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::identity::{self, Identity, Source};
 use crate::lineage::Lineage;
-use crate::{Name, Suspicion, self_digest};
+use crate::verify::{Check, Checked};
+use crate::{Name, Suspicion, Table, clock, self_digest};
 
 /// The schema this version writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -30,10 +32,13 @@ pub struct Manifest {
     pub created_at: Timestamp,
     /// The instant the copy had passed its checks, just before it was published.
     pub verified_at: Timestamp,
-    /// The last instant at which the database was seen to hold the same as this restore point, if it was taken again
+    /// The instant at which the database was last seen to hold the same as this restore point, if it was taken again
     /// without having changed; see [`Manifest::current_at`].
     #[serde(default)]
     pub confirmed_at: Option<Timestamp>,
+    /// The latest instant of an earlier confirmation, where the clock has gone back since: one of the two is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_ahead_at: Option<Timestamp>,
     /// Size of the database file.
     pub size_bytes: u64,
     /// SQLite's page size in bytes.
@@ -51,15 +56,35 @@ pub struct Manifest {
     pub compressed: Option<Compressed>,
     /// The lineage of the database; `None` where it has none.
     pub lineage: Option<Lineage>,
+    /// Where it was taken from. `None` where an older version did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The change counter in the header of the database: it never goes back while a file lives. `None` where an older
+    /// version did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_counter: Option<u32>,
+    /// By table of the user, how far its rows go. `None` where an older version did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<BTreeMap<String, Table>>,
     /// `sqlite_sequence` of the database: by table, the greatest AUTOINCREMENT key ever given out.
     pub high_water: BTreeMap<String, i64>,
     /// Whether there was a row in a table that collects data: one with AUTOINCREMENT, or, in a database without such
     /// tables, any but the lineage's and SQLite's own. `None` where an older version did not look.
     #[serde(default)]
     pub has_rows: Option<bool>,
+    /// What SQLite said of the copy. `None` where an older version published only what it had found sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
     /// What looked wrong about it beside its predecessor, when it was taken; empty for most.
     #[serde(default)]
     pub suspicions: Vec<Suspicion>,
+    /// The restore point that the database had been restored from since the restore point before this one was taken, by a
+    /// restore on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_from: Option<Name>,
+    /// When somebody said that it is right although it is suspect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_at: Option<Timestamp>,
     /// The SQLite library that made the copy.
     pub sqlite_version: String,
     /// The version of this program that made it.
@@ -103,14 +128,29 @@ impl Manifest {
         self.compressed.as_ref().map_or(&self.blake3, |compressed| &compressed.blake3)
     }
 
-    /// The last instant whose state of the database is known to be in it: all that was committed before is there.
-    pub fn current_at(&self) -> Timestamp {
-        self.confirmed_at.unwrap_or(self.created_at)
+    /// The last instant whose state of the database is known to be in it: all that was committed before is there. What lies
+    /// after `now` was told by a wrong clock, and is believed only where there is nothing else.
+    pub fn current_at(&self, now: Timestamp) -> Timestamp {
+        let told = [Some(self.created_at), self.confirmed_at, self.confirmed_ahead_at];
+        let (believed, doubted): (Vec<_>, Vec<_>) =
+            told.into_iter().flatten().partition(|at| !clock::is_ahead(*at, now));
+        believed.into_iter().max().or_else(|| doubted.into_iter().min()).unwrap_or(self.created_at)
     }
 
-    /// Whether it looked, when it was taken, as if its database had been lost or exchanged.
+    /// Whose it is.
+    pub fn identity(&self) -> Identity {
+        identity::of(self.lineage.as_ref(), self.source.as_ref())
+    }
+
+    /// Whether it looked, when it was taken, as if its database had been lost or exchanged, and nobody has said since that
+    /// it is right.
     pub fn is_suspect(&self) -> bool {
-        !self.suspicions.is_empty()
+        !self.suspicions.is_empty() && self.trusted_at.is_none()
+    }
+
+    /// How SQLite is to look at it: as it did when it was taken, unless something else is asked for.
+    pub(crate) fn check(&self, asked: Option<Check>) -> Check {
+        asked.or(self.checked.as_ref().map(|checked| checked.check)).unwrap_or_default()
     }
 
     /// Reads the manifest of `name` from the bytes of its file; the error says what is wrong with them.
@@ -147,8 +187,13 @@ mod tests {
         serde_json::json!({
             "schema_version": 1, "sequence": 7, "name": "app-20261122T180935.449Z",
             "created_at": "2026-11-22T18:09:35.449812Z", "verified_at": "2026-11-22T18:09:36Z",
-            "confirmed_at": "2026-11-22T18:10:35Z", "size_bytes": 8192, "page_size": 4096, "page_count": 2,
+            "confirmed_at": "2026-11-22T18:10:35Z", "confirmed_ahead_at": "2026-11-22T18:11:35Z", "size_bytes": 8192, "page_size": 4096, "page_count": 2,
             "blake3": "00", "content_blake3": "01", "compressed": {"bytes": 100, "blake3": "02"}, "lineage": null,
+            "source": {"id": "0".repeat(32), "name": "shop", "path": "/data/app.db",
+                "file": {"inode": 7, "born_at": "2026-11-22T18:00:00Z"}},
+            "change_counter": 5, "tables": {"message": {"rows": true, "last": 3}},
+            "checked": {"check": "quick", "verdict": "inconsistent", "findings": ["NULL value in t.n"]},
+            "restored_from": "app-20261122T180835.449Z", "trusted_at": "2026-11-22T19:00:00Z",
             "high_water": {"message": 3}, "has_rows": true,
             "suspicions": [{"kind": "rolled-back", "reason": "expected, found"}], "sqlite_version": "3.51.0", "tool_version": "0.1.0",
             "durations": {"copy_seconds": 0.1, "verify_seconds": 0.2}
@@ -168,13 +213,37 @@ mod tests {
     #[test]
     fn a_manifest_without_the_fields_that_came_later_is_read() {
         let mut older = sample();
-        for field in ["has_rows", "suspicions", "confirmed_at", "content_blake3", "compressed"] {
+        let later =
+            ["has_rows", "suspicions", "confirmed_at", "content_blake3", "compressed", "confirmed_ahead_at", "source"];
+        for field in later.into_iter().chain(["change_counter", "tables", "checked", "restored_from", "trusted_at"]) {
             older.as_object_mut().unwrap().remove(field).unwrap();
         }
         let manifest = parse(&older).unwrap();
         assert_eq!((manifest.has_rows, manifest.is_suspect()), (None, false));
         assert_eq!((manifest.stored_bytes(), manifest.stored_blake3()), (8192, "00"));
-        assert_eq!(manifest.current_at(), manifest.created_at);
+        assert_eq!(manifest.current_at(Timestamp::MAX), manifest.created_at);
+        assert_eq!((manifest.identity(), manifest.check(None)), (Identity::Unknown, Check::Quick));
+    }
+
+    #[test]
+    fn no_confirmation_of_the_future_is_believed() {
+        let at = |time: &str| time.parse::<Timestamp>().unwrap();
+        let (created_at, confirmed_at, ahead_at) =
+            ("2026-11-22T10:00:00Z", "2026-11-22T12:00:00Z", "2030-01-01T00:00:00Z");
+        let manifest = Manifest {
+            created_at: at(created_at),
+            confirmed_at: Some(at(confirmed_at)),
+            confirmed_ahead_at: Some(at(ahead_at)),
+            ..parse(&sample()).unwrap()
+        };
+        for (now, expected) in [
+            ("2026-11-22T13:00:00Z", confirmed_at),
+            ("2030-01-02T00:00:00Z", ahead_at),
+            ("2026-11-22T11:00:00Z", created_at),
+            ("2020-01-01T00:00:00Z", created_at),
+        ] {
+            assert_eq!(manifest.current_at(at(now)), at(expected), "{now}");
+        }
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::lineage::Lineage;
 use crate::retention::{self, Point, Policy, Reason};
-use crate::verify::{self, Check};
-use crate::{Error, Manifest, Name, Rejected, Writer, space};
+use crate::{Error, Identity, Manifest, Name, Rejected, Writer, clock, space, verify};
 
 /// What a prune did, or with a dry run would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +23,9 @@ pub struct Pruned {
     pub missing_bytes: u64,
     /// The lineages of which nothing was removed because no good restore point was found in them.
     pub unprotected: Vec<Unprotected>,
+    /// Those of what stays whose times lie in the future: the clock was wrong when they were taken, or is now.
+    #[serde(default)]
+    pub ahead: Vec<Name>,
 }
 
 /// A restore point that stays.
@@ -38,8 +40,8 @@ pub struct Kept {
 /// A lineage without any good restore point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unprotected {
-    /// The lineage; `None` for databases without one.
-    pub lineage: Option<Lineage>,
+    /// The lineage, or the id that the repository gave; `none` for databases from before there was one.
+    pub identity: String,
     /// What is wrong with each of its restore points.
     pub rejected: Vec<Rejected>,
 }
@@ -71,9 +73,10 @@ pub fn run(
 ) -> Result<Pruned, Error> {
     let repository = writer.repository();
     let manifests = repository.manifests()?;
-    let look = |manifest: &Manifest| verify::restore_point(repository, manifest, Check::None);
+    let look = |manifest: &Manifest| verify::digest(repository, manifest);
     let mut verdicts = Verdicts { look, known: verified.map(|name| (name.clone(), None)).into_iter().collect() };
-    let mut pruned = plan(policy, &manifests, &mut verdicts)?;
+    let now = Timestamp::now();
+    let mut pruned = plan(policy, &manifests, now, &mut verdicts)?;
     if let Some(limit) = space {
         let available = space::available(repository, &manifests, limit)?;
         let by_rules = pruned.removed.clone();
@@ -81,7 +84,7 @@ pub fn run(
         while stored_bytes(&manifests, &pruned.removed) > available
             && let Some(since_sequence) = later.next()
         {
-            pruned = plan(Policy { since_sequence, ..policy }, &manifests, &mut verdicts)?;
+            pruned = plan(Policy { since_sequence, ..policy }, &manifests, now, &mut verdicts)?;
         }
         pruned.for_space = pruned.removed.iter().filter(|name| !by_rules.contains(name)).cloned().collect();
         pruned.missing_bytes = stored_bytes(&manifests, &pruned.removed).saturating_sub(available);
@@ -103,22 +106,26 @@ fn stored_bytes(manifests: &[Manifest], removed: &[Name]) -> u64 {
 pub(crate) fn plan<L: FnMut(&Manifest) -> Result<(), Error>>(
     policy: Policy,
     manifests: &[Manifest],
+    now: Timestamp,
     verdicts: &mut Verdicts<L>,
 ) -> Result<Pruned, Error> {
-    let mut by_lineage: BTreeMap<Option<&Lineage>, Vec<&Manifest>> = BTreeMap::new();
+    let mut by_identity: BTreeMap<Identity, Vec<&Manifest>> = BTreeMap::new();
     for manifest in manifests {
-        by_lineage.entry(manifest.lineage.as_ref()).or_default().push(manifest);
+        by_identity.entry(manifest.identity()).or_default().push(manifest);
     }
     let mut pruned = Pruned::default();
-    for (lineage, manifests) in by_lineage {
-        let points: Vec<Point> = manifests.iter().map(|manifest| point(manifest)).collect();
-        let reasons = retention::decide(&policy, &points, |index| verdicts.is_good(manifests[index]))?;
+    for (identity, manifests) in by_identity {
+        let points: Vec<Point> = manifests.iter().map(|manifest| point(manifest, now)).collect();
+        let reasons = retention::decide(&policy, &points, now, |index| verdicts.is_good(manifests[index]))?;
         if reasons.iter().flatten().any(|reason| *reason == Reason::NoneGood) {
             let rejected = manifests.iter().filter_map(|manifest| verdicts.rejected(manifest)).rev().collect();
-            pruned.unprotected.push(Unprotected { lineage: lineage.cloned(), rejected });
+            pruned.unprotected.push(Unprotected { identity: identity.to_string(), rejected });
         }
         for (manifest, reasons) in manifests.into_iter().zip(reasons) {
             let name = manifest.name.clone();
+            if !reasons.is_empty() && clock::is_ahead(manifest.current_at(now), now) {
+                pruned.ahead.push(name.clone());
+            }
             if reasons.is_empty() { pruned.removed.push(name) } else { pruned.kept.push(Kept { name, reasons }) }
         }
     }
@@ -153,7 +160,7 @@ impl<L: FnMut(&Manifest) -> Result<(), Error>> Verdicts<L> {
     }
 }
 
-fn point(manifest: &Manifest) -> Point {
-    let suspect = manifest.is_suspect();
-    Point { sequence: manifest.sequence, created_at: manifest.created_at, suspect }
+fn point(manifest: &Manifest, now: Timestamp) -> Point {
+    let (created_at, current_at) = (manifest.created_at, manifest.current_at(now));
+    Point { sequence: manifest.sequence, created_at, current_at, suspect: manifest.is_suspect() }
 }

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use rusqlite::TransactionBehavior;
 use serde::{Deserialize, Serialize};
 
+use crate::checked::{self, Outcome};
 use crate::lineage::Lineage;
-use crate::restore::{self, Choice, Request};
-use crate::verify::{self, Check};
+use crate::restore::{self, Request};
+use crate::verify::{self, Check, Checked, Verdict};
 use crate::{Error, Manifest, Name, Repository, Writer, durable, source, tables};
 
 /// The file in the repository that remembers the newest rehearsal of each lineage.
-const FILE: &str = "rehearsals.json";
+pub(crate) const FILE: &str = "rehearsals.json";
 
 /// A restore that was rehearsed and found good.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,14 +26,24 @@ pub struct Rehearsal {
     pub name: Name,
     /// The lineage of its database.
     pub lineage: Option<Lineage>,
+    /// The id that the repository gave to a database without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<Lineage>,
     /// When it was proven.
     pub at: Timestamp,
     /// How long it took to restore it, before anything was read.
     pub restore_seconds: f64,
+    /// What SQLite said of it. What older versions proved was sound.
+    #[serde(default = "sound")]
+    pub checked: Checked,
     /// How many tables were read to the end.
     pub tables: usize,
     /// How many rows they have.
     pub rows: u64,
+}
+
+fn sound() -> Checked {
+    Checked { check: Check::Full, verdict: Verdict::Sound, findings: Vec::new() }
 }
 
 /// Restores a restore point to a directory of its own in `scratch`, lets SQLite check all of it, opens it for writing and
@@ -44,34 +55,34 @@ pub struct Rehearsal {
 pub fn rehearse(repository: &Repository, manifest: &Manifest, scratch: &Path) -> Result<Rehearsal, Error> {
     let directory = tempfile::tempdir_in(scratch).map_err(Error::io("rehearse a restore in", scratch))?;
     let database = directory.path().join("app.db");
-    let request = Request {
-        database: database.clone(),
-        choice: Choice::Name(manifest.name.clone()),
-        lineage: None,
-        force: false,
-        check: Check::Full,
-    };
+    let request = Request { check: Some(Check::None), ..Request::named(database.clone(), manifest.name.clone()) };
     let restored = restore::run(repository, &request, &mut |_| {})?;
     let stored = repository.stored_file(manifest);
-    let rows = read(&database).map_err(|error| verify::blame(&stored, verify::damage(&database, error)))?;
+    let (outcome, rows) = read(&database).map_err(|error| verify::blame(&stored, verify::damage(&database, error)))?;
+    let checked = verify::unless_damaged(&stored, outcome)?;
     directory.close().map_err(Error::io("empty", scratch))?;
     Ok(Rehearsal {
         name: manifest.name.clone(),
         lineage: manifest.lineage.clone(),
+        source_id: manifest.source.as_ref().and_then(|source| source.id.clone()),
         at: source::now(),
         restore_seconds: restored.seconds,
+        checked,
         tables: rows.len(),
         rows: rows.iter().sum(),
     })
 }
 
-/// The number of rows of each table, of a database that can be written.
-fn read(database: &Path) -> rusqlite::Result<Vec<u64>> {
+/// What SQLite says of a database that can be written, by which alone it knows the CHECKs, and the number of rows of each
+/// table.
+fn read(database: &Path) -> rusqlite::Result<(Outcome, Vec<u64>)> {
     let mut connection = source::open(database, Duration::ZERO)?;
+    let outcome = checked::look(&connection, Check::Full)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch("CREATE TABLE pra_rehearsal (row); INSERT INTO pra_rehearsal VALUES (1)")?;
     transaction.rollback()?;
-    Ok(tables::read(&connection)?.into_values().map(|rows| rows.count).collect())
+    let rows = tables::read(&connection)?.into_values().flatten().map(|rows| rows.count).collect();
+    Ok((outcome, rows))
 }
 
 impl Repository {
@@ -101,7 +112,7 @@ impl Writer {
     pub fn remember(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
         let path = self.repository().rehearsals_file();
         let mut rehearsals = self.repository().rehearsals()?;
-        rehearsals.retain(|other| other.lineage != rehearsal.lineage);
+        rehearsals.retain(|other| (&other.lineage, &other.source_id) != (&rehearsal.lineage, &rehearsal.source_id));
         rehearsals.push(rehearsal.clone());
         let bytes = serde_json::to_vec_pretty(&rehearsals).map_err(|error| Error::io("write", &path)(error.into()))?;
         durable::replace(&path, &bytes)

@@ -3,6 +3,7 @@
 pub(crate) mod choose;
 mod live;
 mod plan;
+mod record;
 mod replace;
 mod steps;
 mod temporary;
@@ -16,11 +17,15 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use choose::{Choice, LineageChoice};
 pub use live::{IntoLive, Limits, Proof, into_live};
 pub use plan::{Plan, plan};
+pub(crate) use record::FILE as RECORD;
 
+use crate::identity;
 use crate::in_use::{self, Held};
 pub use crate::pages::Progress;
-use crate::verify::Check;
+use crate::presence::{self, Presence};
+use crate::verify::{Check, Checked};
 use crate::{Entry, Error, Manifest, Rejected, Repository, State};
+use choose::{Candidates, Wanted};
 use temporary::Temporary;
 
 /// What to restore, and where.
@@ -32,10 +37,19 @@ pub struct Request {
     pub choice: Choice,
     /// Of which lineage; needed only if the repository holds several.
     pub lineage: Option<LineageChoice>,
+    /// Of the source that was given this name.
+    pub source_name: Option<String>,
     /// Replace a database that exists, keeping a safety copy.
     pub force: bool,
-    /// How thoroughly SQLite checks the copy.
-    pub check: Check,
+    /// How thoroughly SQLite checks the copy; as it did when it was taken, if nothing is said.
+    pub check: Option<Check>,
+}
+
+impl Request {
+    /// To restore this restore point where there is nothing yet.
+    pub fn named(database: PathBuf, name: crate::Name) -> Self {
+        Self { database, choice: Choice::Name(name), lineage: None, source_name: None, force: false, check: None }
+    }
 }
 
 /// What a restore did.
@@ -43,8 +57,13 @@ pub struct Request {
 pub struct Restored {
     /// What is in place now.
     pub restore_point: Manifest,
+    /// What SQLite said of it.
+    pub checked: Checked,
     /// What fitted better but is damaged, newest first.
     pub rejected: Vec<Rejected>,
+    /// What is newer but suspect, newest first.
+    #[serde(default)]
+    pub suspects: Vec<Rejected>,
     /// Where the database that was replaced is now.
     #[serde(serialize_with = "lossy")]
     pub safety_copy: Option<PathBuf>,
@@ -75,22 +94,31 @@ pub enum Ensured {
 }
 
 /// Restores a database unless there is one, or nothing to restore it from. For what runs before a service starts:
-/// whatever else is wrong is an error, so that the service does not start empty or with another's data.
+/// whatever else is wrong is an error, so that the service does not start empty or with another's data. What is there and
+/// holds nothing is kept aside; a suspect restore point is passed over for one that is not.
 ///
 /// # Errors
-/// Those of [`run`]. An incomplete restore point counts as one: what it held is missed by somebody.
+/// Those of [`run`] and of [`presence::look`]. An incomplete restore point counts as one: what it held is missed by
+/// somebody.
 pub fn if_missing(
     repository: &Repository,
     request: &Request,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Ensured, Error> {
-    if crate::repository::exists(&resolve(&request.database)?)? {
+    let database = resolve(&request.database)?;
+    let found = presence::look(&database)?;
+    if found == Presence::Database {
         return Ok(Ensured::Present);
     }
     if repository.entries()?.is_empty() {
         return Ok(Ensured::NothingToRestore);
     }
-    match run(repository, request, report) {
+    let mut request = request.clone();
+    if let Presence::Nothing(what) = found {
+        tracing::warn!("{} is {what}, which is no database; it is set aside", database.display());
+        request.force = true;
+    }
+    match restore(repository, &request, true, report) {
         Ok(restored) => Ok(Ensured::Restored(Box::new(restored))),
         // Another restore was faster.
         Err(Error::DestinationExists { .. }) => Ok(Ensured::Present),
@@ -111,24 +139,62 @@ pub fn interrupted(database: &Path) -> Option<PathBuf> {
 /// Restores. What is at the destination is neither changed nor moved before the replacement is on disk and verified.
 ///
 /// # Errors
-/// [`Error::InUse`] and [`Error::DestinationExists`] before anything is copied; [`Error::NoRestorePoint`] and
-/// [`Error::SeveralLineages`] if it is not clear what to restore; [`Error::NothingGood`] if all that fits is damaged,
-/// [`Error::Damaged`] if the one named is.
+/// [`Error::InUse`] and [`Error::DestinationExists`] before anything is copied; [`Error::NoRestorePoint`],
+/// [`Error::SeveralLineages`] and [`Error::Suspect`] if it is not clear what to restore; [`Error::NothingGood`] if all that
+/// fits is damaged, [`Error::Damaged`] if the one named is.
 pub fn run(repository: &Repository, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Restored, Error> {
+    restore(repository, request, false, report)
+}
+
+fn restore(
+    repository: &Repository,
+    request: &Request,
+    is_unattended: bool,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Restored, Error> {
     let began = Instant::now();
     let database = resolve(&request.database)?;
     let entries = repository.entries()?;
-    let candidates = choose::candidates(&entries, &request.choice, request.lineage.as_ref())?;
+    let Candidates { best_first, suspects } = request.candidates(&entries, &database, is_unattended)?;
     // First to tell early; again once no other restore to the same place can come between.
     drop(hold(&database, request.force)?);
     let mut temporary = Temporary::create(&database)?;
     let held = hold(&database, request.force)?;
-    let (restore_point, mut rejected) = fill(repository, request, candidates, &mut temporary, report)?;
+    let (restore_point, checked, mut rejected) = fill(repository, request, best_first, &mut temporary, report)?;
     rejected.extend(passed_over(&entries, &restore_point));
-    warn_if_suspect(&entries, &restore_point);
     let safety_copy = replace::with(temporary, &database, held)?;
     let bytes = restore_point.size_bytes;
-    Ok(Restored { restore_point, rejected, safety_copy, bytes, seconds: began.elapsed().as_secs_f64(), live: None })
+    Ok(Restored {
+        restore_point,
+        checked,
+        rejected,
+        suspects,
+        safety_copy,
+        bytes,
+        seconds: began.elapsed().as_secs_f64(),
+        live: None,
+    })
+}
+
+impl Request {
+    /// What to try for the database at a path, of which nobody sees what is chosen if it is unattended.
+    fn candidates(&self, entries: &[Entry], database: &Path, is_unattended: bool) -> Result<Candidates, Error> {
+        let path = identity::path_of(database)?;
+        let candidates = choose::candidates(
+            entries,
+            &Wanted {
+                choice: &self.choice,
+                lineage: self.lineage.as_ref(),
+                source_name: self.source_name.as_deref(),
+                path: Some(&path),
+                is_strict: is_unattended || self.force,
+            },
+        )?;
+        for Rejected { name, reason } in &candidates.suspects {
+            tracing::warn!(%name, "passed over, {reason}; it stays, and `backup restore {name}` restores it");
+        }
+        Ok(candidates)
+    }
 }
 
 /// Fills the temporary file with the first good candidate.
@@ -138,22 +204,25 @@ fn fill(
     candidates: Vec<Manifest>,
     temporary: &mut Temporary,
     report: &mut dyn FnMut(Progress),
-) -> Result<(Manifest, Vec<Rejected>), Error> {
+) -> Result<(Manifest, Checked, Vec<Rejected>), Error> {
     first_good(request, candidates, |manifest| {
-        temporary.fill(&repository.stored_file(manifest), manifest, request.check, report)
+        temporary.fill(&repository.stored_file(manifest), manifest, manifest.check(request.check), report)
     })
 }
 
-/// The first candidate that proves to be good, and those before it.
+/// The first candidate that proves to be good, and what was passed over for it. Only damage makes another one be tried.
 fn first_good(
     request: &Request,
     candidates: Vec<Manifest>,
-    mut prove: impl FnMut(&Manifest) -> Result<(), Error>,
-) -> Result<(Manifest, Vec<Rejected>), Error> {
+    mut prove: impl FnMut(&Manifest) -> Result<Checked, Error>,
+) -> Result<(Manifest, Checked, Vec<Rejected>), Error> {
     let mut rejected = Vec::new();
     for manifest in candidates {
         match prove(&manifest) {
-            Ok(()) => return Ok((manifest, rejected)),
+            Ok(checked) => {
+                warn(&manifest, &checked);
+                return Ok((manifest, checked, rejected));
+            }
             Err(Error::Damaged { reason, .. }) if !matches!(request.choice, Choice::Name(_)) => {
                 tracing::warn!(name = %manifest.name, "passed over, damaged: {reason}");
                 rejected.push(Rejected { name: manifest.name, reason });
@@ -164,6 +233,18 @@ fn first_good(
     Err(Error::NothingGood { rejected })
 }
 
+/// Says what people should know of what is restored.
+fn warn(chosen: &Manifest, checked: &Checked) {
+    if let Some(warning) = checked.warning().filter(|_| checked.check != Check::None) {
+        tracing::warn!(name = %chosen.name, "restoring one with all its rows, but {warning}");
+    }
+    if chosen.is_suspect() {
+        for suspicion in &chosen.suspicions {
+            tracing::warn!(name = %chosen.name, "restoring one that is suspect, {suspicion}");
+        }
+    }
+}
+
 /// The entries newer than what was restored that could not even be considered.
 fn passed_over<'a>(entries: &'a [Entry], restored: &'a Manifest) -> impl Iterator<Item = Rejected> + 'a {
     entries.iter().filter(|entry| entry.name > restored.name).filter_map(|entry| match &entry.state {
@@ -172,25 +253,8 @@ fn passed_over<'a>(entries: &'a [Entry], restored: &'a Manifest) -> impl Iterato
     })
 }
 
-/// Says so where what is restored looked wrong when it was taken, and what to take instead.
-fn warn_if_suspect(entries: &[Entry], chosen: &Manifest) {
-    if !chosen.is_suspect() {
-        return;
-    }
-    let trusted = || entries.iter().rev().filter_map(Entry::manifest).filter(|manifest| !manifest.is_suspect());
-    // Of the same database if there is one, else of the one that was there before.
-    let instead = trusted().find(|manifest| manifest.lineage == chosen.lineage).or_else(|| trusted().next());
-    let instead = instead.map_or("there is none that is not".to_owned(), |manifest| {
-        let Manifest { name, created_at, .. } = manifest;
-        format!("the newest that is not is {name} of {created_at:.3}, for which run: backup restore {name} --force")
-    });
-    for suspicion in &chosen.suspicions {
-        tracing::warn!(name = %chosen.name, "restoring one that is suspect, {suspicion}; {instead}");
-    }
-}
-
 /// The destination's real path: through a symbolic link, the file it names is what gets replaced, or created.
-fn resolve(database: &Path) -> Result<PathBuf, Error> {
+pub(crate) fn resolve(database: &Path) -> Result<PathBuf, Error> {
     let path = match fs::canonicalize(database) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => std::path::absolute(database).map(follow),
         other => other,
@@ -202,7 +266,9 @@ fn resolve(database: &Path) -> Result<PathBuf, Error> {
             io::Error::new(io::ErrorKind::NotFound, "its directory does not exist; create it or mount its volume");
         return Err(Error::io("restore", &path)(missing));
     }
-    Ok(path)
+    // Of a file that is missing, links in its directory are left to follow.
+    let directory = fs::canonicalize(directory).map_err(Error::io("look at", directory))?;
+    Ok(path.file_name().map_or(path.clone(), |name| directory.join(name)))
 }
 
 /// Where links lead whose end does not exist, which is why they cannot go in a circle.

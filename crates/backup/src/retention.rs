@@ -1,8 +1,9 @@
 //! Which restore points of one lineage a policy keeps. Pure: it sees no file.
 //!
 //! The rules are restic's: points are looked at from the newest to the oldest, and each rule keeps the first point of
-//! each of its buckets (an hour, a day, a week; UTC) until it has kept as many as it may. What no rule keeps goes, but
-//! for the newest one, the newest good one, and what a suspect one may have to be repaired from.
+//! each of its buckets (an hour, a day, a week; UTC) until it has kept as many as it may. A point that was confirmed later
+//! counts as one that was taken then, too. What no rule keeps goes, but for the newest one, the newest good one, and what a
+//! suspect one may have to be repaired from.
 
 #[cfg(test)]
 mod tests;
@@ -12,8 +13,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::clock::{self, Told};
 
 /// What to keep in each lineage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +29,9 @@ pub struct Policy {
     pub daily: u32,
     /// The newest of each of this many ISO weeks (Monday to Sunday) that have any.
     pub weekly: u32,
-    /// Those that began at most this long before the newest of the lineage, not before now: a schedule that stopped
-    /// expires nothing. As long after it, too, where the clock went back.
+    /// Those that were current at most this long before the newest of the lineage, not before now: a schedule that stopped
+    /// expires nothing. Nor does a clock that is ahead for one take: what comes more than a day, and more than this, after
+    /// the one before it counts only once another follows.
     pub within: Option<Duration>,
     /// No rule keeps what has a lower sequence number: what is older has to go for lack of space.
     pub since_sequence: u64,
@@ -40,8 +44,16 @@ pub struct Point {
     pub sequence: u64,
     /// The instant its snapshot began.
     pub created_at: Timestamp,
+    /// The last instant at which it held what the database held.
+    pub current_at: Timestamp,
     /// Whether it looked, when it was taken, as if its database had been lost or exchanged.
     pub suspect: bool,
+}
+
+impl Point {
+    fn told(&self) -> Told {
+        Told { created_at: self.created_at, current_at: self.current_at }
+    }
 }
 
 /// Why a restore point is kept.
@@ -114,10 +126,11 @@ const FIRST_MONDAY_SECONDS: i64 = -3 * DAY_SECONDS;
 pub fn decide<E>(
     policy: &Policy,
     points: &[Point],
+    now: Timestamp,
     mut good: impl FnMut(usize) -> Result<bool, E>,
 ) -> Result<Vec<Vec<Reason>>, E> {
     let order = newest_first(points);
-    let mut reasons = apply(policy, points, &order);
+    let mut reasons = apply(policy, points, &order, now);
     if reasons.iter().all(|reasons| !reasons.is_empty()) {
         return Ok(reasons);
     }
@@ -155,22 +168,26 @@ fn newest_first(points: &[Point]) -> Vec<usize> {
 }
 
 /// What the rules keep, and the newest.
-fn apply(policy: &Policy, points: &[Point], order: &[usize]) -> Vec<Vec<Reason>> {
+fn apply(policy: &Policy, points: &[Point], order: &[usize], now: Timestamp) -> Vec<Vec<Reason>> {
     let mut reasons = vec![Vec::new(); points.len()];
     let Some(&newest) = order.first() else { return reasons };
     reasons[newest].push(Reason::Newest);
+    let age = ages(policy, points, order, now);
     let (mut hours, mut days, mut weeks) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (rank, &index) in order.iter().enumerate() {
-        let created_at = points[index].created_at;
-        let seconds = created_at.as_second();
-        let week = (seconds - FIRST_MONDAY_SECONDS).div_euclid(WEEK_SECONDS);
-        let distance = points[newest].created_at.duration_since(created_at).unsigned_abs();
+        let Point { created_at, current_at, .. } = points[index];
+        let week = |seconds: i64| (seconds - FIRST_MONDAY_SECONDS).div_euclid(WEEK_SECONDS);
+        let first = |seen: &mut BTreeSet<i64>, bucket: &dyn Fn(i64) -> i64, limit| {
+            // Both, not one or the other.
+            let ends = [current_at, created_at].map(|at| first_of_bucket(seen, bucket(at.as_second()), limit));
+            ends.contains(&true)
+        };
         for (reason, holds) in [
             (Reason::Last, rank < policy.last as usize),
-            (Reason::Hourly, first_of_bucket(&mut hours, seconds.div_euclid(HOUR_SECONDS), policy.hourly)),
-            (Reason::Daily, first_of_bucket(&mut days, seconds.div_euclid(DAY_SECONDS), policy.daily)),
-            (Reason::Weekly, first_of_bucket(&mut weeks, week, policy.weekly)),
-            (Reason::Within, policy.within.is_some_and(|within| distance <= within)),
+            (Reason::Hourly, first(&mut hours, &|seconds| seconds.div_euclid(HOUR_SECONDS), policy.hourly)),
+            (Reason::Daily, first(&mut days, &|seconds| seconds.div_euclid(DAY_SECONDS), policy.daily)),
+            (Reason::Weekly, first(&mut weeks, &week, policy.weekly)),
+            (Reason::Within, policy.within.is_some_and(|within| age[index] <= within)),
         ] {
             if holds && points[index].sequence >= policy.since_sequence {
                 reasons[index].push(reason);
@@ -178,6 +195,31 @@ fn apply(policy: &Policy, points: &[Point], order: &[usize]) -> Vec<Vec<Reason>>
         }
     }
     reasons
+}
+
+/// How long before the newest each point was current, as far as the clocks can be believed.
+fn ages(policy: &Policy, points: &[Point], newest_first: &[usize], now: Timestamp) -> Vec<Duration> {
+    let order: Vec<usize> = newest_first.iter().rev().copied().collect();
+    let told: Vec<Told> = order.iter().map(|&index| points[index].told()).collect();
+    let current = clock::current(&told, now);
+    let mut believed = told.iter().zip(&current).filter(|(told, _)| !clock::is_ahead(told.current_at, now)).rev();
+    let reference = match (believed.next(), believed.next()) {
+        (Some((newest, _)), Some((_, before))) if is_leap(policy, before.duration_until(newest.created_at)) => *before,
+        (Some((_, newest)), _) => *newest,
+        (None, _) => Timestamp::MIN,
+    };
+    let mut ages = vec![Duration::ZERO; points.len()];
+    for (index, current) in order.into_iter().zip(current) {
+        // What is younger than the reference has no age.
+        ages[index] = current.duration_until(reference).try_into().unwrap_or_default();
+    }
+    ages
+}
+
+/// Whether the clock went ahead by more than there is between two takes; or nothing was taken for as long.
+fn is_leap(policy: &Policy, distance: SignedDuration) -> bool {
+    let within = policy.within.unwrap_or_default().max(Duration::from_secs(DAY_SECONDS.unsigned_abs()));
+    !distance.is_negative() && distance.unsigned_abs() > within
 }
 
 /// Buckets are remembered rather than compared with the one before, as a clock may go back and forth.

@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::Error;
-use crate::content::{self, Content};
+use crate::content::{self, Content, Holdings};
 
 /// The longest wait SQLite can be asked for: some 24 days, in milliseconds.
 pub(crate) const BUSY_MAX: Duration = Duration::from_millis(i32::MAX as u64);
@@ -21,8 +21,9 @@ pub(crate) struct Snapshot {
     /// Taken before the first read, to the microsecond: what was committed before is in the snapshot.
     pub created_at: Timestamp,
     pub content: Content,
-    /// See [`crate::Manifest::has_rows`].
-    pub has_rows: bool,
+    pub holdings: Holdings,
+    /// See [`crate::Manifest::change_counter`].
+    pub change_counter: u32,
 }
 
 /// Begins the snapshot of `database`, waiting at most `patience` for a writer that locks readers out.
@@ -41,8 +42,9 @@ pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Err
     if content.page_count == 0 {
         return Err(refuse("it is empty (no page, so no table); check the path, or wait until it is created".into()));
     }
-    let has_rows = content::has_rows(&connection).map_err(Error::sqlite("read", database))?;
-    Ok(Snapshot { connection, created_at, content, has_rows })
+    let holdings = content::holdings(&connection).map_err(Error::sqlite("read", database))?;
+    let change_counter = content::change_counter(&connection).map_err(Error::sqlite("read", database))?;
+    Ok(Snapshot { connection, created_at, content, holdings, change_counter })
 }
 
 /// Tells apart what SQLite would all call "unable to open database file".

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
+use crate::checked;
+
 /// What a table holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rows {
@@ -15,20 +17,24 @@ pub(crate) struct Rows {
 }
 
 /// Reads every row of every table, and of the schema. A virtual table is read in the tables that hold its content: the
-/// program that reads it may not be this one.
-pub(crate) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Rows>> {
+/// program that reads it may not be this one. `None` for a table that only the program of its owner can read.
+pub(crate) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Option<Rows>>> {
     let mut statement = connection.prepare(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'
          UNION ALL SELECT 'sqlite_schema'",
     )?;
     let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-    names.into_iter().map(|name| rows(connection, &name).map(|rows| (name, rows))).collect()
+    let read = |name: String| match rows(connection, &name) {
+        Err(error) if checked::is_owners(&error) => Ok((name, None)),
+        rows => rows.map(|rows| (name, Some(rows))),
+    };
+    names.into_iter().map(read).collect()
 }
 
 fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Rows> {
+    let columns = stored_columns(connection, table)?;
     // An index that covers all columns would be read in the place of the table.
-    let mut statement =
-        connection.prepare(&format!("SELECT * FROM main.\"{}\" NOT INDEXED", table.replace('"', "\"\"")))?;
+    let mut statement = connection.prepare(&format!("SELECT {columns} FROM main.{} NOT INDEXED", quoted(table)))?;
     let columns = statement.column_count();
     let mut rows = statement.query([])?;
     let mut hasher = blake3::Hasher::new();
@@ -40,6 +46,18 @@ fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Rows> {
         count += 1;
     }
     Ok(Rows { count, blake3: hasher.finalize().to_hex().to_string() })
+}
+
+/// The columns that are in the table. What is computed from them may take a function that only the owner's program has.
+fn stored_columns(connection: &Connection, table: &str) -> rusqlite::Result<String> {
+    let mut names = connection.prepare("SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden IN (0, 1)")?;
+    let names = names.query_map([table], |row| row.get::<_, String>(0))?;
+    let names: Vec<String> = names.map(|name| name.map(|name| quoted(&name))).collect::<Result<_, _>>()?;
+    Ok(names.join(", "))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Hashes the type and the length with the value, so that no two lists of values look the same.
@@ -78,7 +96,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(TABLES).unwrap();
         let counts: BTreeMap<_, _> =
-            read(&connection).unwrap().into_iter().map(|(name, rows)| (name, rows.count)).collect();
+            read(&connection).unwrap().into_iter().map(|(name, rows)| (name, rows.unwrap().count)).collect();
         let expected = [("plain", 2), ("a \"b", 3), ("counted", 1), ("sqlite_sequence", 1), ("words_content", 1)];
         for (name, count) in expected {
             assert_eq!(counts[name], count, "{name}");

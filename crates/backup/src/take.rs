@@ -1,6 +1,6 @@
 //! Takes a restore point: one held read transaction, a verified copy, an atomic publication.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,11 @@ use crate::pages::{Deadline, Limits};
 use crate::prune::Pruned;
 use crate::repository::partial;
 use crate::source::{self, Snapshot};
-use crate::verify::{self, Check};
+use crate::verify::{self, Check, Checked};
+use crate::versions::Versions;
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, confirm, copy, durable, stored, suspicion, wal,
+    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, confirm, copy, durable, identity,
+    stored, suspicion, wal,
 };
 
 /// What to take and how.
@@ -22,6 +24,8 @@ use crate::{
 pub struct Request {
     /// The live database.
     pub database: PathBuf,
+    /// What it is called in the repository, if not by its path.
+    pub name: Option<String>,
     /// How thoroughly SQLite checks the copy.
     pub check: Check,
     /// Whether a database that has not changed since its newest restore point confirms that one, instead of being copied.
@@ -40,7 +44,7 @@ impl Request {
     pub fn new(database: impl Into<PathBuf>) -> Self {
         let deadline = Duration::from_secs(600);
         let (check, wal_growth_max) = (Check::default(), 1 << 30);
-        Self { database: database.into(), check, confirm: true, compress: None, deadline, wal_growth_max }
+        Self { database: database.into(), name: None, check, confirm: true, compress: None, deadline, wal_growth_max }
     }
 }
 
@@ -67,15 +71,19 @@ pub struct Taken {
 pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
     let deadline = Deadline { began: Instant::now(), limit: request.deadline };
     let snapshot = source::begin(&request.database, request.deadline)?;
+    let earlier = writer.repository().manifests()?;
+    let source = recognize(request, &snapshot, &earlier)?;
+    let identity = identity::of(snapshot.content.lineage.as_ref(), Some(&source));
     let wal = wal::Bound::new(&request.database, request.wal_growth_max)?;
     let limits = Limits { deadline, wal: Some(&wal) };
     if request.confirm
-        && let Some(restore_point) = confirm::newest(writer, &snapshot, &request.database, request.check, limits)?
+        && let Some(newest) = earlier.iter().rfind(|manifest| manifest.identity() == identity)
+        && let Some(restore_point) = confirm::newest(writer, newest, (&snapshot, &source), request, limits)?
     {
         return Ok(Taken { restore_point, confirmed: true, pruned: None });
     }
     let name = writer.free_name(snapshot.created_at)?;
-    let published = copy_and_publish(writer, request, snapshot, &name, limits, report);
+    let published = copy_and_publish((writer, &earlier), request, (snapshot, source), &name, limits, report);
     if published.is_err()
         && let Err(error) = writer.discard(&name)
     {
@@ -85,17 +93,26 @@ pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress))
     published.map(|restore_point| Taken { restore_point, confirmed: false, pruned: None })
 }
 
+/// Whose the snapshot is.
+fn recognize(request: &Request, snapshot: &Snapshot, earlier: &[Manifest]) -> Result<Source, Error> {
+    let source = Source::of(&request.database, request.name.as_deref())?;
+    match &snapshot.content.lineage {
+        Some(_) => Ok(source),
+        None => source.recognized(earlier, &snapshot.connection),
+    }
+}
+
 fn copy_and_publish(
-    writer: &Writer,
+    (writer, earlier): (&Writer, &[Manifest]),
     request: &Request,
-    snapshot: Snapshot,
+    (snapshot, source): (Snapshot, Source),
     name: &Name,
     limits: Limits<'_>,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
     let target = partial(&writer.repository().database(name));
     durable::create_like(&request.database, &target)?;
-    let Snapshot { connection, created_at, content, has_rows } = snapshot;
+    let Snapshot { connection, created_at, content, holdings, change_counter } = snapshot;
     let digests = copy::pages((&connection, &request.database), &target, limits, report)?;
     // The source's transaction ends here: verifying must not let its WAL grow.
     drop(connection);
@@ -107,6 +124,7 @@ fn copy_and_publish(
         created_at,
         verified_at: created_at,
         confirmed_at: None,
+        confirmed_ahead_at: None,
         size_bytes: fs::metadata(&target).map_err(Error::io("look at", &target))?.len(),
         page_size: content.page_size,
         page_count: content.page_count,
@@ -114,39 +132,61 @@ fn copy_and_publish(
         content_blake3: Some(digests.content),
         compressed: None,
         lineage: content.lineage,
+        source: Some(source),
+        change_counter: Some(change_counter),
+        tables: holdings.tables,
         high_water: content.high_water,
-        has_rows: Some(has_rows),
+        has_rows: Some(holdings.has_rows),
+        checked: None,
         suspicions: Vec::new(),
+        restored_from: None,
+        trusted_at: None,
         sqlite_version: rusqlite::version().to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         durations: Durations { copy_seconds: (copied - limits.deadline.began).as_secs_f64(), verify_seconds: 0.0 },
     };
-    durable::sync_while(&target, || {
-        verify::structure(&target, &manifest, request.check).map_err(|error| blame(&request.database, error))
-    })?;
+    let checked = check(&target, &manifest, request)?;
+    if request.check != Check::None
+        && let Some(warning) = checked.warning()
+    {
+        tracing::warn!(%name, "taken with all its rows, but {warning}");
+    }
+    manifest.checked = Some(checked);
     if let Some(level) = request.compress {
         let [_, compressed] = writer.repository().stored_files(name).map(|file| partial(&file));
         manifest.compressed = Some(stored::compress(&target, &compressed, &manifest, level)?);
         durable::remove(&target)?;
     }
-    manifest.suspicions = suspicions(writer, &manifest)?;
+    manifest.restored_from = writer.repository().restored(&manifest, earlier);
+    manifest.suspicions = suspicions(&manifest, earlier);
     manifest.verified_at = source::now();
     manifest.durations.verify_seconds = copied.elapsed().as_secs_f64();
     writer.publish(&manifest)?;
     Ok(manifest)
 }
 
+/// Lets SQLite check the copy while it is brought to disk.
+fn check(copy: &Path, manifest: &Manifest, request: &Request) -> Result<Checked, Error> {
+    let fails = |error| Error::io("write", copy)(error);
+    let file = File::options().read(true).write(true).open(copy).map_err(fails)?;
+    let hidden = Versions::hide(&file).map_err(fails)?;
+    let checked = durable::sync_while(copy, || {
+        verify::own_copy(copy, manifest, request.check).map_err(|error| blame(&request.database, error))
+    })?;
+    hidden.map_or(Ok(()), |versions| versions.put_back(&file)).map_err(fails)?;
+    Ok(checked)
+}
+
 /// What is suspect about the restore point to publish, which is logged too.
-fn suspicions(writer: &Writer, manifest: &Manifest) -> Result<Vec<Suspicion>, Error> {
-    let earlier = writer.repository().manifests()?;
+fn suspicions(manifest: &Manifest, earlier: &[Manifest]) -> Vec<Suspicion> {
     if earlier.is_empty() && manifest.has_rows == Some(false) {
         tracing::info!("the first restore point of this repository holds no rows");
     }
-    let suspicions = suspicion::of(manifest, &earlier);
+    let suspicions = suspicion::of(manifest, earlier);
     for suspicion in &suspicions {
         tracing::warn!(name = %manifest.name, "suspect, {suspicion}");
     }
-    Ok(suspicions)
+    suspicions
 }
 
 /// A fresh copy that fails its check was copied from a damaged source.
@@ -155,7 +195,8 @@ fn blame(database: &Path, error: Error) -> Error {
         Error::Damaged { reason, .. } => Error::Source {
             path: database.to_owned(),
             reason: format!(
-                "its copy is damaged, so it is too ({reason}); restore an older point, or copy it all the same with --check none"
+                "its copy is damaged, so it is too ({reason}); to keep what is there all the same, copy it with --check \
+                 none, and to go on with an older state, restore one by its name: see backup list"
             ),
         },
         other => other,

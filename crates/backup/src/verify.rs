@@ -4,37 +4,34 @@ use std::io::Write;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
-use serde::{Deserialize, Serialize};
 
+pub use crate::checked::{Check, Checked, Verdict};
+use crate::checked::{Outcome, look};
 use crate::content::{self, Content};
 use crate::{Error, Manifest, Repository, State, stored};
 
-/// How thoroughly SQLite looks at a copy, beyond the digest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// Not at all.
-    None,
-    /// `quick_check`: every page, without comparing indexes with their tables.
-    #[default]
-    Quick,
-    /// `integrity_check`: all of it.
-    Full,
+/// Compares the bytes of a restore point with the digest in its manifest.
+///
+/// # Errors
+/// [`Error::Damaged`] with what was expected and found.
+pub fn digest(repository: &Repository, manifest: &Manifest) -> Result<(), Error> {
+    stored::read(&repository.stored_file(manifest), manifest, |_| Ok(()))
 }
 
-/// Compares the files of a restore point with its manifest: size, digest, structure, recovery point.
+/// Compares the files of a restore point with its manifest: size, digest, structure, recovery point. SQLite looks at it as
+/// it did when it was taken, unless something else is asked for.
 ///
 /// # Errors
 /// [`Error::Damaged`] with what was expected and found; [`Error::Io`] if the file cannot be read.
-pub fn restore_point(repository: &Repository, manifest: &Manifest, check: Check) -> Result<(), Error> {
-    let path = repository.stored_file(manifest);
+pub fn restore_point(repository: &Repository, manifest: &Manifest, check: Option<Check>) -> Result<Checked, Error> {
+    let (path, check) = (repository.stored_file(manifest), manifest.check(check));
     if manifest.compressed.is_none() {
         stored::read(&path, manifest, |_| Ok(()))?;
         return structure(&path, manifest, check);
     }
     // Every bit of the database is compared with its digest; only SQLite needs it as a file.
     if check == Check::None {
-        return stored::read(&path, manifest, |_| Ok(()));
+        return digest(repository, manifest).map(|()| Checked::not());
     }
     let directory = std::env::temp_dir();
     let fails = |error| Error::io("unpack a restore point in", &directory)(error);
@@ -55,7 +52,7 @@ pub(crate) fn blame(restore_point: &Path, error: Error) -> Error {
 ///
 /// # Errors
 /// [`Error::Damaged`] with the reason of the state.
-pub fn entry(repository: &Repository, entry: &crate::Entry, check: Check) -> Result<(), Error> {
+pub fn entry(repository: &Repository, entry: &crate::Entry, check: Option<Check>) -> Result<Checked, Error> {
     match &entry.state {
         State::Complete { manifest } => restore_point(repository, manifest, check),
         State::Incomplete { reason } => Err(Error::damaged(&repository.database(&entry.name), reason)),
@@ -70,18 +67,40 @@ pub(crate) fn file_digest(path: &Path, manifest: &Manifest, found: &str) -> Resu
     expect(path, "BLAKE3", &manifest.stored_blake3(), &found)
 }
 
-/// Opens a file that nobody writes and compares its content with the manifest.
-pub(crate) fn structure(path: &Path, manifest: &Manifest, check: Check) -> Result<(), Error> {
+/// Opens a file that nobody writes, compares its content with the manifest, and lets SQLite check it.
+pub(crate) fn structure(path: &Path, manifest: &Manifest, check: Check) -> Result<Checked, Error> {
+    let connection = content::open_immutable(path).map_err(|error| damage(path, error))?;
+    let checked = content_of(&connection, path, manifest, check)?;
+    // What was found in these bytes when they were taken is still in them.
+    let known = manifest.checked.as_ref().filter(|known| known.check != Check::None && known.verdict != Verdict::Sound);
+    Ok(match known {
+        Some(known) if checked.verdict == Verdict::Sound => known.clone(),
+        _ => checked,
+    })
+}
+
+/// The same of a copy that nobody else knows of yet, and more: SQLite knows the CHECKs of a database that it could write, and
+/// of no other. Its header must say that it is not in WAL mode, or files would appear beside it.
+pub(crate) fn own_copy(path: &Path, manifest: &Manifest, check: Check) -> Result<Checked, Error> {
+    let connection = content::open_alone(path).map_err(|error| damage(path, error))?;
+    content_of(&connection, path, manifest, check)
+}
+
+fn content_of(connection: &Connection, path: &Path, manifest: &Manifest, check: Check) -> Result<Checked, Error> {
     let damage = |error| damage(path, error);
-    let connection = content::open_immutable(path).map_err(damage)?;
-    let found = Content::read(&connection).map_err(damage)?;
+    let found = Content::read(connection).map_err(damage)?;
     expect(path, "page size", &manifest.page_size, &found.page_size)?;
     expect(path, "page count", &manifest.page_count, &found.page_count)?;
     expect(path, "lineage", &manifest.lineage, &found.lineage)?;
     expect(path, "high-water marks", &manifest.high_water, &found.high_water)?;
-    match integrity(&connection, check).map_err(damage)? {
-        None => Ok(()),
-        Some(fault) => Err(Error::damaged(path, format!("SQLite's check expected ok, found {fault:?}"))),
+    unless_damaged(path, look(connection, check).map_err(damage)?)
+}
+
+/// What SQLite said, unless it is that the file is damaged.
+pub(crate) fn unless_damaged(path: &Path, outcome: Outcome) -> Result<Checked, Error> {
+    match outcome {
+        Outcome::Checked(checked) => Ok(checked),
+        Outcome::Damaged(fault) => Err(Error::damaged(path, format!("SQLite's check expected ok, found {fault:?}"))),
     }
 }
 
@@ -91,17 +110,6 @@ pub(crate) fn damage(path: &Path, error: rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::damaged(path, error.to_string()),
         _ => Error::sqlite("read", path)(error),
     }
-}
-
-/// The first fault that SQLite finds.
-pub(crate) fn integrity(connection: &Connection, check: Check) -> rusqlite::Result<Option<String>> {
-    let pragma = match check {
-        Check::None => return Ok(None),
-        Check::Quick => "PRAGMA quick_check(1)",
-        Check::Full => "PRAGMA integrity_check(1)",
-    };
-    let answer: String = connection.query_row(pragma, [], |row| row.get(0))?;
-    Ok((answer != "ok").then_some(answer))
 }
 
 pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::manifest::SEQUENCE_MAX;
 use crate::repository::{exists, partial};
-use crate::{Error, Manifest, Name, Repository, durable, self_digest};
+use crate::{Error, Manifest, Name, Repository, durable, self_digest, source};
 
 /// How often a lock is asked for again: the kernel offers no wait with a limit.
 const POLL: Duration = Duration::from_millis(20);
@@ -111,6 +111,16 @@ impl Writer {
         durable::replace(&description, &bytes)
     }
 
+    /// Remembers that somebody said of a restore point that it is right, and gives what its manifest says now.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn trust(&self, manifest: Manifest) -> Result<Manifest, Error> {
+        let trusted = Manifest { trusted_at: Some(source::now()), ..manifest };
+        self.describe(&trusted)?;
+        Ok(trusted)
+    }
+
     /// Removes a restore point. It is gone with the first rename; the rest can be swept later.
     pub(crate) fn remove(&self, manifest: &Manifest) -> Result<(), Error> {
         let stored = self.repository.stored_file(manifest);
@@ -144,6 +154,9 @@ impl Writer {
     }
 
     fn sweep(&self) -> Result<(), Error> {
+        for record in [crate::rehearsal::FILE, crate::restore::RECORD] {
+            durable::remove(&partial(&self.repository.path().join(record)))?;
+        }
         for name in self.repository.names()? {
             let part_of_manifest = partial(&self.repository.manifest(&name));
             let [plain, compressed] = self.repository.stored_files(&name);

@@ -145,7 +145,7 @@ fn facts(contents: Option<&Contents>, newest: Option<&Newest>, texts: &Texts) ->
     let rehearsed = contents.and_then(|contents| contents.rehearsed_seconds).map(|seconds| duration(seconds as f64));
     html! {
         dl.facts {
-            div { dt { (texts.age) } dd #age { (or_unknown(newest.map(|newest| duration(newest.age_seconds as f64)))) } }
+            div { dt { (texts.age) } dd #age { (or_unknown(newest.and_then(|newest| newest.age_seconds).map(|age| duration(age as f64)))) } }
             div { dt { (texts.file) } dd #file { (or_unknown(newest.map(|newest| &newest.file))) } }
             div { dt { (texts.rehearsed) } dd #rehearsed { (or_unknown(rehearsed)) } }
             div { dt { (texts.count) } dd #count { (or_unknown(contents.map(|contents| contents.count))) } }

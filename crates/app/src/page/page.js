@@ -47,7 +47,7 @@ function showContents(contents) {
   write("count", contents.count);
   write("exposed-seconds", contents.exposed_seconds === null ? "–" : duration(contents.exposed_seconds));
   write("exposed-messages", orUnknown(contents.exposed_messages));
-  write("age", newest ? duration(newest.age_seconds) : "–");
+  write("age", newest && newest.age_seconds !== null ? duration(newest.age_seconds) : "–");
   write("file", newest ? newest.file : "–");
   write("rehearsed", contents.rehearsed_seconds === null ? "–" : duration(contents.rehearsed_seconds));
   write("repository-error", contents.repository_error ?? "");

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use backup::verify::Verdict;
 use prometheus_client::encoding::{EncodeGaugeValue, text};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
@@ -66,8 +67,19 @@ fn restore_points(now: &mut Registry, protection: &Protection) {
     let readable = u32::from(protection.repository_error.is_none());
     gauge(now, "repository_readable", "Whether the repository of restore points can be read", readable);
     if let Some(newest) = &protection.newest {
-        let age = protection::age(newest.current_at()).as_secs_f64();
-        gauge(now, "restore_point_age_seconds", "Since the newest restore point was taken or confirmed", age);
+        if let Some(age) = protection.age {
+            let age = age.as_secs_f64();
+            gauge(now, "restore_point_age_seconds", "Since the newest restore point was taken or confirmed", age);
+        }
+        if let Some(checked) = &newest.checked {
+            let sound = u32::from(checked.verdict == Verdict::Sound);
+            gauge(
+                now,
+                "restore_point_sound",
+                "Whether SQLite could check the newest restore point and found it sound",
+                sound,
+            );
+        }
         gauge(now, "restore_point_size_bytes", "Size of the newest restore point", newest.stored_bytes());
         gauge(now, "restore_point_sequence", "Number of the newest restore point", newest.sequence);
         let suspect = u32::from(newest.is_suspect());

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use backup::Manifest;
 use backup::lineage::Lineage;
+use backup::verify::Verdict;
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -19,8 +20,13 @@ pub struct Status {
     count: i64,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     last_backup_file: Option<String>,
-    /// Since its snapshot began, or since the database was last seen to hold the same.
+    /// Since its snapshot began, or since the database was last seen to hold the same. Where a clock was ahead, since the
+    /// last time that can be believed.
     backup_age_seconds: Option<u64>,
+    /// Whether it looks like one of a lost database.
+    backup_suspect: Option<bool>,
+    /// What SQLite said of it: `sound`, `inconsistent` or `cannot-check`.
+    backup_verdict: Option<Verdict>,
     backup_sequence: Option<u64>,
     backup_size_bytes: Option<u64>,
     /// Since a restore of this database was last rehearsed and found good.
@@ -42,11 +48,13 @@ pub struct Status {
 
 /// Answers the state of the database, and of its restore points as far as the repository can be read.
 pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
-    let Protection { summary, newest, rehearsed, repository_error, exposure } = protection::look(&service).await?;
+    let Protection { summary, newest, age, rehearsed, repository_error, exposure } = protection::look(&service).await?;
     Ok(Json(Status {
         count: summary.count,
         last_backup_file: newest.as_ref().map(Manifest::stored_file),
-        backup_age_seconds: newest.as_ref().map(|newest| protection::age(newest.current_at()).as_secs()),
+        backup_age_seconds: age.map(|age| age.as_secs()),
+        backup_suspect: newest.as_ref().map(Manifest::is_suspect),
+        backup_verdict: newest.as_ref().and_then(|newest| newest.checked.as_ref()).map(|checked| checked.verdict),
         backup_sequence: newest.as_ref().map(|newest| newest.sequence),
         backup_size_bytes: newest.as_ref().map(|newest| newest.size_bytes),
         last_verified_restore_seconds: rehearsed.map(|rehearsed| protection::age(rehearsed.at).as_secs()),

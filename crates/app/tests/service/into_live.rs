@@ -27,7 +27,8 @@ fn take(place: &Place) -> Manifest {
 async fn restore(place: &Place, point: &Manifest) -> Restored {
     let (repository, database) = (repository(place), place.database());
     let choice = Choice::Name(point.name.clone());
-    let request = Request { database, choice, lineage: None, force: false, check: Check::Full };
+    let request =
+        Request { database, choice, lineage: None, source_name: None, force: false, check: Some(Check::Full) };
     let limits = Limits { wait: BOUND, hold: BOUND };
     spawn_blocking(move || restore::into_live(&repository, &request, limits, &mut |_| {})).await.unwrap().unwrap()
 }

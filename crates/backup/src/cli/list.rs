@@ -1,5 +1,7 @@
-use backup::lineage::Lineage;
-use backup::{Entry, Manifest, State, Suspicion, exit};
+use std::collections::BTreeMap;
+
+use backup::verify::{Checked, Verdict};
+use backup::{Entry, Identity, Manifest, Source, State, clock, exit};
 use clap::Args;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
@@ -44,18 +46,22 @@ fn print(entries: &[Entry]) -> anyhow::Result<()> {
             output::line(&format!("{}: {reason}", entry.name))?;
         }
     }
-    let suspicions = suspicions(entries);
-    if suspicions.is_empty() { Ok(()) } else { output::line(&suspicions.trim_fmt()) }
+    let remarks = remarks(entries, Timestamp::now());
+    if remarks.is_empty() { Ok(()) } else { output::line(&remarks.trim_fmt()) }
 }
 
-/// Why the suspect ones are.
-fn suspicions(entries: &[Entry]) -> Table {
+/// What there is to say of some, and where those without a lineage are from.
+fn remarks(entries: &[Entry], now: Timestamp) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    for manifest in entries.iter().filter_map(Entry::manifest) {
-        let row = |suspicion: &Suspicion| [format!("{}:", manifest.name), suspicion.to_string()];
-        table.add_rows(manifest.suspicions.iter().map(row));
+    let manifests = || entries.iter().filter_map(Entry::manifest);
+    for manifest in manifests() {
+        table.add_rows(remarks_on(manifest, now).into_iter().map(|remark| [format!("{}:", manifest.name), remark]));
     }
+    // What was last seen of each.
+    let sources = manifests().filter_map(|manifest| Some((manifest.identity(), manifest.source.as_ref()?)));
+    let sources: BTreeMap<Identity, &Source> = sources.filter(|(_, source)| source.id.is_some()).collect();
+    table.add_rows(sources.iter().map(|(identity, source)| [format!("{}:", identity.short()), source.label()]));
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, u16::from(index == 0)));
         if index == 0 {
@@ -63,6 +69,19 @@ fn suspicions(entries: &[Entry]) -> Table {
         }
     }
     table
+}
+
+fn remarks_on(manifest: &Manifest, now: Timestamp) -> Vec<String> {
+    let mut remarks: Vec<String> = manifest.suspicions.iter().map(ToString::to_string).collect();
+    if let Some(at) = manifest.trusted_at.filter(|_| !remarks.is_empty()) {
+        remarks.push(format!("trusted all the same, as somebody said at {at:.0}"));
+    }
+    remarks.extend(manifest.checked.as_ref().and_then(Checked::warning));
+    if clock::is_ahead(manifest.created_at, now) {
+        remarks
+            .push(format!("dated {:.0}, which is not yet: the clock was wrong then, or is now", manifest.created_at));
+    }
+    remarks
 }
 
 /// At most 80 columns wide, so the creation time leaves the year to the name.
@@ -90,9 +109,24 @@ fn complete(manifest: &Manifest, now: Timestamp) -> [String; 7] {
         manifest.sequence.to_string(),
         manifest.name.to_string(),
         manifest.created_at.strftime("%m-%d %H:%M:%S").to_string(),
-        output::age(manifest.current_at(), now),
+        age(manifest.current_at(now), now),
         output::size(manifest.stored_bytes()),
-        manifest.lineage.as_ref().map_or("none", Lineage::short).to_owned(),
-        if manifest.is_suspect() { "suspect" } else { "complete" }.to_owned(),
+        manifest.identity().short().to_owned(),
+        state(manifest).to_owned(),
     ]
+}
+
+/// No age is true of what lies in the future.
+fn age(then: Timestamp, now: Timestamp) -> String {
+    if clock::is_ahead(then, now) { "?".to_owned() } else { output::age(then, now) }
+}
+
+/// In one word, the worst first.
+fn state(manifest: &Manifest) -> &'static str {
+    match manifest.checked.as_ref().map(|checked| checked.verdict) {
+        _ if manifest.is_suspect() => "suspect",
+        Some(Verdict::Inconsistent) => "inconsistent",
+        Some(Verdict::CannotCheck) => "unchecked",
+        Some(Verdict::Sound) | None => "complete",
+    }
 }

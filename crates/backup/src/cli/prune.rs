@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use backup::lineage::Lineage;
 use backup::prune::{self, Mode, Pruned, Unprotected};
 use backup::remote::{self, Remote};
 use backup::retention::Policy;
@@ -47,7 +46,7 @@ pub struct PolicyArgs {
     /// Keep the newest of each of the last N ISO weeks (UTC) that have any
     #[arg(long, value_name = "N")]
     keep_weekly: Option<u32>,
-    /// Keep all that began within this span, such as 36h or 7d, before the newest of their lineage
+    /// Keep all that were current within this span, such as 36h or 7d, before the newest of their lineage
     #[arg(long, value_name = "DURATION", value_parser = days)]
     keep_within: Option<Duration>,
     /// Let restore points, room for two more, and what a service keeps in directories beside them, such as a journal, take
@@ -110,6 +109,7 @@ impl Prune {
             output::json(&pruned)?;
             return Ok(exit::OK);
         }
+        warn(&pruned.pruned);
         self.print(&pruned.pruned)?;
         let (verb, objects) = (if self.dry_run { "would sweep" } else { "swept" }, pruned.swept_objects);
         if objects > 0 {
@@ -139,6 +139,9 @@ pub fn size(text: &str) -> Result<u64, String> {
 /// Says what people should do something about, long before backups fail.
 pub fn warn(pruned: &Pruned) {
     pruned.unprotected.iter().for_each(nothing_good);
+    for name in &pruned.ahead {
+        tracing::warn!(%name, "its time is in the future: the clock was wrong when it was taken, or is now; no rule counts from it");
+    }
     if !pruned.for_space.is_empty() {
         let gone = pruned.for_space.len();
         tracing::warn!(
@@ -153,7 +156,7 @@ pub fn warn(pruned: &Pruned) {
 
 /// Says that a lineage has nothing good left.
 fn nothing_good(unprotected: &Unprotected) {
-    let lineage = unprotected.lineage.as_ref().map_or("none", Lineage::as_str);
+    let lineage = &unprotected.identity;
     let faults: Vec<String> = unprotected.rejected.iter().map(ToString::to_string).collect();
     tracing::warn!(lineage, "no good restore point, none of its lineage was removed: {}", faults.join("; "));
 }

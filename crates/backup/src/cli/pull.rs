@@ -1,15 +1,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use backup::presence::{self, Presence};
 use backup::remote::pull::{self, Pulled, Request, Which};
 use backup::remote::seal::Identities;
-use backup::restore::{Choice, LineageChoice};
+use backup::restore::Choice;
 use backup::{Name, exit};
 use clap::Args;
 use jiff::Timestamp;
 
 use super::remote::{RemoteArg, progress_bar, show};
-use super::{DatabaseArg, RepositoryArg, duration, output};
+use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
 
 /// Fetch restore points from a remote repository, to restore from
 #[derive(Debug, Args)]
@@ -27,9 +28,8 @@ pub struct Pull {
     /// All that are not here yet
     #[arg(long)]
     all: bool,
-    /// Of this lineage: the beginning of its id, or `none` for databases without one
-    #[arg(long, value_name = "ID")]
-    lineage: Option<LineageChoice>,
+    #[command(flatten)]
+    whose: WhoseArgs,
     /// Do nothing, and succeed, if the database exists, or there is a restore point here, or none there: for what runs
     /// before `restore --if-missing`
     #[arg(long, conflicts_with_all = ["name", "at", "all"])]
@@ -63,7 +63,9 @@ impl Pull {
             (None, None) => Which::One(Choice::Latest),
         };
         let identities = self.identity.as_deref().map(Identities::read).transpose()?.unwrap_or_default();
-        let request = Request { which, lineage: self.lineage.clone(), identities };
+        let (lineage, source_name) = (self.whose.lineage.clone(), self.whose.name.clone());
+        let database = self.database.database.clone();
+        let request = Request { which, lineage, source_name, database, identities };
         let writer = repository.writer(self.wait)?;
         let bar = progress_bar();
         let pulled = pull::run(&remote, &writer, &request, &mut |progress| show(&bar, progress));
@@ -71,13 +73,17 @@ impl Pull {
         let pulled = pulled?;
         done(&pulled, json, "")?;
         // That an older one was found is no failure, as for a restore; where all were asked for, one is missing.
-        Ok(if self.all && !pulled.rejected.is_empty() { exit::DAMAGED } else { exit::OK })
+        Ok(match &pulled {
+            pulled if self.all && !pulled.rejected.is_empty() => exit::DAMAGED,
+            pulled if !self.if_missing && !pulled.suspects.is_empty() => exit::SUSPECT,
+            _ => exit::OK,
+        })
     }
 
     /// Why there is nothing to pull for, if there is not.
     fn needless(&self, repository: &backup::Repository) -> anyhow::Result<Option<String>> {
         let database = &self.database.database;
-        if !matches!(database.try_exists(), Ok(false)) {
+        if presence::look(database)? == Presence::Database {
             return Ok(Some(format!("{} exists, nothing was pulled", database.display())));
         }
         let is_empty = repository.entries()?.is_empty();
@@ -94,7 +100,7 @@ fn done(pulled: &Pulled, json: bool, why: &str) -> anyhow::Result<u8> {
     if !why.is_empty() {
         output::line(why)?;
     }
-    for rejected in &pulled.rejected {
+    for rejected in pulled.suspects.iter().chain(&pulled.rejected) {
         output::line(&format!("passed over {rejected}"))?;
     }
     for name in &pulled.present {

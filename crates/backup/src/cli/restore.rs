@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use backup::restore::{self, Choice, Ensured, IntoLive, Limits, LineageChoice, Plan, Proof, Request};
+use backup::restore::{self, Choice, Ensured, IntoLive, Limits, Plan, Proof, Request};
 use backup::verify::Check;
-use backup::{Name, Restored, exit};
+use backup::{Name, Repository, Restored, exit};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{DatabaseArg, RepositoryArg, duration, output};
+use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
 
 /// Restore the database from the newest good restore point that fits
 #[derive(Debug, Args)]
@@ -24,9 +24,8 @@ pub struct Restore {
     /// The newest good one that began at this time or before, as 2026-11-22T18:09:35Z
     #[arg(long, value_name = "RFC3339")]
     at: Option<Timestamp>,
-    /// Of this lineage: the beginning of its id, or `none` for databases without one
-    #[arg(long, value_name = "ID")]
-    lineage: Option<LineageChoice>,
+    #[command(flatten)]
+    whose: WhoseArgs,
     /// Replace a database that exists; a safety copy of it is kept beside
     #[arg(long)]
     force: bool,
@@ -46,9 +45,9 @@ pub struct Restore {
     /// With --into-live: how long others may be kept from writing; after that nothing is changed
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m", requires = "into_live")]
     deadline: Duration,
-    /// How thoroughly SQLite checks the copy before it is put in place
-    #[arg(long, value_enum, default_value_t)]
-    check: Check,
+    /// How thoroughly SQLite checks the copy before it is put in place [default: as when it was taken]
+    #[arg(long, value_enum)]
+    check: Option<Check>,
 }
 
 impl Restore {
@@ -68,12 +67,20 @@ impl Restore {
         };
         drop(bar);
         let restored = restored?;
+        self.record(&repository, &restored);
         if json {
             output::json(&restored)?;
         } else {
             print(&restored, &self.database)?;
         }
-        Ok(exit::OK)
+        Ok(if restored.suspects.is_empty() { exit::OK } else { exit::SUSPECT })
+    }
+
+    /// The restore is done, whether or not it can be remembered.
+    fn record(&self, repository: &Repository, restored: &Restored) {
+        if let Err(error) = repository.record_restore(&restored.restore_point, &self.database.database) {
+            tracing::warn!("the restore is not on record, so that the next take may call it suspect: {error}");
+        }
     }
 
     fn limits(&self) -> Option<Limits> {
@@ -96,12 +103,15 @@ impl Restore {
         let ensured = restore::if_missing(&repository, &self.request(), &mut |progress| bar.show(progress));
         drop(bar);
         let ensured = ensured?;
+        if let Ensured::Restored(restored) = &ensured {
+            self.record(&repository, restored);
+        }
         let (database, directory) = (self.database.database.display(), repository.path().display());
         match &ensured {
             _ if json => output::json(&ensured)?,
             Ensured::Present => output::line(&format!("{database} exists, nothing was restored"))?,
             Ensured::NothingToRestore => {
-                output::line(&format!("{database} is missing, but {directory} holds no restore point: a first start"))?;
+                output::line(&format!("{database} holds nothing, and {directory} no restore point: a first start"))?;
             }
             Ensured::Restored(restored) => print(restored, &self.database)?,
         }
@@ -117,7 +127,8 @@ impl Restore {
         Request {
             database: self.database.database.clone(),
             choice,
-            lineage: self.lineage.clone(),
+            lineage: self.whose.lineage.clone(),
+            source_name: self.whose.name.clone(),
             force: self.force,
             check: self.check,
         }
@@ -125,9 +136,9 @@ impl Restore {
 }
 
 fn print(restored: &Restored, database: &DatabaseArg) -> anyhow::Result<()> {
-    let Restored { restore_point, rejected, safety_copy, bytes, seconds, live } = restored;
+    let Restored { restore_point, rejected, suspects, safety_copy, bytes, seconds, live, .. } = restored;
     let (name, created_at) = (&restore_point.name, restore_point.created_at);
-    for rejected in rejected {
+    for rejected in suspects.iter().chain(rejected) {
         output::line(&format!("passed over {rejected}"))?;
     }
     let (path, size) = (database.database.display(), output::size(*bytes));
@@ -139,10 +150,10 @@ fn print(restored: &Restored, database: &DatabaseArg) -> anyhow::Result<()> {
 }
 
 fn print_plan(
-    Plan { restore_point, rejected, database, replaces, free_bytes }: &Plan,
+    Plan { restore_point, rejected, suspects, database, replaces, free_bytes }: &Plan,
     live: bool,
 ) -> anyhow::Result<()> {
-    for rejected in rejected {
+    for rejected in suspects.iter().chain(rejected) {
         output::line(&format!("would pass over {rejected}"))?;
     }
     let (path, name, created_at) = (database.display(), &restore_point.name, restore_point.created_at);

@@ -17,6 +17,10 @@ pub struct Take {
     database: DatabaseArg,
     #[command(flatten)]
     repository: RepositoryArg,
+    /// What to call the database in the repository [default: the name it had there before]. By it, or else by its path,
+    /// one without a lineage is known again
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// How thoroughly SQLite checks the copy
     #[arg(long, value_enum, default_value_t)]
     check: Check,
@@ -47,6 +51,7 @@ impl Take {
         let writer = self.repository.open().writer(self.wait)?;
         let request = take::Request {
             database: self.database.database.clone(),
+            name: self.name.clone(),
             check: self.check,
             confirm: !self.copy_unchanged,
             compress: self.compress,
@@ -92,7 +97,14 @@ fn print(taken: &Taken, json: bool) -> anyhow::Result<u8> {
         true => format!("confirmed {name} (sequence {sequence}): nothing has changed since"),
         false => format!("took {name} (sequence {sequence}, {size}) in {seconds:.2} s"),
     })?;
-    taken.restore_point.suspicions.iter().try_for_each(|suspicion| output::line(&format!("suspect, {suspicion}")))?;
+    if taken.restore_point.is_suspect() {
+        taken
+            .restore_point
+            .suspicions
+            .iter()
+            .try_for_each(|suspicion| output::line(&format!("suspect, {suspicion}")))?;
+        output::line(&format!("if it is right all the same, say so once: backup trust {name}"))?;
+    }
     let removed = taken.pruned.iter().flat_map(|pruned| &pruned.removed);
     removed.into_iter().try_for_each(|name| output::line(&format!("removed {name}")))?;
     Ok(code)

@@ -3,9 +3,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use backup::lineage::Lineage;
-use backup::verify::{self, Check};
-use backup::{Entry, Error, Name, Rehearsal, Repository, exit, opaque};
+use backup::verify::{self, Check, Checked};
+use backup::{Entry, Error, Identity, Name, Rehearsal, Repository, exit, opaque};
 use clap::Args;
 
 use super::{RepositoryArg, duration, output};
@@ -21,9 +20,9 @@ pub struct Verify {
     /// All of them, the incomplete ones too
     #[arg(long)]
     all: bool,
-    /// How thoroughly SQLite checks each, beyond its digest
-    #[arg(long, value_enum, default_value_t)]
-    check: Check,
+    /// How thoroughly SQLite checks each, beyond its digest [default: as when it was taken]
+    #[arg(long, value_enum)]
+    check: Option<Check>,
     /// Rehearse the restore of each: restore it to a scratch directory, check it fully, open it, read every row
     #[arg(long)]
     deep: bool,
@@ -45,6 +44,8 @@ struct Verdict {
     good: bool,
     /// What is wrong with it.
     reason: Option<String>,
+    /// What SQLite said of it, if it is good.
+    checked: Option<Checked>,
     /// What a restore of it proved, if one was rehearsed.
     rehearsal: Option<Rehearsal>,
 }
@@ -55,17 +56,17 @@ impl Verify {
         let entries = self.choose(repository.entries()?)?;
         let mut verdicts = Vec::new();
         for entry in entries {
-            let (reason, rehearsal) = match self.verify(&repository, &entry) {
-                Ok(rehearsal) => (None, rehearsal),
+            let (reason, checked, rehearsal) = match self.verify(&repository, &entry) {
+                Ok((checked, rehearsal)) => (None, Some(checked), rehearsal),
                 // Readers take no lock, so a prune may be at work.
                 Err(_) if self.names.is_empty() && !repository.holds(&entry.name) => {
                     tracing::info!(name = %entry.name, "skipped, it was removed meanwhile");
                     continue;
                 }
-                Err(Error::Damaged { reason, .. }) => (Some(reason), None),
+                Err(Error::Damaged { reason, .. }) => (Some(reason), None, None),
                 Err(error) => return Err(error).with_context(|| format!("cannot verify {}", entry.name)),
             };
-            verdicts.push(Verdict { name: entry.name, good: reason.is_none(), reason, rehearsal });
+            verdicts.push(Verdict { name: entry.name, good: reason.is_none(), reason, checked, rehearsal });
         }
         if verdicts.is_empty() {
             return Err(Error::NoRestorePoint { reason: "all there were have been removed meanwhile".into() }.into());
@@ -86,13 +87,14 @@ impl Verify {
         Ok(if is_readable && verdicts.iter().all(|verdict| verdict.good) { exit::OK } else { exit::DAMAGED })
     }
 
-    fn verify(&self, repository: &Repository, entry: &Entry) -> Result<Option<Rehearsal>, Error> {
+    fn verify(&self, repository: &Repository, entry: &Entry) -> Result<(Checked, Option<Rehearsal>), Error> {
         match entry.manifest().filter(|_| self.deep) {
             Some(manifest) => {
                 let scratch = self.scratch.clone().unwrap_or_else(std::env::temp_dir);
-                backup::rehearse(repository, manifest, &scratch).map(Some)
+                let rehearsal = backup::rehearse(repository, manifest, &scratch)?;
+                Ok((rehearsal.checked.clone(), Some(rehearsal)))
             }
-            None => verify::entry(repository, entry, self.check).map(|()| None),
+            None => verify::entry(repository, entry, self.check).map(|checked| (checked, None)),
         }
     }
 
@@ -114,14 +116,14 @@ impl Verify {
 /// The newest of each lineage; then, since the newest restore point of somebody may be among them, the incomplete ones
 /// whose names are newer than the newest complete one.
 fn newest(entries: Vec<Entry>) -> Vec<Entry> {
-    let mut newest: BTreeMap<Option<Lineage>, Entry> = BTreeMap::new();
+    let mut newest: BTreeMap<Identity, Entry> = BTreeMap::new();
     let mut last = None;
     let mut incomplete = Vec::new();
     // The complete ones come first, oldest first: the last one of a lineage stays.
     for entry in entries {
         if let Some(manifest) = entry.manifest() {
             last = Some(entry.name.clone());
-            newest.insert(manifest.lineage.clone(), entry);
+            newest.insert(manifest.identity(), entry);
         } else if Some(&entry.name) > last.as_ref() {
             incomplete.push(entry);
         }
@@ -154,11 +156,13 @@ fn read_opaque(repository: &Repository) -> Result<bool, Error> {
 
 fn print(verdict: &Verdict) -> anyhow::Result<()> {
     let name = &verdict.name;
+    let but =
+        verdict.checked.as_ref().and_then(Checked::warning).map(|warning| format!("; {warning}")).unwrap_or_default();
     output::line(&match (&verdict.reason, &verdict.rehearsal) {
         (Some(reason), _) => format!("{name}: damaged: {reason}"),
-        (None, None) => format!("{name}: good"),
+        (None, None) => format!("{name}: good{but}"),
         (None, Some(Rehearsal { restore_seconds, tables, rows, .. })) => {
-            format!("{name}: good, restored in {restore_seconds:.2} s and read: {rows} rows of {tables} tables")
+            format!("{name}: good, restored in {restore_seconds:.2} s and read: {rows} rows of {tables} tables{but}")
         }
     })
 }

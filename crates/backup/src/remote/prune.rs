@@ -34,7 +34,12 @@ pub struct RemotePruned {
 pub fn run(remote: &Remote, policy: Policy, mode: Mode) -> Result<RemotePruned, Error> {
     remote.runtime.block_on(async {
         let there = listing::read(remote).await?;
-        let pruned = plan(policy, &there.manifests(), &mut Verdicts { look: |_: &_| Ok(()), known: BTreeMap::new() })?;
+        let pruned = plan(
+            policy,
+            &there.manifests(),
+            Timestamp::now(),
+            &mut Verdicts { look: |_: &_| Ok(()), known: BTreeMap::new() },
+        )?;
         let leftovers = leftovers(&there);
         let staged = staged::leftovers(remote, SystemTime::now() - LEFTOVER)?;
         let swept_objects = leftovers.len() + staged.len();

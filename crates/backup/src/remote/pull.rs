@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
 use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +15,10 @@ use super::listing::{self, Listing};
 use super::seal::Identities;
 use super::{PARALLEL, Progress, Remote};
 use crate::repository::partial;
-use crate::restore::choose::candidates;
+use crate::restore::choose::{Candidates, Wanted, candidates};
 use crate::restore::{Choice, LineageChoice};
-use crate::verify::{self, Check};
-use crate::{Error, Manifest, Name, Rejected, State, Writer, durable, stored};
+use crate::{Error, Manifest, Name, Rejected, State, Writer};
+use crate::{clock, durable, identity, stored, verify};
 
 /// What to pull, and with whose keys.
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub struct Request {
     pub which: Which,
     /// Of which lineage; needed only if there are several.
     pub lineage: Option<LineageChoice>,
+    /// Of the source that was given this name.
+    pub source_name: Option<String>,
+    /// The database that they are for, which decides between several without a lineage.
+    pub database: PathBuf,
     /// For those that are encrypted.
     pub identities: Identities,
 }
@@ -48,6 +53,9 @@ pub struct Pulled {
     pub present: Vec<Name>,
     /// Those that are damaged there, and were passed over.
     pub rejected: Vec<Rejected>,
+    /// Those that are suspect and newer than what was pulled, and were passed over.
+    #[serde(default)]
+    pub suspects: Vec<Rejected>,
 }
 
 /// Pulls into the repository of `writer`. What is in it stays; one that is damaged is replaced.
@@ -65,8 +73,10 @@ pub fn run(
 ) -> Result<Pulled, Error> {
     remote.runtime.block_on(async {
         let there = listing::read(remote).await?;
-        let mut pulled = Pulled::default();
-        for manifest in choose(&there, &request.which, request.lineage.as_ref())? {
+        let Candidates { best_first, suspects } = choose(&there, request)?;
+        suspects.iter().for_each(|suspect| tracing::warn!(name = %suspect.name, "passed over, {}", suspect.reason));
+        let mut pulled = Pulled { suspects, ..Pulled::default() };
+        for manifest in best_first {
             match one((remote, writer), request, &manifest, &there, report).await {
                 Ok(true) => pulled.pulled.push(manifest.name),
                 Ok(false) => pulled.present.push(manifest.name),
@@ -89,13 +99,26 @@ pub fn run(
 }
 
 /// The restore points to try.
-fn choose(there: &Listing, which: &Which, lineage: Option<&LineageChoice>) -> Result<Vec<Manifest>, Error> {
-    let entries = there.entries();
-    match (which, lineage, there.manifests()) {
-        (Which::One(choice), ..) => candidates(&entries, choice, lineage),
-        (Which::All, None, all) if !all.is_empty() => Ok(all),
-        // Oldest first, as above.
-        (Which::All, ..) => Ok(candidates(&entries, &Choice::Latest, lineage)?.into_iter().rev().collect()),
+fn choose(there: &Listing, request: &Request) -> Result<Candidates, Error> {
+    let path = identity::path_of(&request.database).ok();
+    let wanted = |choice| Wanted {
+        source_name: request.source_name.as_deref(),
+        path: path.as_deref(),
+        ..Wanted::new(choice, request.lineage.as_ref())
+    };
+    match &request.which {
+        Which::One(choice) => candidates(&there.entries(), &wanted(choice)),
+        Which::All => {
+            let wanted = wanted(&Choice::Latest);
+            // Oldest first, as they were taken.
+            let all: Vec<Manifest> =
+                there.manifests().into_iter().filter(|manifest| wanted.matches(manifest)).collect();
+            if all.is_empty() {
+                candidates(&there.entries(), &wanted)
+            } else {
+                Ok(Candidates { best_first: all, ..Candidates::default() })
+            }
+        }
     }
 }
 
@@ -134,7 +157,7 @@ fn is_here(writer: &Writer, manifest: &Manifest) -> Result<bool, Error> {
                 manifest.blake3, local.blake3
             ),
         }),
-        Some(State::Complete { manifest: local }) => match verify::restore_point(repository, &local, Check::None) {
+        Some(State::Complete { manifest: local }) => match verify::digest(repository, &local) {
             Ok(()) => Ok(true),
             Err(Error::Damaged { reason, .. }) => {
                 tracing::warn!(name = %manifest.name, "damaged here, pulled again: {reason}");
@@ -148,8 +171,11 @@ fn is_here(writer: &Writer, manifest: &Manifest) -> Result<bool, Error> {
 
 /// The order is by sequence: what is older must not come out newest.
 fn expect_in_order(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
+    // What a clock that was ahead said of its time says nothing.
+    let now = Timestamp::now();
     let younger = writer.repository().manifests()?.into_iter().find(|local| {
-        local.lineage == manifest.lineage
+        local.identity() == manifest.identity()
+            && !clock::is_ahead(local.created_at, now)
             && local.created_at > manifest.created_at
             && local.sequence <= manifest.sequence
     });

@@ -15,10 +15,9 @@ use super::layout::{self, Encryption, PIECE_BYTES, Piece, RemoteManifest, Stored
 use super::listing::{self, Found, Listing};
 use super::seal::{self, Recipient};
 use super::{PARALLEL, Progress, Remote, sequence};
-use crate::lineage::Lineage;
 use crate::restore::Choice;
-use crate::restore::choose::candidates;
-use crate::{Error, Manifest, Name, Rejected, Repository, self_digest, verify};
+use crate::restore::choose::{Wanted, candidates};
+use crate::{Error, Identity, Manifest, Name, Rejected, Repository, self_digest, verify};
 
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
@@ -96,7 +95,7 @@ pub fn run(
 fn choose(repository: &Repository, which: &Which) -> Result<Vec<Vec<Manifest>>, Error> {
     let entries = repository.entries()?;
     if let Which::Name(name) = which {
-        return Ok(vec![candidates(&entries, &Choice::Name(name.clone()), None)?]);
+        return Ok(vec![candidates(&entries, &Wanted::new(&Choice::Name(name.clone()), None))?.best_first]);
     }
     let manifests = entries.iter().filter_map(|entry| entry.manifest().cloned());
     let chosen: Vec<Vec<Manifest>> = match which {
@@ -111,9 +110,9 @@ fn choose(repository: &Repository, which: &Which) -> Result<Vec<Vec<Manifest>>, 
 }
 
 fn newest_first(manifests: impl DoubleEndedIterator<Item = Manifest>) -> Vec<Vec<Manifest>> {
-    let mut lineages: BTreeMap<Option<Lineage>, Vec<Manifest>> = BTreeMap::new();
-    manifests.rev().for_each(|manifest| lineages.entry(manifest.lineage.clone()).or_default().push(manifest));
-    lineages.into_values().collect()
+    let mut identities: BTreeMap<Identity, Vec<Manifest>> = BTreeMap::new();
+    manifests.rev().for_each(|manifest| identities.entry(manifest.identity()).or_default().push(manifest));
+    identities.into_values().collect()
 }
 
 async fn first_good(
@@ -170,7 +169,7 @@ async fn one(
     let encryption = (!recipients.is_empty()).then_some(Encryption::Age);
     let stored = Stored { folder, encryption, pieces };
     confirm_sizes(remote, &stored).await?;
-    let manifest = Manifest { sequence: sequence::of(local, &there.manifests()), ..local.clone() };
+    let manifest = Manifest { sequence: sequence::of(local, &there.manifests(), Timestamp::now()), ..local.clone() };
     let described = RemoteManifest { manifest, remote: stored };
     let mode = found.map_or(PutMode::Create, |found| PutMode::Update(found.version.clone()));
     publish(remote, &described, mode).await?;
@@ -179,12 +178,14 @@ async fn one(
     Ok(Some(Sent { name: local.name.clone(), bytes, sent_bytes }))
 }
 
-/// Hands on that the database was seen unchanged, later than is known there.
+/// Hands on that the database was seen unchanged, later than is known there, and that somebody said it is right.
 async fn confirm(remote: &Remote, local: &Manifest, read: &RemoteManifest, found: &Found) -> Result<(), Error> {
-    if local.confirmed_at <= read.manifest.confirmed_at {
+    let (now, there) = (Timestamp::now(), &read.manifest);
+    if local.current_at(now) <= there.current_at(now) && local.trusted_at == there.trusted_at {
         return Ok(());
     }
-    let manifest = Manifest { confirmed_at: local.confirmed_at, ..read.manifest.clone() };
+    let Manifest { confirmed_at, confirmed_ahead_at, trusted_at, .. } = *local;
+    let manifest = Manifest { confirmed_at, confirmed_ahead_at, trusted_at, ..there.clone() };
     let described = RemoteManifest { manifest, remote: read.remote.clone() };
     publish(remote, &described, PutMode::Update(found.version.clone())).await
 }

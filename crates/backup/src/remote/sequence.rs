@@ -1,16 +1,22 @@
 //! Where in the order of a remote repository a restore point belongs.
 
-use crate::Manifest;
+use jiff::Timestamp;
+
+use crate::{Manifest, clock};
 
 /// The sequence number for `local` beside those `there`.
 ///
 /// It is its own, unless its repository began to count anew (its volume was lost while the database lived): a restore
 /// point that is younger than one of its lineage must not come before it, or a pull would fetch the older one and a
-/// prune remove the younger.
-pub(super) fn of(local: &Manifest, there: &[Manifest]) -> u64 {
-    let is_overtaken = there.iter().any(|other| {
-        other.lineage == local.lineage && other.created_at < local.created_at && other.sequence >= local.sequence
-    });
+/// prune remove the younger. Of a clock that was ahead, nothing is concluded.
+pub(super) fn of(local: &Manifest, there: &[Manifest], now: Timestamp) -> u64 {
+    let is_younger_for_sure = !clock::is_ahead(local.created_at, now);
+    let is_overtaken = is_younger_for_sure
+        && there.iter().any(|other| {
+            other.identity() == local.identity()
+                && other.created_at < local.created_at
+                && other.sequence >= local.sequence
+        });
     let last = there.iter().map(|other| other.sequence).max();
     if is_overtaken { last.map_or(local.sequence, |last| last.saturating_add(1)) } else { local.sequence }
 }
@@ -33,6 +39,7 @@ mod tests {
 
     #[test]
     fn only_a_younger_one_that_would_come_before_an_older_gets_a_number_of_its_own() {
+        let now = manifest(1, 59, None).created_at;
         let there = [manifest(3, 10, Some('a')), manifest(9, 11, Some('b'))];
         for (local, expected) in [
             (manifest(4, 12, Some('a')), 4),
@@ -42,8 +49,9 @@ mod tests {
             (manifest(1, 12, Some('c')), 1),
             (manifest(1, 12, None), 1),
         ] {
-            assert_eq!(of(&local, &there), expected, "{local:?}");
+            assert_eq!(of(&local, &there, now), expected, "{local:?}");
         }
-        assert_eq!(of(&manifest(1, 1, None), &[]), 1);
+        assert_eq!(of(&manifest(1, 1, None), &[], now), 1);
+        assert_eq!(of(&manifest(1, 12, Some('a')), &there, manifest(1, 9, None).created_at), 1, "the clock was ahead");
     }
 }

@@ -14,12 +14,13 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
+use super::choose::Candidates;
 use super::temporary::{self, Temporary};
-use super::{Request, Restored, choose, fill, passed_over, replace, resolve, steps};
+use super::{Request, Restored, fill, passed_over, replace, resolve, steps};
+use crate::checked::{self, Check, Outcome};
 use crate::content::Content;
 use crate::lineage::Lineage;
 use crate::pages::{self, Deadline, Progress};
-use crate::verify::{self, Check};
 use crate::{Error, Manifest, Repository, copy, durable, source, tables};
 
 /// How often a lock is asked for again. SQLite waits for longer and longer between its tries, and would be outrun by a
@@ -78,25 +79,27 @@ pub fn into_live(
     let began = Instant::now();
     let database = resolve(&request.database)?;
     let entries = repository.entries()?;
-    let candidates = choose::candidates(&entries, &request.choice, request.lineage.as_ref())?;
+    let Candidates { best_first, suspects } = request.candidates(&entries, &database, true)?;
     let live = Live { path: &database, limits, force: request.force };
     let mut connection = live.open()?;
     // They are all of one lineage.
-    let lineage = candidates.first().and_then(|candidate| candidate.lineage.clone());
+    let lineage = best_first.first().and_then(|candidate| candidate.lineage.clone());
     live.check_lineage(&live.look(&connection)?, lineage.as_ref())?;
     let mut temporary = Temporary::create(&database)?;
-    let (restore_point, mut rejected) = fill(repository, request, candidates, &mut temporary, report)?;
+    let (restore_point, checked, mut rejected) = fill(repository, request, best_first, &mut temporary, report)?;
     rejected.extend(passed_over(&entries, &restore_point));
     live.check_page_size(&connection, &restore_point)?;
     let source = temporary.open_for_copy()?;
     let overwritten = live.overwrite(&mut connection, &source, report)?;
-    let proof = live.prove(&connection, &source, &overwritten, request.check)?;
+    let proof = live.prove(&connection, &source, &overwritten, restore_point.check(request.check))?;
     live.shrink_wal(&connection);
     let Overwritten { safety_copy, kept_high_water, locked_seconds, .. } = overwritten;
     Ok(Restored {
         bytes: restore_point.size_bytes,
         restore_point,
+        checked,
         rejected,
+        suspects,
         safety_copy: Some(safety_copy),
         seconds: began.elapsed().as_secs_f64(),
         live: Some(IntoLive { locked_seconds, kept_high_water, proof }),
@@ -267,12 +270,12 @@ impl Live<'_> {
         connection.execute_batch("BEGIN").map_err(reads())?;
         let (found, expected) = (Content::read(connection).map_err(reads())?, Content::read(source).map_err(reads())?);
         let written_since = data_version(connection).map_err(reads())? != overwritten.version;
-        let fault = verify::integrity(connection, check).map_err(reads())?;
+        let checked = checked::look(connection, check).map_err(reads())?;
         let differs = |what: &str| {
             let safety_copy = overwritten.safety_copy.display();
             Error::damaged(self.path, format!("after the restore, {what}; what was there before is in {safety_copy}"))
         };
-        if let Some(fault) = fault {
+        if let Outcome::Damaged(fault) = checked {
             return Err(differs(&format!("SQLite's check expected ok, found {fault:?}")));
         }
         if !written_since {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Limits, Request, choose, first_good, hold, live, passed_over, resolve};
+use super::choose::Candidates;
+use super::{Limits, Request, first_good, hold, live, passed_over, resolve};
 use crate::{Error, Manifest, Rejected, Repository, durable, space, verify};
 
 /// What a restore would do.
@@ -14,6 +15,9 @@ pub struct Plan {
     pub restore_point: Manifest,
     /// What fits better but is damaged, newest first.
     pub rejected: Vec<Rejected>,
+    /// What is newer but suspect, newest first.
+    #[serde(default)]
+    pub suspects: Vec<Rejected>,
     /// The database that would be restored, links followed.
     pub database: PathBuf,
     /// Whether there is one, of which a safety copy would be kept.
@@ -30,17 +34,17 @@ pub struct Plan {
 pub fn plan(repository: &Repository, request: &Request, live: Option<Limits>) -> Result<Plan, Error> {
     let database = resolve(&request.database)?;
     let entries = repository.entries()?;
-    let candidates = choose::candidates(&entries, &request.choice, request.lineage.as_ref())?;
+    let Candidates { best_first, suspects } = request.candidates(&entries, &database, live.is_some())?;
     let replaces = match live {
         Some(_) => true,
         None => hold(&database, request.force)?.is_some(),
     };
     let verify = |manifest: &Manifest| verify::restore_point(repository, manifest, request.check);
-    let (restore_point, mut rejected) = first_good(request, candidates, verify)?;
+    let (restore_point, _, mut rejected) = first_good(request, best_first, verify)?;
     rejected.extend(passed_over(&entries, &restore_point));
     if let Some(limits) = live {
         live::check(&database, limits, request.force, &restore_point)?;
     }
     let free_bytes = space::free(durable::directory_of(&database))?;
-    Ok(Plan { restore_point, rejected, database, replaces, free_bytes })
+    Ok(Plan { restore_point, rejected, suspects, database, replaces, free_bytes })
 }

@@ -2,20 +2,16 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use crate::durable::WriteBack;
 use crate::pages::Progress;
-use crate::verify::{self, Check};
-use crate::{Error, Manifest, durable, stored};
-
-/// Where the header has the versions of the file format for writing and for reading, and what they are without WAL.
-/// See <https://www.sqlite.org/fileformat.html#the_database_header>.
-const VERSIONS_AT: u64 = 18;
-const LEGACY: u8 = 1;
+use crate::verify::{self, Check, Checked};
+use crate::versions::Versions;
+use crate::{Error, Manifest, content, durable, stored};
 
 /// `<database>.restoring`. Beside a missing database, it tells that a restore was interrupted.
 pub(super) fn path(database: &Path) -> PathBuf {
@@ -52,7 +48,7 @@ impl Temporary {
         Ok(Self { path, file, kept: false })
     }
 
-    /// Copies a restore point and compares what was copied with its manifest. On disk when this returns.
+    /// Copies a restore point, compares what was copied with its manifest, and lets SQLite check it. On disk when this returns.
     ///
     /// # Errors
     /// [`Error::Damaged`] if the restore point is damaged or cannot be read; others if the destination fails.
@@ -62,7 +58,7 @@ impl Temporary {
         manifest: &Manifest,
         check: Check,
         report: &mut dyn FnMut(Progress),
-    ) -> Result<(), Error> {
+    ) -> Result<Checked, Error> {
         let metadata = fs::metadata(source);
         let metadata = metadata.map_err(|error| Error::damaged(source, format!("it cannot be read: {error}")))?;
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(Error::io("empty", &self.path))?;
@@ -84,13 +80,8 @@ impl Temporary {
 
     /// Opens it, once it is filled, to be copied into a database. It is changed so that no side file appears beside it.
     pub fn open_for_copy(&self) -> Result<Connection, Error> {
-        // SQLite would take for its own what somebody left there.
-        ["-wal", "-journal"]
-            .iter()
-            .try_for_each(|suffix| durable::remove(&durable::with_suffix(&self.path, suffix)))?;
-        self.file.write_all_at(&[LEGACY; 2], VERSIONS_AT).map_err(Error::io("write", &self.path))?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
+        Versions::hide(&self.file).map_err(Error::io("write", &self.path))?;
+        let opened = content::open_alone(&self.path).and_then(|connection| {
             connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")?;
             Ok(connection)
         });

@@ -8,18 +8,34 @@ use super::*;
 const NO_POLICY: Policy = Policy { last: 0, hourly: 0, daily: 0, weekly: 0, within: None, since_sequence: 0 };
 
 fn points(times: &[&str]) -> Vec<Point> {
-    let point = |(sequence, time): (u64, &&str)| Point { sequence, created_at: time.parse().unwrap(), suspect: false };
+    let point = |(sequence, time): (u64, &&str)| {
+        let created_at = time.parse().unwrap();
+        Point { sequence, created_at, current_at: created_at, suspect: false }
+    };
     (1..).zip(times).map(point).collect()
+}
+
+/// Later than all that is looked at here, but for one of another millennium.
+fn now() -> Timestamp {
+    "2026-11-22T12:00:02Z".parse().unwrap()
 }
 
 /// Why each stays, given those that are damaged, by sequence.
 fn reasons(policy: Policy, points: &[Point], damaged: &[u64]) -> Vec<Vec<Reason>> {
+    reasons_at(now(), policy, points, damaged)
+}
+
+fn reasons_at(now: Timestamp, policy: Policy, points: &[Point], damaged: &[u64]) -> Vec<Vec<Reason>> {
     let good = |index: usize| Ok::<_, Infallible>(!damaged.contains(&points[index].sequence));
-    decide(&policy, points, good).unwrap_or_else(|never| match never {})
+    decide(&policy, points, now, good).unwrap_or_else(|never| match never {})
 }
 
 fn kept(policy: Policy, points: &[Point], damaged: &[u64]) -> Vec<u64> {
-    let decided = reasons(policy, points, damaged).into_iter().zip(points);
+    kept_at(now(), policy, points, damaged)
+}
+
+fn kept_at(now: Timestamp, policy: Policy, points: &[Point], damaged: &[u64]) -> Vec<u64> {
+    let decided = reasons_at(now, policy, points, damaged).into_iter().zip(points);
     decided.filter(|(reasons, _)| !reasons.is_empty()).map(|(_, point)| point.sequence).collect()
 }
 
@@ -36,7 +52,6 @@ fn each_rule_keeps_what_restic_keeps() {
         "2026-11-22T09:05:00Z",
         "2026-11-22T09:59:59Z",
     ]);
-    let within = |seconds| Policy { within: Some(Duration::from_secs(seconds)), ..NO_POLICY };
     for (policy, expected) in [
         (Policy { last: 1, ..NO_POLICY }, vec![8]),
         (Policy { last: 2, ..NO_POLICY }, vec![7, 8]),
@@ -64,12 +79,53 @@ fn the_order_is_by_sequence_even_if_the_clock_went_back() {
     assert_eq!(kept(Policy { last: 1, ..NO_POLICY }, &points, &[]), [3]);
 }
 
+fn within(seconds: u64) -> Policy {
+    Policy { within: Some(Duration::from_secs(seconds)), ..NO_POLICY }
+}
+
 #[test]
-fn a_span_reaches_as_far_ahead_where_the_clock_went_back() {
+fn one_of_the_future_neither_expires_the_others_nor_outlives_them() {
+    let mut points = points(&["2026-11-22T10:00:00Z", "2026-11-22T11:59:00Z", "2999-01-01T00:00:00Z"]);
+    assert_eq!(kept(within(60), &points, &[]), [2, 3]);
+    let taken = |sequence, time: &str| {
+        let created_at = time.parse().unwrap();
+        Point { sequence, created_at, current_at: created_at, suspect: false }
+    };
+    points.push(taken(4, "2026-11-22T12:00:00Z"));
+    assert_eq!(kept(within(59), &points, &[]), [3, 4], "it was taken before the one that follows it");
+    points.push(taken(5, "2026-11-22T12:10:00Z"));
+    let later = "2026-11-22T12:10:01Z".parse().unwrap();
+    assert_eq!(kept_at(later, within(59), &points, &[]), [5]);
+}
+
+#[test]
+fn while_the_clock_is_ahead_one_take_expires_nothing() {
+    let ahead = "2999-01-01T00:00:00Z";
+    let mut points = points(&["2026-11-22T10:00:00Z", "2026-11-22T11:59:00Z", ahead]);
+    let while_ahead = "2999-01-01T00:00:01Z".parse().unwrap();
+    assert_eq!(kept_at(while_ahead, within(60), &points, &[]), [2, 3]);
+    let created_at = while_ahead;
+    points.push(Point { sequence: 4, created_at, current_at: created_at, suspect: false });
+    assert_eq!(kept_at(while_ahead, within(60), &points, &[]), [3, 4], "two in a row are believed");
+}
+
+#[test]
+fn one_of_the_past_neither_expires_the_others_nor_goes_before_them() {
     let points =
-        points(&["2999-01-01T00:00:00Z", "2026-11-22T12:00:01Z", "2026-11-22T11:59:00Z", "2026-11-22T12:00:00Z"]);
-    let within = Policy { within: Some(Duration::from_secs(60)), ..NO_POLICY };
-    assert_eq!(kept(within, &points, &[]), [2, 3, 4]);
+        points(&["2026-11-22T11:59:00Z", "1970-01-01T00:00:00Z", "2026-11-22T11:59:30Z", "1970-01-01T00:00:00Z"]);
+    assert_eq!(kept(within(60), &points, &[]), [1, 2, 3, 4]);
+    assert_eq!(kept(within(29), &points, &[]), [3, 4]);
+}
+
+#[test]
+fn one_that_was_confirmed_until_yesterday_is_as_good_as_taken_then() {
+    let mut points = points(&["2026-10-01T09:00:00Z", "2026-10-02T09:00:00Z", "2026-11-22T12:00:00Z"]);
+    points[1].current_at = "2026-11-21T12:00:00Z".parse().unwrap();
+    assert_eq!(kept(within(DAY_SECONDS.unsigned_abs()), &points, &[]), [2, 3]);
+    assert_eq!(kept(within(DAY_SECONDS.unsigned_abs() - 1), &points, &[]), [3]);
+    assert_eq!(reasons(Policy { daily: 2, ..NO_POLICY }, &points, &[])[1], [Reason::Daily]);
+    assert_eq!(kept(Policy { daily: 3, ..NO_POLICY }, &points, &[]), [2, 3], "it counts for both of its days");
+    assert_eq!(kept(Policy { daily: 4, ..NO_POLICY }, &points, &[]), [1, 2, 3]);
 }
 
 #[test]
@@ -101,7 +157,7 @@ fn what_a_suspect_one_may_be_repaired_from_stays_until_a_newer_one_is_suspect() 
 #[test]
 fn no_file_is_read_unless_something_goes() {
     let points = points(&["2026-11-22T09:00:00Z", "2026-11-22T10:00:00Z"]);
-    let asked = |policy| decide(&policy, &points, Err::<bool, usize>);
+    let asked = |policy| decide(&policy, &points, now(), Err::<bool, usize>);
     assert_eq!(asked(Policy { last: 2, ..NO_POLICY }).unwrap().len(), 2);
     assert_eq!(asked(Policy { last: 1, ..NO_POLICY }), Err(1), "the newest first");
 }
@@ -121,10 +177,15 @@ fn any_policy() -> impl Strategy<Value = Policy> {
 /// What may happen to a lineage.
 #[derive(Clone, Debug)]
 enum Event {
-    /// One is taken, so many seconds after the one before; the clock may have gone back.
+    /// One is taken, so many seconds after what happened before, by a clock that is wrong by as many.
     Take {
         seconds: i64,
+        wrong: i64,
         suspect: bool,
+    },
+    /// The newest is confirmed, so many seconds later.
+    Confirm {
+        seconds: i64,
     },
     /// One of those there are is damaged.
     Damage(prop::sample::Index),
@@ -132,38 +193,73 @@ enum Event {
 }
 
 fn any_history() -> impl Strategy<Value = Vec<Event>> {
-    let seconds = prop_oneof![
-        6 => 0..2 * HOUR_SECONDS,
-        2 => 0..2 * DAY_SECONDS,
-        1 => 0..3 * WEEK_SECONDS,
-        1 => -WEEK_SECONDS..0,
-    ];
+    let seconds = || {
+        prop_oneof![
+            6 => 0..2 * HOUR_SECONDS,
+            2 => 0..2 * DAY_SECONDS,
+            1 => 0..3 * WEEK_SECONDS,
+        ]
+    };
+    let wrong = prop_oneof![8 => Just(0), 1 => -100 * WEEK_SECONDS..100 * WEEK_SECONDS, 1 => -90i64..90];
     let event = prop_oneof![
-        12 => (seconds, prop::bool::weighted(0.1)).prop_map(|(seconds, suspect)| Event::Take { seconds, suspect }),
+        12 => (seconds(), wrong, prop::bool::weighted(0.1))
+            .prop_map(|(seconds, wrong, suspect)| Event::Take { seconds, wrong, suspect }),
+        4 => seconds().prop_map(|seconds| Event::Confirm { seconds }),
         2 => any::<prop::sample::Index>().prop_map(Event::Damage),
         1 => any_policy().prop_map(Event::Prune),
     ];
     prop::collection::vec(event, 0..80)
 }
 
-/// The bucket of a point, as a calendar names it.
-fn bucket(reason: Reason, point: &Point) -> String {
+/// The buckets of a point, as a calendar names them.
+fn buckets(reason: Reason, point: &Point) -> BTreeSet<String> {
     let format = match reason {
         Reason::Hourly => "%F %H",
         Reason::Daily => "%F",
         _ => "%G %V",
     };
-    point.created_at.strftime(format).to_string()
+    [point.created_at, point.current_at].iter().map(|at| at.strftime(format).to_string()).collect()
+}
+
+/// Until when a point was current, told in other words than the rules are.
+fn current(point: &Point, points: &[Point], now: Timestamp) -> Timestamp {
+    let is_believed = |at: Timestamp| at.as_second() <= now.as_second() + 60;
+    let until_then = points.iter().filter(|other| other.sequence <= point.sequence && is_believed(other.current_at));
+    let least = until_then.map(|other| other.current_at).max().unwrap_or(Timestamp::MIN);
+    if is_believed(point.current_at) {
+        return least;
+    }
+    let next = points.iter().find(|other| other.sequence > point.sequence && is_believed(other.current_at));
+    let most = next
+        .map_or(now, |next| if is_believed(next.created_at) { next.created_at } else { current(next, points, now) });
+    least.max(most)
+}
+
+fn age(point: &Point, policy: Policy, points: &[Point], now: Timestamp) -> Duration {
+    let believed: Vec<&Point> =
+        points.iter().filter(|point| point.current_at.as_second() <= now.as_second() + 60).collect();
+    let reference = match believed.as_slice() {
+        [] => Timestamp::MIN,
+        [only] => current(only, points, now),
+        [.., before, newest] => {
+            let before = current(before, points, now);
+            let distance = newest.created_at.as_second() - before.as_second();
+            let longest = policy.within.map_or(0, |within| i64::try_from(within.as_secs()).unwrap()).max(DAY_SECONDS);
+            if distance > longest { before } else { current(newest, points, now) }
+        }
+    };
+    let seconds = reference.as_second() - current(point, points, now).as_second();
+    Duration::from_secs(seconds.max(0).unsigned_abs())
 }
 
 /// Whether `reason` is one to keep `point`, told in other words than the rules are.
-fn holds(reason: Reason, point: &Point, policy: Policy, points: &[Point], damaged: &[u64]) -> bool {
+fn holds(reason: Reason, point: &Point, policy: Policy, (points, now): (&[Point], Timestamp), damaged: &[u64]) -> bool {
     let newer: Vec<&Point> = points.iter().filter(|other| other.sequence > point.sequence).collect();
     let is_good = |point: &Point| !damaged.contains(&point.sequence);
-    // The newest of its bucket, and of one of the newest buckets.
+    // The newest of one of its buckets, and that of one of the newest buckets.
     let leads = |limit: u32| {
-        let buckets: BTreeSet<String> = newer.iter().map(|point| bucket(reason, point)).collect();
-        !buckets.contains(&bucket(reason, point)) && buckets.len() < limit as usize
+        let taken: BTreeSet<String> = newer.iter().flat_map(|point| buckets(reason, point)).collect();
+        !buckets(reason, point).is_subset(&taken) && taken.len() < limit as usize
     };
     match reason {
         Reason::Newest => newer.is_empty(),
@@ -171,11 +267,7 @@ fn holds(reason: Reason, point: &Point, policy: Policy, points: &[Point], damage
         Reason::Hourly => leads(policy.hourly),
         Reason::Daily => leads(policy.daily),
         Reason::Weekly => leads(policy.weekly),
-        Reason::Within => {
-            let newest = newer.iter().max_by_key(|point| point.sequence).map_or(point, |newest| newest);
-            let distance = (newest.created_at.as_second() - point.created_at.as_second()).unsigned_abs();
-            policy.within.is_some_and(|within| distance <= within.as_secs())
-        }
+        Reason::Within => policy.within.is_some_and(|within| age(point, policy, points, now) <= within),
         Reason::NewestGood => is_good(point) && !newer.iter().any(|point| is_good(point)),
         Reason::Suspect => point.suspect && !newer.iter().any(|point| point.suspect),
         Reason::BeforeSuspect => {
@@ -196,32 +288,36 @@ fn owed(points: &[Point], damaged: &[u64]) -> Vec<u64> {
     owed.into_iter().flatten().map(|point| point.sequence).collect()
 }
 
-fn prune(policy: Policy, points: &mut Vec<Point>, damaged: &[u64]) -> Result<(), TestCaseError> {
-    let decided = reasons(policy, points, damaged);
+fn prune(policy: Policy, points: &mut Vec<Point>, now: Timestamp, damaged: &[u64]) -> Result<(), TestCaseError> {
+    let decided = reasons_at(now, policy, points, damaged);
     for (point, reasons) in points.iter().zip(&decided) {
         for reason in reasons {
-            prop_assert!(holds(*reason, point, policy, points, damaged), "{:?} of {:?} is not true", reason, point);
+            let is_true = holds(*reason, point, policy, (points, now), damaged);
+            prop_assert!(is_true, "{:?} of {:?} is not true", reason, point);
+        }
+        for rule in [Reason::Last, Reason::Hourly, Reason::Daily, Reason::Weekly, Reason::Within] {
+            let is_owed = holds(rule, point, policy, (points, now), damaged);
+            prop_assert_eq!(reasons.contains(&rule), is_owed, "{:?} of {:?}", rule, point);
         }
     }
-    let survivors = kept(policy, points, damaged);
+    let survivors = kept_at(now, policy, points, damaged);
     for sequence in owed(points, damaged) {
         prop_assert!(survivors.contains(&sequence), "{} went, {:?} stay", sequence, survivors);
     }
     let by = |reason: Reason| decided.iter().filter(|reasons| reasons.contains(&reason)).count();
-    let most = |buckets: usize, limit: u32| buckets.min(limit as usize);
-    prop_assert_eq!(by(Reason::Last), most(points.len(), policy.last));
-    for (reason, limit) in
-        [(Reason::Hourly, policy.hourly), (Reason::Daily, policy.daily), (Reason::Weekly, policy.weekly)]
-    {
-        let buckets: BTreeSet<String> = points.iter().map(|point| bucket(reason, point)).collect();
-        prop_assert_eq!(by(reason), most(buckets.len(), limit), "{}", reason);
+    for (reason, limit) in [
+        (Reason::Last, policy.last),
+        (Reason::Hourly, policy.hourly),
+        (Reason::Daily, policy.daily),
+        (Reason::Weekly, policy.weekly),
+    ] {
+        prop_assert!(by(reason) <= limit as usize, "{}", reason);
     }
-    let all_within = points.iter().filter(|point| holds(Reason::Within, point, policy, points, damaged)).count();
-    prop_assert_eq!(by(Reason::Within), all_within);
     let protected = [Reason::Newest, Reason::NewestGood, Reason::Suspect, Reason::BeforeSuspect];
     prop_assert!(protected.into_iter().all(|reason| by(reason) <= 1));
     points.retain(|point| survivors.contains(&point.sequence));
-    prop_assert_eq!(kept(policy, points, damaged), survivors, "a second prune removes nothing more");
+    let again = kept_at(now, policy, points, damaged);
+    prop_assert_eq!(again, survivors, "a second prune removes nothing more");
     Ok(())
 }
 
@@ -231,16 +327,24 @@ proptest! {
     #[test]
     fn whatever_happens_a_prune_keeps_what_it_must_and_no_more(history in any_history(), last in any_policy()) {
         let (mut points, mut damaged, mut sequence, mut now) = (Vec::new(), Vec::new(), 0, 1_800_000_000);
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
         for event in history.into_iter().chain([Event::Prune(last)]) {
             match event {
-                Event::Take { seconds, suspect } => {
+                Event::Take { seconds, wrong, suspect } => {
                     now += seconds;
                     sequence += 1;
-                    points.push(Point { sequence, created_at: Timestamp::from_second(now).unwrap(), suspect });
+                    let created_at = at(now + wrong);
+                    points.push(Point { sequence, created_at, current_at: created_at, suspect });
+                }
+                Event::Confirm { seconds } => {
+                    now += seconds;
+                    if let Some(newest) = points.last_mut() {
+                        newest.current_at = at(now);
+                    }
                 }
                 Event::Damage(_) if points.is_empty() => {}
                 Event::Damage(index) => damaged.push(index.get(&points).sequence),
-                Event::Prune(policy) => prune(policy, &mut points, &damaged)?,
+                Event::Prune(policy) => prune(policy, &mut points, at(now), &damaged)?,
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use backup::restore::{self, Choice, interrupted};
+use backup::restore::{self, interrupted};
 use backup::verify::{self, Check};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -150,7 +150,7 @@ impl Case {
         let stage = (self.begin)();
         Begun {
             rows: self.rows[0],
-            current_at: stage.repository.newest(None).unwrap().map(|newest| newest.current_at()),
+            current_at: stage.repository.newest(None).unwrap().map(|newest| newest.current_at(Timestamp::now())),
             rehearsed_at: rehearsed_at(&stage),
             stage,
         }
@@ -179,7 +179,7 @@ impl Case {
         assert!(!done || Some(&&points[..]) == self.points.last(), "done, but {points:?}");
         every_restore_point_restores(&seen);
 
-        let current_at = seen.repository.newest(None).unwrap().map(|newest| newest.current_at());
+        let current_at = seen.repository.newest(None).unwrap().map(|newest| newest.current_at(Timestamp::now()));
         assert!(current_at >= begun.current_at, "{current_at:?} is before {:?}", begun.current_at);
         let takes = self.arguments[0] == "take";
         assert!(!(done && takes) || current_at > begun.current_at, "nothing was taken or confirmed");
@@ -214,14 +214,11 @@ impl Case {
 fn every_restore_point_restores(stage: &Stage) {
     for entry in stage.repository.entries().unwrap() {
         let Some(manifest) = entry.manifest() else { panic!("{entry:?}") };
-        verify::restore_point(&stage.repository, manifest, Check::None).unwrap();
+        verify::restore_point(&stage.repository, manifest, Some(Check::None)).unwrap();
         let copy = stage.path("proof.db");
         let request = restore::Request {
-            database: copy.clone(),
-            choice: Choice::Name(manifest.name.clone()),
-            lineage: None,
-            force: false,
-            check: Check::Quick,
+            check: Some(Check::Quick),
+            ..restore::Request::named(copy.clone(), manifest.name.clone())
         };
         restore::run(&stage.repository, &request, &mut |_| {}).unwrap();
         assert_eq!(ids(&copy), up_to(manifest.high_water["message"]));

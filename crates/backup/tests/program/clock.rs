@@ -36,27 +36,51 @@ fn the_newest_is_the_last_one_taken_whatever_the_clock_said() {
     let time = taken[0].created_at.to_string();
     assert_eq!(stage.restore(&[&at_copy[..], &["--at", &time]].concat()).restore_point.sequence, 6);
 
-    for (rules, kept) in [(["--keep-within", "1h"], vec![6]), (["--keep-last", "2"], vec![5, 6])] {
+    // A clock that was wrong expires nothing.
+    for (rules, kept) in [(["--keep-within", "1h"], vec![1, 2, 3, 4, 5, 6]), (["--keep-last", "2"], vec![5, 6])] {
         let stage = stage.copy();
-        stage.run(&[&["prune"], &rules[..]].concat()).expect(0);
+        let pruned = stage.run(&[&["prune"], &rules[..]].concat()).expect(0);
         assert_eq!(stage.sequences(), kept, "{rules:?}");
+        assert_eq!(pruned.stderr.contains("its time is in the future"), kept.contains(&2), "{}", pruned.stderr);
     }
+    let listed = stage.run(&["list"]).expect(0).stdout;
+    assert_eq!(listed.matches("which is not yet").count(), 1, "{listed}");
 }
 
 #[test]
-fn a_confirmation_by_a_clock_that_went_back_takes_nothing_back() {
+fn one_take_by_a_clock_that_is_ahead_expires_nothing_and_expires_in_its_turn() {
+    let Some(faults) = Faults::ready() else { return };
+    let (stage, connection) = Stage::with_rows(1);
+    let take_and_prune = |clock: i64| {
+        insert(&connection, 1);
+        let arguments = ["take", "--keep-within", "1h", "--json"];
+        ended(faults.at_another_time(&stage, &arguments, &clock.to_string())).expect(0);
+        stage.sequences()
+    };
+    take_and_prune(-2 * HOUR);
+    assert_eq!(take_and_prune(-HOUR / 2), [2]);
+    assert_eq!(take_and_prune(10_000 * HOUR), [2, 3], "the clock is ahead");
+    assert_eq!(take_and_prune(0), [2, 3, 4], "it is right again");
+    assert_eq!(take_and_prune(2 * HOUR), [5]);
+}
+
+#[test]
+fn a_confirmation_counts_until_the_clock_that_told_it_turns_out_to_be_wrong() {
     let Some(faults) = Faults::ready() else { return };
     let (stage, _connection) = Stage::with_rows(3);
-    let first = take(faults, &stage, "0").restore_point;
-    let mut current_at = first.current_at();
-    for clock in [-HOUR, -48 * HOUR, 2 * HOUR, 0, HOUR] {
+    let first = take(faults, &stage, &(-HOUR).to_string()).restore_point;
+    let mut current_at = first.created_at;
+    for clock in [-HOUR / 2, -HOUR, -48 * HOUR, 2 * HOUR, -60, 0] {
         let again = take(faults, &stage, &clock.to_string());
         assert!(again.confirmed);
         assert_eq!((&again.restore_point.name, again.restore_point.created_at), (&first.name, first.created_at));
-        assert!(again.restore_point.current_at() >= current_at, "{clock}");
-        current_at = again.restore_point.current_at();
+        let now = jiff::Timestamp::now();
+        let found = again.restore_point.current_at(now);
+        // A clock that is behind takes nothing back, and one that is ahead is not believed.
+        assert!(found <= now && (found >= current_at || clock == 2 * HOUR), "{clock}: {found}");
+        current_at = found;
     }
-    assert!(current_at > first.created_at + SignedDuration::from_secs(HOUR));
+    assert!(current_at > first.created_at + SignedDuration::from_secs(HOUR - 60));
     stage.run(&["list"]).expect(0);
 }
 

@@ -23,8 +23,14 @@ fn two(compress: &[&str]) -> (Stage, Manifest) {
 /// What a restore gives: the number of rows.
 fn restored(stage: &Stage) -> i64 {
     let database = stage.database.clone();
-    let request =
-        restore::Request { database, choice: Choice::Latest, lineage: None, force: false, check: Check::Quick };
+    let request = restore::Request {
+        database,
+        choice: Choice::Latest,
+        lineage: None,
+        source_name: None,
+        force: false,
+        check: Some(Check::Quick),
+    };
     restore::run(&stage.repository, &request, &mut |_| {}).unwrap();
     let rows = ids(&stage.database);
     stage.lose_database();
@@ -51,7 +57,7 @@ fn each_flipped_bit_and_each_cut_of_a_stored_file_is_found() {
         let longer = [vec![0], vec![0; 4096], whole.clone()].map(|more| [&whole[..], &more].concat());
         for (number, bytes) in flipped.chain(cut).chain(longer).enumerate() {
             fs::write(&path, bytes).unwrap();
-            let error = verify::restore_point(&stage.repository, &point, Check::None).unwrap_err().to_string();
+            let error = verify::restore_point(&stage.repository, &point, Some(Check::None)).unwrap_err().to_string();
             assert!(error.contains("BLAKE3 expected") || error.contains("size in bytes expected"), "{number}: {error}");
             if number % 20 == 0 {
                 assert_eq!(restored(&stage), 5, "{number}");

@@ -127,8 +127,9 @@ impl World {
                 database: database.clone(),
                 choice: Choice::Latest,
                 lineage: Some(lineage.as_str().parse().unwrap()),
+                source_name: None,
                 force: false,
-                check: Check::None,
+                check: Some(Check::None),
             };
             let restored = restore::run(&self.stage.repository, &request, &mut |_| {});
             match good.last_key_value() {

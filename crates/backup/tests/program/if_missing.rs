@@ -105,3 +105,56 @@ fn it_neither_forces_nor_takes_a_name() {
     stage.run(&["restore", "--if-missing", "--force"]).expect(2);
     stage.run(&["restore", "--if-missing", "app-20010101T000000.000Z"]).expect(2);
 }
+
+#[test]
+fn a_file_with_nothing_in_it_is_no_database() {
+    let header = b"SQLite format 3\0";
+    for nothing in [&b""[..], header, &[0; 4096], &[header, &[0; 4080][..]].concat()] {
+        let (stage, connection) = Stage::with_rows(5);
+        // Without a restore point, it is a first start.
+        let empty = Stage::new();
+        fs::write(&empty.database, nothing).unwrap();
+        assert_eq!(ensure(&empty), Ensured::NothingToRestore);
+        assert_eq!(fs::read(&empty.database).unwrap(), nothing);
+
+        stage.take();
+        drop(connection);
+        stage.lose_database();
+        fs::write(&stage.database, nothing).unwrap();
+        let ended = stage.run(&["restore", "--if-missing", "--json"]).expect(0).says("which is no database");
+        let Ensured::Restored(restored) = serde_json::from_str(&ended.stdout).unwrap() else {
+            panic!("{}", ended.stdout)
+        };
+        assert_eq!(ids(&stage.database), up_to(5));
+        assert_eq!(fs::read(restored.safety_copy.unwrap()).unwrap(), nothing, "kept aside");
+    }
+}
+
+#[test]
+fn what_is_neither_a_database_nor_nothing_is_left_for_people_to_look_at() {
+    let (stage, connection) = Stage::with_rows(5);
+    stage.take();
+    drop(connection);
+    let damaged = [&b"SQLite format 3\0"[..], &[7; 8000]].concat();
+    for (content, code) in [(&b"somebody's notes"[..], 1), (&damaged, 3)] {
+        stage.lose_database();
+        fs::write(&stage.database, content).unwrap();
+        stage.run(&["restore", "--if-missing"]).expect(code);
+        assert_eq!(fs::read(&stage.database).unwrap(), content);
+    }
+    stage.lose_database();
+    fs::create_dir(&stage.database).unwrap();
+    stage.run(&["restore", "--if-missing"]).expect(1).says("name the database file itself");
+}
+
+#[test]
+fn a_database_whose_tables_are_still_in_the_wal_exists() {
+    let (stage, connection) = Stage::with_rows(5);
+    stage.take();
+    drop(connection);
+    stage.lose_database();
+    let connection = create(&stage.database);
+    insert(&connection, 1);
+    assert!(fs::metadata(&stage.database).unwrap().len() <= 4096, "all of it is in the -wal file");
+    assert_eq!(ensure(&stage), Ensured::Present);
+}

@@ -68,7 +68,7 @@ fn a_verify_looks_at_the_newest_of_each_lineage() {
 }
 
 #[test]
-fn databases_without_a_lineage_count_as_one() {
+fn a_database_without_a_lineage_can_be_asked_for() {
     let (stage, _, _) = disaster();
     let plain = rusqlite::Connection::open(&stage.database).unwrap();
     crate::stage::create_table(&plain);

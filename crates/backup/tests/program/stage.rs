@@ -123,11 +123,11 @@ impl Stage {
         self.repository.manifests().unwrap().iter().map(|manifest| manifest.sequence).collect()
     }
 
-    /// All files of the repository but its lock.
+    /// All files of the repository but its lock and the record of restores, of which the next take sweeps what was killed.
     pub fn files(&self) -> Vec<String> {
         let files = fs::read_dir(self.repository.path()).unwrap();
         let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-        names.retain(|name| name != ".lock");
+        names.retain(|name| name != ".lock" && !name.starts_with("restores.json"));
         names.sort();
         names
     }

@@ -150,28 +150,138 @@ fn a_restore_of_a_suspect_one_says_what_to_take_instead() {
     drop(connection);
     let suspect = stage.take_suspect();
     stage.lose_database();
-    let instead = format!("backup restore {} --force", good.name);
-    let restored = stage.run(&["restore", "--if-missing"]).expect(0);
-    assert!(restored.stdout.contains(suspect.name.as_str()), "{}", restored.stdout);
-    restored.says("suspect, shrunk: ").says(&instead);
-    assert_eq!(ids(&stage.database), up_to(10));
+    for (arguments, code) in [(&["restore", "--if-missing"][..], 0), (&["restore"], 7)] {
+        stage.lose_database();
+        let restored = stage.run(arguments).expect(code);
+        assert!(
+            restored.stdout.contains(&format!("passed over {}: suspect, shrunk: ", suspect.name)),
+            "{}",
+            restored.stdout
+        );
+        restored.says("suspect, shrunk: ").says(&format!("backup restore {}", suspect.name));
+        assert_eq!(ids(&stage.database), up_to(100), "{}", good.name);
+    }
     // What it says is what works.
-    let words: Vec<&str> = instead.split(' ').skip(1).collect();
-    let ended = stage.run(&words).expect(0);
-    assert!(!ended.stderr.contains("suspect"), "{}", ended.stderr);
-    assert_eq!(ids(&stage.database), up_to(100));
+    let ended = stage.run(&["restore", suspect.name.as_str(), "--force"]).expect(0);
+    ended.says("restoring one that is suspect, shrunk: ");
+    assert_eq!(ids(&stage.database), up_to(10));
     assert!(!beside(&stage.database, ".restoring").exists());
+}
+
+#[test]
+fn what_was_said_to_be_right_is_restored_like_any_other() {
+    let (stage, connection) = Stage::with_rows(100);
+    stage.take();
+    connection.execute_batch("DELETE FROM message WHERE id > 10; VACUUM").unwrap();
+    let suspect = stage.take_suspect();
+    assert!(stage.run(&["list"]).expect(0).stdout.contains("shrunk: "));
+    let said = stage.run(&["trust", suspect.name.as_str()]).expect(0);
+    assert!(said.stdout.contains("is trusted"), "{}", said.stdout);
+    let listed = stage.run(&["list"]).expect(0).stdout;
+    assert!(listed.contains("trusted all the same"), "{listed}");
+    stage.run(&["trust", "app-20010101T000000.000Z"]).expect(5);
+    drop(connection);
+    stage.lose_database();
+    let restored = stage.restore(&[]);
+    assert_eq!((restored.restore_point.name, restored.suspects), (suspect.name, vec![]));
+}
+
+/// A database without a lineage and without AUTOINCREMENT, as most are.
+fn foreign(stage: &Stage, rows: u32) {
+    stage.lose_database();
+    let connection = Connection::open(&stage.database).unwrap();
+    connection.execute_batch("CREATE TABLE message (id INTEGER PRIMARY KEY, body); CREATE TABLE seed (a)").unwrap();
+    connection.execute_batch("INSERT INTO seed VALUES (1)").unwrap();
+    insert(&connection, rows);
+}
+
+#[test]
+fn a_service_that_made_its_lost_database_anew_does_not_get_the_empty_one_back() {
+    for rows in [0, 2] {
+        let stage = Stage::new();
+        foreign(&stage, 9);
+        stage.take();
+        foreign(&stage, rows);
+        assert_ne!(stage.take_suspect().suspicions, []);
+        stage.lose_database();
+        stage.run(&["restore", "--if-missing"]).expect(0).says("passed over");
+        assert_eq!(ids(&stage.database), up_to(9));
+        // The restore is on record, and so is who goes on from there.
+        let connection = Connection::open(&stage.database).unwrap();
+        insert(&connection, 1);
+        let taken = stage.take();
+        assert!(taken.restored_from.is_some());
+        drop(connection);
+        stage.lose_database();
+        assert_eq!(stage.restore(&[]).restore_point.name, taken.name);
+    }
+}
+
+#[test]
+fn what_follows_a_suspect_one_is_nobodys_guess() {
+    let stage = Stage::new();
+    foreign(&stage, 9);
+    let good = stage.take();
+    foreign(&stage, 0);
+    stage.take_suspect();
+    insert(&Connection::open(&stage.database).unwrap(), 1);
+    let follower = stage.take();
+    stage.lose_database();
+    for arguments in [&["restore"][..], &["restore", "--if-missing"]] {
+        let refused = stage.run(arguments).expect(6);
+        refused.says(&format!("backup restore {}", good.name)).says(&format!("backup trust {}", follower.name));
+        assert!(!stage.database.exists());
+    }
+    stage.run(&["trust", follower.name.as_str()]).expect(0);
+    assert_eq!(stage.restore(&[]).restore_point.name, follower.name);
+}
+
+#[test]
+fn a_queue_that_is_drained_and_a_table_that_is_truncated_are_not_suspect() {
+    let (stage, connection) = Stage::with_rows(9);
+    connection
+        .execute_batch(
+            "CREATE TABLE customer (id INTEGER PRIMARY KEY, name); INSERT INTO customer VALUES (500, 'x');
+             CREATE TABLE log (line); INSERT INTO log VALUES ('a'), ('b')",
+        )
+        .unwrap();
+    stage.take();
+    for statement in ["DELETE FROM message", "DELETE FROM log", "DROP TABLE log"] {
+        connection.execute_batch(statement).unwrap();
+        assert_eq!(kinds(&stage.take()), [], "{statement}");
+    }
+}
+
+#[test]
+fn going_back_on_purpose_is_not_suspect() {
+    let (stage, connection) = Stage::with_rows(5);
+    let old = stage.take();
+    insert(&connection, 5);
+    let new = stage.take();
+    drop(connection);
+    stage.restore(&[old.name.as_str(), "--force"]);
+    insert(&Connection::open(&stage.database).unwrap(), 1);
+    let taken = stage.take();
+    assert_eq!((kinds(&taken), taken.restored_from.as_ref()), (vec![], Some(&old.name)));
+    // Once, and for this database alone: a copy elsewhere is no restore of it.
+    let copy = stage.path("copy.db");
+    stage.restore(&[new.name.as_str(), "--database", copy.to_str().unwrap()]);
+    // What was killed while it kept the record is swept.
+    let part = stage.repository.path().join("restores.json.partial");
+    fs::write(&part, "half").unwrap();
+    assert_eq!(stage.take().restored_from, None);
+    assert!(!part.exists());
 }
 
 #[test]
 fn a_suspect_one_with_no_other_is_restored_and_says_so() {
     let (stage, connection) = Stage::with_rows(100);
     let good = stage.take();
-    connection.execute_batch("DELETE FROM message").unwrap();
+    connection.execute_batch("DELETE FROM message; UPDATE sqlite_sequence SET seq = 0").unwrap();
     stage.take_suspect();
     for path in [stage.repository.database(&good.name), stage.repository.manifest(&good.name)] {
         fs::remove_file(path).unwrap();
     }
     drop(connection);
-    stage.run(&["restore", "--force"]).expect(0).says("there is none that is not");
+    stage.run(&["restore", "--force"]).expect(0).says("restoring one that is suspect");
 }

@@ -26,7 +26,10 @@ fn an_unchanged_database_confirms_its_newest_restore_point() {
         let again = take(&stage);
         assert!(again.confirmed, "after a checkpoint: {disturb}");
         assert_eq!(again.restore_point.name, first.restore_point.name);
-        assert!(again.restore_point.current_at() > first.restore_point.current_at());
+        assert!(
+            again.restore_point.current_at(jiff::Timestamp::now())
+                > first.restore_point.current_at(jiff::Timestamp::now())
+        );
     }
     assert_eq!(stage.files(), files);
     stage.run(&["verify", "--all"]).expect(0);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use backup::verify::{self, Check, Checked};
 use backup::{Manifest, Restored};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -166,7 +167,9 @@ pub(super) fn refused() -> Outcome {
 }
 
 pub(super) fn restored(restore_point: Manifest) -> Restored {
-    Restored { restore_point, rejected: Vec::new(), safety_copy: None, bytes: 0, seconds: 0.0, live: None }
+    let checked = Checked { check: Check::Quick, verdict: verify::Verdict::Sound, findings: Vec::new() };
+    let (rejected, suspects) = (Vec::new(), Vec::new());
+    Restored { restore_point, checked, rejected, suspects, safety_copy: None, bytes: 0, seconds: 0.0, live: None }
 }
 
 /// A manifest as `backup` writes it, of a database with one table.

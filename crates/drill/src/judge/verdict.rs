@@ -3,6 +3,7 @@
 use std::fmt;
 
 use backup::{Manifest, Restored};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::crosscheck::{contradiction, mark};
@@ -164,6 +165,9 @@ fn held(evidence: &Evidence, effective: Moment) -> Held {
     // By ids, which depend on no clock; by time only where the manifests do not tell of one table.
     match held.clone().map(mark).collect::<Option<Vec<i64>>>() {
         Some(marks) => Held { up_to: marks.into_iter().max(), until: None },
-        None => Held { up_to: None, until: held.map(|manifest| evidence.clock.moment(manifest.current_at())).max() },
+        None => Held {
+            up_to: None,
+            until: held.map(|manifest| evidence.clock.moment(manifest.current_at(Timestamp::MAX))).max(),
+        },
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use backup::Restored;
+use jiff::Timestamp;
 
 use super::{Protect, Run};
 use crate::event::Event;
@@ -101,7 +102,7 @@ impl<P: Platform> Run<P> {
         for rejected in &restored.rejected {
             self.progress.line(&format!("passed over {}: {}", rejected.name, rejected.reason));
         }
-        let began = self.clock().moment(restored.restore_point.current_at());
+        let began = self.clock().moment(restored.restore_point.current_at(Timestamp::now()));
         // With a journal, all that was acknowledged before the fault.
         let journaled = self.timeline.at(Event::D0).filter(|_| self.settings.protect == Protect::Sync);
         let least = self.recorder.look(|record| record.acknowledged_before(journaled.unwrap_or(began)));

@@ -19,7 +19,14 @@ fn newcomer(volumes: &Volumes) -> Command {
     let database = volumes.backup().with_file_name("other").join("app.db");
     fs::create_dir(database.parent().unwrap()).unwrap();
     let (choice, check) = (Choice::Latest, Check::Quick);
-    let request = Request { database: database.clone(), choice, lineage: None, force: false, check };
+    let request = Request {
+        database: database.clone(),
+        choice,
+        lineage: None,
+        source_name: None,
+        force: false,
+        check: Some(check),
+    };
     restore::run(&volumes.repository(), &request, &mut |_| {}).unwrap();
     let mut command = command(&database);
     command.args(["--protect", "sync", "--backup-dir"]).arg(volumes.backup());

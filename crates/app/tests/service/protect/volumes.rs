@@ -101,7 +101,14 @@ impl Volumes {
     }
 
     fn request(&self, choice: Choice) -> Request {
-        Request { database: self.database(), choice, lineage: None, force: true, check: Check::Quick }
+        Request {
+            database: self.database(),
+            choice,
+            lineage: None,
+            source_name: None,
+            force: true,
+            check: Some(Check::Quick),
+        }
     }
 
     /// The volume is lost and its newest restore point restored.

@@ -41,7 +41,7 @@ pub async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
                 recorder.add(|record| {
                     record.repository_unseen = None;
                     record.restore_points.extend(new.into_iter().map(|manifest| {
-                        let began = recorder.clock.moment(manifest.current_at());
+                        let began = recorder.clock.moment(manifest.current_at(Timestamp::now()));
                         Protected { manifest, began, published }
                     }));
                 });
@@ -54,6 +54,6 @@ pub async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
 
 /// Those of before the drill cannot be placed on its clock.
 fn is_new(manifest: &Manifest, clock: Clock, seen: &mut BTreeSet<(u64, Timestamp)>) -> bool {
-    let current_at = manifest.current_at();
+    let current_at = manifest.current_at(Timestamp::now());
     current_at >= clock.utc(Duration::ZERO) && seen.insert((manifest.sequence, current_at))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use backup::take::Taken;
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -42,7 +43,7 @@ impl Schedule {
             let published = recorder.clock.now();
             recorder.add(|record| match taken {
                 Ok(Taken { restore_point: manifest, .. }) => {
-                    let began = recorder.clock.moment(manifest.current_at());
+                    let began = recorder.clock.moment(manifest.current_at(Timestamp::now()));
                     record.restore_points.push(Protected { manifest, began, published });
                 }
                 Err(error) => record.failed_backups.push((published, format!("{error:#}"))),

@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+use backup::{Error, Name, exit};
+use clap::Args;
+
+use super::{RepositoryArg, duration, output};
+
+/// Say that a suspect restore point is right: that its database was meant to become what it is
+#[derive(Debug, Args)]
+pub struct Trust {
+    #[command(flatten)]
+    repository: RepositoryArg,
+    /// Which one
+    name: Name,
+    /// How long to wait while a take or prune is at work
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s")]
+    wait: Duration,
+}
+
+impl Trust {
+    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+        let writer = self.repository.open().writer(self.wait)?;
+        let manifests = writer.repository().manifests()?;
+        let absent =
+            || Error::NoRestorePoint { reason: format!("there is no {}; see the names with `backup list`", self.name) };
+        let manifest = manifests.into_iter().find(|manifest| manifest.name == self.name).ok_or_else(absent)?;
+        let trusted = writer.trust(manifest)?;
+        if json {
+            output::json(&trusted)?;
+        } else {
+            output::line(&format!("{} is trusted, and what is taken after it is compared with it", trusted.name))?;
+        }
+        Ok(exit::OK)
+    }
+}
