@@ -143,8 +143,14 @@ async fn where_a_restore_comes_first_no_empty_database_takes_its_place() {
     App::start(careful()).stop();
 
     fs::remove_file(place.database()).unwrap();
-    refused(careful(), "holds 1 restore points; run `backup restore` first");
+    refused(careful(), "holds 1 restore points; run `backup restore --if-missing` first");
     assert!(!place.database().exists());
+    for nothing in [vec![], vec![0; 4096]] {
+        fs::write(place.database(), &nothing).unwrap();
+        refused(careful(), "found a");
+        assert_eq!(fs::read(place.database()).unwrap(), nothing);
+    }
+    fs::remove_file(place.database()).unwrap();
     place.start().stop();
 }
 
