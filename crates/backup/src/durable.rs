@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use crate::Error;
@@ -29,8 +31,39 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 }
 
 /// Brings the entries of a directory to disk.
-pub(crate) fn sync_directory(path: &Path) -> Result<(), Error> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::io("sync the directory", path))
+///
+/// # Errors
+/// [`Error::Io`] if the disk fails. That the file system has no such operation is none: nobody could do better there.
+pub fn sync_directory(path: &Path) -> Result<(), Error> {
+    try_sync_directory(path).map(|_| ())
+}
+
+/// Whether the file system has an operation that brings the entries of a directory to disk. If so, it was done.
+pub(crate) fn try_sync_directory(path: &Path) -> Result<bool, Error> {
+    match File::open(path).and_then(|directory| directory.sync_all()) {
+        Ok(()) => Ok(true),
+        Err(error) if is_impossible(&error) => {
+            warn_once(path, &error);
+            Ok(false)
+        }
+        Err(error) => Err(Error::io("sync the directory", path)(error)),
+    }
+}
+
+/// What network and FUSE file systems answer where PostgreSQL, Git and SQLite go on too. A directory that may be
+/// written but not read cannot be opened to be synced.
+fn is_impossible(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EBADF | Errno::EISDIR | Errno::EACCES))
+}
+
+/// Every file that is renamed would say the same.
+fn warn_once(directory: &Path, error: &io::Error) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        let directory = directory.display();
+        tracing::warn!("the file system of {directory} cannot sync a directory ({error}): a power cut may undo a rename");
+    }
 }
 
 /// Brings a file to disk while `work` reads it: the disk and the processor are busy at the same time.

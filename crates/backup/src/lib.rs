@@ -9,7 +9,7 @@ mod confirm;
 mod content;
 mod copy;
 mod digest;
-mod durable;
+pub mod durable;
 mod error;
 pub mod exit;
 pub mod identity;

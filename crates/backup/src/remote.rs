@@ -20,14 +20,16 @@ mod staged;
 mod store;
 
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use object_store::ObjectStore;
+use nix::unistd::syncfs;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreScheme};
 use tokio::runtime::Runtime;
 
-use crate::{Entry, Error};
+use crate::{Entry, Error, durable};
 use address::Address;
 pub use store::Options;
 
@@ -94,6 +96,18 @@ impl Remote {
     fn failed(&self, action: &'static str, key: &Path) -> impl FnOnce(object_store::Error) -> Error {
         let object = self.url(key);
         move |error| Error::remote(action, object, store::explain(&error))
+    }
+
+    /// Brings to disk what a directory was given whose file system syncs only as a whole. Others have done so already.
+    fn settle(&self) -> Result<(), Error> {
+        let (ObjectStoreScheme::Local, Ok(root)) = (&self.address.scheme, self.address.url.to_file_path()) else {
+            return Ok(());
+        };
+        if durable::try_sync_directory(&root)? {
+            return Ok(());
+        }
+        let synced = File::open(&root).and_then(|directory| Ok(syncfs(directory)?));
+        synced.map_err(Error::io("sync the file system of", &root))
     }
 
     /// Deletes objects, which may be gone already.

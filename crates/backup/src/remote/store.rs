@@ -16,7 +16,7 @@ use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, Objec
 use url::Url;
 
 use super::Address;
-use crate::Error;
+use crate::{Error, durable};
 
 /// How a store is spoken to.
 #[derive(Clone, Debug)]
@@ -84,7 +84,8 @@ fn directory(address: &Address) -> Result<LocalFileSystem, Error> {
     }
     let opened = LocalFileSystem::new_with_prefix(&path);
     let store = opened.map_err(|error| Error::remote("open", address.to_string(), explain(&error)))?;
-    Ok(store.with_fsync(true).with_automatic_cleanup(true))
+    // It would fail where the directory cannot be synced; `Remote::settle` does what can be done there.
+    Ok(store.with_fsync(durable::try_sync_directory(&path)?).with_automatic_cleanup(true))
 }
 
 fn retry(options: &Options) -> RetryConfig {
