@@ -37,6 +37,11 @@ pub(crate) fn newest(
             tracing::warn!(name = %newest.name, "not confirmed but taken anew, since it is damaged: {reason}");
             return Ok(None);
         }
+        // Left by another user: no reason to have no newer one.
+        Err(error) if error.is_denied() => {
+            tracing::warn!(name = %newest.name, "not confirmed but taken anew: {error}");
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     // It may have been moved, or given a name.

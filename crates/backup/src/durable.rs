@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,7 +9,7 @@ use std::thread;
 use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
-use crate::Error;
+use crate::{Error, belongings};
 
 /// How much is written before the disk is told to begin with it.
 const WRITE_BACK_BYTES: i64 = 8 * 1024 * 1024;
@@ -54,7 +53,10 @@ pub(crate) fn try_sync_directory(path: &Path) -> Result<bool, Error> {
 /// written but not read cannot be opened to be synced.
 fn is_impossible(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(errno, Some(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EBADF | Errno::EISDIR | Errno::EACCES))
+    matches!(
+        errno,
+        Some(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EBADF | Errno::EISDIR | Errno::EACCES)
+    )
 }
 
 /// Every file that is renamed would say the same.
@@ -62,7 +64,9 @@ fn warn_once(directory: &Path, error: &io::Error) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {
         let directory = directory.display();
-        tracing::warn!("the file system of {directory} cannot sync a directory ({error}): a power cut may undo a rename");
+        tracing::warn!(
+            "the file system of {directory} cannot sync a directory ({error}): a power cut may undo a rename"
+        );
     }
 }
 
@@ -101,13 +105,13 @@ impl WriteBack {
     }
 }
 
-/// Writes a small new file and brings it to disk.
+/// Writes a small new file, which those can read who can list its directory, and brings it to disk.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let written = File::create(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(Error::io("write", path))
+    // What a process left that was killed may belong to another user.
+    remove(path)?;
+    let mut file = File::create_new(path).map_err(Error::io("create", path))?;
+    belongings::leave_to_directory(&file, path, 0o644)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
 }
 
 /// Puts a small file in the place of the one there is, if there is one: readers see either.
@@ -116,15 +120,6 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write(&new, bytes)?;
     rename(&new, path)?;
     sync_directory(directory_of(path))
-}
-
-/// Creates the file of a copy with the permissions of what is copied: a copy is no way around them.
-pub(crate) fn create_like(source: &Path, target: &Path) -> Result<(), Error> {
-    let mut permissions = fs::metadata(source).map_err(Error::io("look at", source))?.permissions();
-    // The owner has to write it even where the source is read-only.
-    permissions.set_mode(permissions.mode() | 0o600);
-    let file = File::create_new(target).map_err(Error::io("create", target))?;
-    file.set_permissions(permissions).map_err(Error::io("set the permissions of", target))
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
-use crate::{Identity, Name, exit};
+use crate::{Identity, Name, belongings, exit};
 
 /// An error of the library; [`Error::exit_code`] is what the program ends with.
 #[derive(Debug, thiserror::Error)]
@@ -238,8 +238,13 @@ impl Error {
         }
     }
 
+    /// Whether the operating system refused it to this user, which says nothing of what others may.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |source| Self::Io { action, path: path.to_owned(), source: belongings::explain(path, source) }
     }
 
     pub(crate) fn sqlite(action: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {

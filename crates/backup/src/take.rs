@@ -15,8 +15,8 @@ use crate::source::{self, Snapshot};
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, confirm, copy, durable, identity,
-    stored, suspicion, wal,
+    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, belongings, confirm, copy, durable,
+    identity, stored, suspicion, wal,
 };
 
 /// What to take and how.
@@ -111,7 +111,7 @@ fn copy_and_publish(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
     let target = partial(&writer.repository().database(name));
-    durable::create_like(&request.database, &target)?;
+    belongings::create_copy(&request.database, &target)?;
     let Snapshot { connection, created_at, content, holdings, change_counter } = snapshot;
     let digests = copy::pages((&connection, &request.database), &target, limits, report)?;
     // The source's transaction ends here: verifying must not let its WAL grow.

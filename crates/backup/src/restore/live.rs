@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use super::choose::Candidates;
 use super::temporary::{self, Temporary};
-use super::{Request, Restored, fill, passed_over, replace, resolve, steps};
+use super::{Request, Restored, entries, fill, passed_over, replace, resolve, steps};
 use crate::checked::{self, Check, Outcome};
 use crate::content::Content;
 use crate::lineage::Lineage;
 use crate::pages::{self, Deadline, Progress};
-use crate::{Error, Manifest, Repository, copy, durable, source, tables};
+use crate::{Error, Manifest, Repository, belongings, copy, durable, source, tables};
 
 /// How often a lock is asked for again. SQLite waits for longer and longer between its tries, and would be outrun by a
 /// service that writes without a pause.
@@ -78,7 +78,7 @@ pub fn into_live(
 ) -> Result<Restored, Error> {
     let began = Instant::now();
     let database = resolve(&request.database)?;
-    let entries = repository.entries()?;
+    let entries = entries(repository, &request.choice)?;
     let Candidates { best_first, suspects } = request.candidates(&entries, &database, true)?;
     let live = Live { path: &database, limits, force: request.force };
     let mut connection = live.open()?;
@@ -249,7 +249,7 @@ impl Live<'_> {
     fn copy_to(&self, target: &Path, deadline: Deadline, report: &mut dyn FnMut(Progress)) -> Result<Content, Error> {
         // What a killed restore left.
         durable::remove(target)?;
-        durable::create_like(self.path, target)?;
+        belongings::create_copy(self.path, target)?;
         let snapshot = source::begin(self.path, self.limits.wait)?;
         let limits = pages::Limits { deadline, wal: None };
         copy::pages((&snapshot.connection, self.path), target, limits, report)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::choose::Candidates;
-use super::{Limits, Request, first_good, hold, live, passed_over, resolve};
+use super::{Limits, Request, entries, first_good, hold, live, passed_over, resolve};
 use crate::{Error, Manifest, Rejected, Repository, durable, space, verify};
 
 /// What a restore would do.
@@ -33,7 +33,7 @@ pub struct Plan {
 /// Those of what would be done, as far as they can be foreseen.
 pub fn plan(repository: &Repository, request: &Request, live: Option<Limits>) -> Result<Plan, Error> {
     let database = resolve(&request.database)?;
-    let entries = repository.entries()?;
+    let entries = entries(repository, &request.choice)?;
     let Candidates { best_first, suspects } = request.candidates(&entries, &database, live.is_some())?;
     let replaces = match live {
         Some(_) => true,

@@ -1,6 +1,6 @@
 //! The exchange of the old database for the new one. Whatever was there is moved aside, never deleted.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::temporary::Temporary;
 use crate::in_use::Held;
 use crate::repository::exists;
-use crate::{Error, durable};
+use crate::{Error, belongings, durable};
 
 /// The side files that may hold committed transactions; `-shm` holds none.
 const SIDE_FILES: [&str; 2] = ["-wal", "-journal"];
@@ -61,12 +61,22 @@ fn copy_side_files(database: &Path, safety: &Path) -> Result<(), Error> {
     for suffix in SIDE_FILES {
         let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(safety, suffix));
         if exists(&from)? {
-            let fails = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", to.display()));
-            fs::copy(&from, &to).map_err(fails).map_err(Error::io("copy to its safety copy", &from))?;
-            File::open(&to).and_then(|file| file.sync_all()).map_err(Error::io("sync", &to))?;
+            copy(&from, &to)?;
         }
     }
     Ok(())
+}
+
+/// Copies a file for whoever could read it, and brings the copy to disk.
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    belongings::create_copy(from, to)?;
+    let fails = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", to.display()));
+    let copied = File::open(from).and_then(|mut source| {
+        let mut target = File::options().write(true).open(to)?;
+        io::copy(&mut source, &mut target)?;
+        target.sync_all()
+    });
+    copied.map_err(fails).map_err(Error::io("copy to its safety copy", from))
 }
 
 /// Makes sure that SQLite finds no leftover beside the new database. Where the safety copy has them they are removed,

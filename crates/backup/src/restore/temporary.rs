@@ -2,13 +2,15 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::belongings::{self, Belongings};
 use crate::durable::WriteBack;
 use crate::pages::Progress;
+use crate::repository::exists;
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{Error, Manifest, content, durable, stored};
@@ -34,7 +36,7 @@ impl Temporary {
         let path = path(database);
         let busy = || Error::RestoreBusy { path: database.to_owned() };
         // Not truncated before it is known to be ours.
-        let options = File::options().create(true).truncate(false).read(true).write(true).open(&path);
+        let options = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
         let file = options.map_err(Error::io("create", &path))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -45,6 +47,8 @@ impl Temporary {
         if !is_still(&file, &path)? {
             return Err(busy());
         }
+        // Whoever runs the restore again must be able to, should this one be killed.
+        belongings::leave_to_directory(&file, &path, 0o600)?;
         Ok(Self { path, file, kept: false })
     }
 
@@ -59,10 +63,7 @@ impl Temporary {
         check: Check,
         report: &mut dyn FnMut(Progress),
     ) -> Result<Checked, Error> {
-        let metadata = fs::metadata(source);
-        let metadata = metadata.map_err(|error| Error::damaged(source, format!("it cannot be read: {error}")))?;
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(Error::io("empty", &self.path))?;
-        self.file.set_permissions(metadata.permissions()).map_err(Error::io("set the permissions of", &self.path))?;
         let (mut written, mut write_back) = (0, WriteBack::default());
         stored::read(source, manifest, |chunk| {
             self.file.write_all(chunk).map_err(Error::io("write", &self.path))?;
@@ -86,6 +87,17 @@ impl Temporary {
             Ok(connection)
         });
         opened.map_err(Error::sqlite("open", &self.path))
+    }
+
+    /// Gives it to those whose database it will be: whose one it replaces, or else whose directory it is in.
+    pub fn belong(&self, database: &Path, restored: &Path) -> Result<(), Error> {
+        let belongings = if exists(database)? {
+            Belongings::of(database)?
+        } else {
+            Belongings::of_new_in(durable::directory_of(database), restored)?
+        };
+        belongings.give(&self.file, &self.path)?;
+        self.file.sync_all().map_err(Error::io("sync", &self.path))
     }
 
     /// From here on it stays whatever happens: without a database beside, it is what tells of the interruption.

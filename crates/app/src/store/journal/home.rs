@@ -38,8 +38,7 @@ impl Home {
             create(directory).with_context(|| format!("cannot create the journal {}", directory.display()))?;
         }
         let path = directory.join(".lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.with_context(|| format!("cannot open {}", path.display()))?;
+        let lock = backup::belongings::open_lock(&path)?;
         Ok(Self { lineage: lineage.clone(), directory, lock })
     }
 
