@@ -3,6 +3,7 @@
 //! A [`Repository`] is a directory of restore points: copies of a database, each beside its [`Manifest`]. Readers
 //! take no lock; only a [`Writer`] may add or remove restore points, and there is one at a time.
 
+mod at_rest;
 pub mod belongings;
 mod checked;
 pub mod clock;

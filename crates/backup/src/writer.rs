@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::manifest::SEQUENCE_MAX;
 use crate::repository::{exists, partial};
-use crate::{Error, Manifest, Name, Repository, belongings, durable, self_digest, source};
+use crate::{Error, Manifest, Name, Repository, at_rest, belongings, durable, self_digest, source};
 
 /// How often a lock is asked for again: the kernel offers no wait with a limit.
 const POLL: Duration = Duration::from_millis(20);
@@ -153,6 +153,7 @@ impl Writer {
     }
 
     fn sweep(&self) -> Result<(), Error> {
+        at_rest::sweep(self.repository.path())?;
         for record in [crate::rehearsal::FILE, crate::restore::RECORD] {
             durable::remove(&partial(&self.repository.path().join(record)))?;
         }

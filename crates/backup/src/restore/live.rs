@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,8 @@ pub fn into_live(
     let overwritten = live.overwrite(&mut connection, &source, report)?;
     let proof = live.prove(&connection, &source, &overwritten, restore_point.check(request.check))?;
     live.shrink_wal(&connection);
+    // Where nobody else uses it, no side file of ours stays, which its owner might not be able to open.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).ok();
     let Overwritten { safety_copy, kept_high_water, locked_seconds, .. } = overwritten;
     Ok(Restored {
         bytes: restore_point.size_bytes,
