@@ -9,6 +9,7 @@
 //! is none. A piece's key holds the digest of its content, so that nobody can overwrite one with another.
 
 mod address;
+mod environment;
 mod layout;
 mod listing;
 pub mod prune;
@@ -21,6 +22,7 @@ mod store;
 
 use std::fmt;
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -79,8 +81,17 @@ impl Remote {
     /// # Errors
     /// [`Error::Remote`].
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let listing = self.runtime.block_on(listing::read(self))?;
+        let listing = self.block_on(listing::read(self))?;
         Ok(listing.entries())
+    }
+
+    /// Waits for work. What a store or the environment says must not end the program, though the store's client panics
+    /// over an answer that it cannot send on, such as a credential with a newline.
+    fn block_on<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        panic::catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(work))).unwrap_or_else(|_| {
+            let reason = "the store's client failed over what it was told, see above; check its address and what gives it credentials";
+            Err(Error::remote("use", self.address.to_string(), reason))
+        })
     }
 
     fn key(&self, parts: &str) -> Path {

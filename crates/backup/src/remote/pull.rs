@@ -71,7 +71,7 @@ pub fn run(
     request: &Request,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pulled, Error> {
-    remote.runtime.block_on(async {
+    remote.block_on(async {
         let there = listing::read(remote).await?;
         let Candidates { best_first, suspects } = choose(&there, request)?;
         suspects.iter().for_each(|suspect| tracing::warn!(name = %suspect.name, "passed over, {}", suspect.reason));

@@ -78,7 +78,7 @@ pub fn run(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pushed, Error> {
     let chosen = choose(repository, &request.which)?;
-    remote.runtime.block_on(async {
+    remote.block_on(async {
         let mut there = listing::read(remote).await?;
         let mut pushed = Pushed::default();
         for candidates in chosen {
