@@ -60,6 +60,8 @@ pub enum Proof {
     Equal,
     /// SQLite's check found no fault. Others wrote before the rows could be compared.
     WrittenSince,
+    /// Nothing: it could not be read. The restore is committed all the same.
+    Unread,
 }
 
 /// Restores into a database that may be in use, keeping a safety copy of what it overwrites. Killed at any instant, it
@@ -92,7 +94,18 @@ pub fn into_live(
     live.check_page_size(&connection, &restore_point)?;
     let source = temporary.open_for_copy()?;
     let overwritten = live.overwrite(&mut connection, &source, report)?;
-    let proof = live.prove(&connection, &source, &overwritten, restore_point.check(request.check))?;
+    let proof = match live.prove(&connection, &source, &overwritten, restore_point.check(request.check)) {
+        // It is committed: whoever is told that it failed would do it again, over what was written since.
+        Err(error) if !matches!(error, Error::Damaged { .. }) => {
+            let (path, safety_copy) = (database.display(), overwritten.safety_copy.display());
+            let error = anyhow::Error::from(error);
+            tracing::warn!(
+                "{path} is restored, but was not compared: {error:#}; what it held is kept as {safety_copy}"
+            );
+            Proof::Unread
+        }
+        proof => proof?,
+    };
     live.shrink_wal(&connection);
     // Where nobody else uses it, no side file of ours stays, which its owner might not be able to open.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).ok();
@@ -235,7 +248,7 @@ impl Live<'_> {
 
     /// Takes the safety copy. It has its name only once it is whole and on disk.
     fn save(&self, deadline: Deadline, report: &mut dyn FnMut(Progress)) -> Result<(PathBuf, Content), Error> {
-        let (partial, safety_copy) = (durable::with_suffix(self.path, ".saving"), replace::safety_name(self.path)?);
+        let (partial, safety_copy) = (durable::beside(self.path, ".saving"), replace::safety_name(self.path)?);
         let saved = self.copy_to(&partial, deadline, report).and_then(|content| {
             durable::rename(&partial, &safety_copy)?;
             durable::sync_directory(durable::directory_of(self.path))?;
