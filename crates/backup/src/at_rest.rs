@@ -5,18 +5,27 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
 use rusqlite::ErrorCode;
 use tempfile::TempDir;
 
-use crate::in_use::{self, Held};
+use crate::in_use::{self, Held, Share};
 use crate::repository::exists;
 use crate::{Error, durable};
 
 /// Where the header has the versions of the file format, and what they are with WAL.
 const VERSIONS_AT: u64 = 18;
 const WAL: [u8; 2] = [2; 2];
+
+/// How long after it was opened a database may lack its `-wal` file.
+const APPEARS_WITHIN: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(20);
+
+const ELSEWHERE: &str = "it is in use in WAL mode, but no -wal file is beside it, so what was committed last is not to be \
+                         seen from here; where a container was given the file alone, give it the directory";
 
 /// What the scratch directories are called, to be known again.
 const SCRATCH: &str = ".reading-";
@@ -32,18 +41,35 @@ impl AtRest {
     ///
     /// A process with a connection of SQLite to the database has a `-wal` file there, so its locks, which would go with
     /// any file it closes, are safe from this.
+    ///
+    /// # Errors
+    /// [`Error::Source`] if those who use it have their `-wal` file elsewhere: without it, what is read is not what was
+    /// committed.
     pub fn hold(database: &Path) -> Result<Option<Self>, Error> {
+        let asked = Instant::now();
+        loop {
+            match Self::try_hold(database)? {
+                Share::Taken(held) => return Ok(Some(Self { _held: held })),
+                Share::Refused => return Ok(None),
+                // It may be about to be created.
+                Share::InUse if asked.elapsed() < APPEARS_WITHIN => thread::sleep(POLL),
+                Share::InUse => return Err(Error::Source { path: database.to_owned(), reason: ELSEWHERE.into() }),
+            }
+        }
+    }
+
+    fn try_hold(database: &Path) -> Result<Share, Error> {
         let [wal, journal] = ["-wal", "-journal"].map(|suffix| durable::with_suffix(database, suffix));
         if exists(&wal)? || exists(&journal)? {
-            return Ok(None);
+            return Ok(Share::Refused);
         }
         let file = File::open(database).map_err(Error::io("open", database))?;
         let mut versions = [0; 2];
         if file.read_exact_at(&mut versions, VERSIONS_AT).is_err() || versions != WAL {
-            return Ok(None);
+            return Ok(Share::Refused);
         }
-        let Some(held) = in_use::share(file) else { return Ok(None) };
-        Ok((!exists(&wal)?).then_some(Self { _held: held }))
+        let share = in_use::share(file);
+        Ok(if exists(&wal)? { Share::Refused } else { share })
     }
 }
 
@@ -71,7 +97,7 @@ pub(crate) fn must_be_copied(database: &Path, error: &Error) -> Result<bool, Err
 /// # Errors
 /// [`Error::Source`] if somebody uses it, [`Error::Disturbed`] if somebody began to.
 pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), Error> {
-    let Some(_held) = in_use::share(File::open(database).map_err(Error::io("open", database))?) else {
+    let Share::Taken(_held) = in_use::share(File::open(database).map_err(Error::io("open", database))?) else {
         let reason = "it is in use, and this user may not write what SQLite needs beside it; run this as the user who \
                       owns it, or mount its volume for writing";
         return Err(Error::Source { path: database.to_owned(), reason: reason.into() });

@@ -36,13 +36,28 @@ pub(crate) fn hold(database: &Path) -> Result<Held, Error> {
     }
 }
 
-/// Takes a share in a database that nobody else has open: others may open it, but not have it for themselves, which takes
-/// SQLite to remove its `-wal` file or to write without one. `None` if it is in use, or cannot be locked where it lies.
-pub(crate) fn share(file: File) -> Option<Held> {
+/// How a share in a database was asked for.
+pub(crate) enum Share {
+    /// Nobody else has it open. Others may open it from now on, but not have it for themselves, which takes SQLite to
+    /// remove its `-wal` file or to write without one.
+    Taken(Held),
+    /// Others have it open.
+    InUse,
+    /// Another has it for itself, or it cannot be locked where it lies.
+    Refused,
+}
+
+/// Takes a share in a database unless others have it open.
+pub(crate) fn share(file: File) -> Share {
     let mut others = range(F_WRLCK);
-    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut others)).ok()?;
-    let is_free = i32::from(others.l_type) == F_UNLCK;
-    (is_free && fcntl(&file, FcntlArg::F_OFD_SETLK(&range(F_RDLCK))).is_ok()).then_some(Held { _file: file })
+    if fcntl(&file, FcntlArg::F_OFD_GETLK(&mut others)).is_err() {
+        return Share::Refused;
+    }
+    match i32::from(others.l_type) {
+        F_RDLCK => Share::InUse,
+        F_UNLCK if fcntl(&file, FcntlArg::F_OFD_SETLK(&range(F_RDLCK))).is_ok() => Share::Taken(Held { _file: file }),
+        _ => Share::Refused,
+    }
 }
 
 /// The process with a conflicting lock; none if it let go meanwhile, or lives in another PID namespace.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::choose::Candidates;
 use super::temporary::{self, Temporary};
 use super::{Request, Restored, entries, fill, passed_over, replace, resolve, steps};
+use crate::at_rest::AtRest;
 use crate::checked::{self, Check, Outcome};
 use crate::content::Content;
 use crate::lineage::Lineage;
@@ -152,6 +153,8 @@ impl Live<'_> {
         if !crate::repository::exists(self.path)? {
             return Err(refuse(self.path, "it does not exist; restore it without --into-live"));
         }
+        // Released at once: it only has to be known that those who use it have their files here.
+        drop(AtRest::hold(self.path)?);
         let connection = source::open(self.path, self.limits.wait).map_err(Error::sqlite("open", self.path))?;
         let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         let mode = mode.map_err(|error| self.unreadable(error))?;
