@@ -126,12 +126,13 @@ fn state(database: &Path) -> [Option<(u64, u64, i64, i64)>; 3] {
     ["", "-wal", "-journal"].map(|suffix| fs::metadata(durable::with_suffix(database, suffix)).ok().map(seen))
 }
 
-/// Removes what a killed process left in `place`.
+/// Removes what a killed process left in `place`. What another user left and this one cannot remove stops nobody.
 pub(crate) fn sweep(place: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
         let path = entry.map_err(Error::io("list", place))?.path();
-        if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(SCRATCH.as_bytes())) {
-            fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+        let is_scratch = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(SCRATCH.as_bytes()));
+        if is_scratch && let Err(error) = fs::remove_dir_all(&path) {
+            tracing::warn!("cannot remove {}, which a killed take left: {error}", path.display());
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ Exit codes:
   1  failed: an I/O error, or the database to copy is missing or none
   2  usage error
   3  a restore point is damaged, or no good one is left
-  4  busy: another take, pull or prune is at work, or the database is in use or being written
+  4  busy: another take, pull or prune is at work, or the database is in use, locked or being written
   5  no restore point fits: none, none before that time, or several lineages
   6  refused without --force: the destination exists, or the live one is of another lineage;
      refused: the newest restore point follows a suspect one and none was named, another one of
