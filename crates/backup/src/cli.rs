@@ -12,6 +12,7 @@ mod trust;
 mod verify;
 
 use std::io::{self, IsTerminal};
+use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,7 +31,7 @@ Exit codes:
   1  failed: an I/O error, or the database to copy is missing or none
   2  usage error
   3  a restore point is damaged, or no good one is left
-  4  busy: another take, pull or prune is at work, or the database is in use or being written
+  4  busy: another take, pull or prune is at work, or the database is in use, locked or being written
   5  no restore point fits: none, none before that time, or several lineages
   6  refused without --force: the destination exists, or the live one is of another lineage;
      refused: the newest restore point follows a suspect one and none was named, another one of
@@ -124,6 +125,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     parsed.try_into().map_err(|_| "a duration cannot be negative".to_owned())
 }
 
+/// A fault of the program is told like any other, in one line.
+fn log_panic(panic: &panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let payload = panic.payload();
+    let words = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
+    tracing::error!("a fault of this program or of a library, at {place}: {}", words.unwrap_or_default());
+}
+
 /// Logs to stderr, and turns a file size limit into an error instead of a death by signal.
 pub fn start(log: LevelFilter) {
     tracing_subscriber::fmt()
@@ -132,6 +141,7 @@ pub fn start(log: LevelFilter) {
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();
+    panic::set_hook(Box::new(log_panic));
     let mut limits = SigSet::empty();
     limits.add(Signal::SIGXFSZ);
     if let Err(error) = limits.thread_block() {

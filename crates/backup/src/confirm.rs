@@ -26,6 +26,11 @@ pub(crate) fn newest(
     request: &Request,
     limits: Limits<'_>,
 ) -> Result<Option<Manifest>, Error> {
+    // One that this user may not read may be newer.
+    if let Err(error) = writer.repository().expect_readable(&writer.repository().entries()?) {
+        tracing::warn!("nothing is confirmed: {:#}", anyhow::Error::from(error));
+        return Ok(None);
+    }
     if !may_hold(newest, snapshot) || newest.content_blake3 != Some(content(snapshot, &request.database, limits)?) {
         return Ok(None);
     }
@@ -35,6 +40,11 @@ pub(crate) fn newest(
         Ok(checked) => checked,
         Err(Error::Damaged { reason, .. }) => {
             tracing::warn!(name = %newest.name, "not confirmed but taken anew, since it is damaged: {reason}");
+            return Ok(None);
+        }
+        // Left by another user: no reason to have no newer one.
+        Err(error) if error.is_denied() => {
+            tracing::warn!(name = %newest.name, "not confirmed but taken anew: {:#}", anyhow::Error::from(error));
             return Ok(None);
         }
         Err(error) => return Err(error),

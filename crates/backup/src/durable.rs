@@ -1,14 +1,20 @@
 //! File operations that survive a power cut: what was renamed or removed is on disk once [`sync_directory`] returns.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
-use crate::Error;
+use crate::{Error, belongings};
+
+/// How long the name of a file may be, on about every file system.
+const NAME_BYTES_MAX: usize = 255;
 
 /// How much is written before the disk is told to begin with it.
 const WRITE_BACK_BYTES: i64 = 8 * 1024 * 1024;
@@ -20,6 +26,24 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     text.into()
 }
 
+/// The path of a file of ours beside `path`: as above, and where the name would be too long, cut and told from others by
+/// a digest. It leaves room for what SQLite adds.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let room = NAME_BYTES_MAX - "-journal".len() - suffix.len();
+    if name.len() <= room {
+        return with_suffix(path, suffix);
+    }
+    let digest = format!("~{}", &blake3::hash(name).to_hex()[..16]);
+    let mut end = room - digest.len();
+    // Not within a character, in UTF-8.
+    while name[end] & 0xc0 == 0x80 && end > 0 {
+        end -= 1;
+    }
+    let cut = [&name[..end], digest.as_bytes(), suffix.as_bytes()].concat();
+    path.with_file_name(OsStr::from_bytes(&cut))
+}
+
 /// The directory a file is in.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
@@ -29,8 +53,44 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 }
 
 /// Brings the entries of a directory to disk.
-pub(crate) fn sync_directory(path: &Path) -> Result<(), Error> {
-    File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::io("sync the directory", path))
+///
+/// # Errors
+/// [`Error::Io`] if the disk fails. That the file system has no such operation is none: nobody could do better there.
+pub fn sync_directory(path: &Path) -> Result<(), Error> {
+    try_sync_directory(path).map(|_| ())
+}
+
+/// Whether the file system has an operation that brings the entries of a directory to disk. If so, it was done.
+pub(crate) fn try_sync_directory(path: &Path) -> Result<bool, Error> {
+    match File::open(path).and_then(|directory| directory.sync_all()) {
+        Ok(()) => Ok(true),
+        Err(error) if is_impossible(&error) => {
+            warn_once(path, &error);
+            Ok(false)
+        }
+        Err(error) => Err(Error::io("sync the directory", path)(error)),
+    }
+}
+
+/// What network and FUSE file systems answer where PostgreSQL, Git and SQLite go on too. A directory that may be
+/// written but not read cannot be opened to be synced.
+fn is_impossible(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EBADF | Errno::EISDIR | Errno::EACCES)
+    )
+}
+
+/// Every file that is renamed would say the same.
+fn warn_once(directory: &Path, error: &io::Error) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        let directory = directory.display();
+        tracing::warn!(
+            "the file system of {directory} cannot sync a directory ({error}): a power cut may undo a rename"
+        );
+    }
 }
 
 /// Brings a file to disk while `work` reads it: the disk and the processor are busy at the same time.
@@ -68,13 +128,13 @@ impl WriteBack {
     }
 }
 
-/// Writes a small new file and brings it to disk.
+/// Writes a small new file, which those can read who can list its directory, and brings it to disk.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let written = File::create(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(Error::io("write", path))
+    // What a process left that was killed may belong to another user.
+    remove(path)?;
+    let mut file = File::create_new(path).map_err(Error::io("create", path))?;
+    belongings::leave_to_directory(&file, path, 0o644)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
 }
 
 /// Puts a small file in the place of the one there is, if there is one: readers see either.
@@ -83,15 +143,6 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write(&new, bytes)?;
     rename(&new, path)?;
     sync_directory(directory_of(path))
-}
-
-/// Creates the file of a copy with the permissions of what is copied: a copy is no way around them.
-pub(crate) fn create_like(source: &Path, target: &Path) -> Result<(), Error> {
-    let mut permissions = fs::metadata(source).map_err(Error::io("look at", source))?.permissions();
-    // The owner has to write it even where the source is read-only.
-    permissions.set_mode(permissions.mode() | 0o600);
-    let file = File::create_new(target).map_err(Error::io("create", target))?;
-    file.set_permissions(permissions).map_err(Error::io("set the permissions of", target))
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
+use rusqlite::ErrorCode;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
-use crate::{Identity, Name, exit};
+use crate::{Identity, Name, belongings, exit};
 
 /// An error of the library; [`Error::exit_code`] is what the program ends with.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,23 @@ pub enum Error {
         path: PathBuf,
         /// Why, and what to do next.
         reason: String,
+    },
+    /// Another process has the database for itself.
+    #[error(
+        "another process kept {} locked for {waited:?}, so it could not be read; try again, or raise --deadline",
+        path.display()
+    )]
+    SourceBusy {
+        /// The database.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// A database that nobody used came into use while it was read.
+    #[error("others began to use {} while it was read; try again", path.display())]
+    Disturbed {
+        /// The database.
+        path: PathBuf,
     },
     /// Reading or copying took longer than it may.
     #[error("reading {} was given up after {limit:?}, with {copied} of {total} pages done; raise --deadline", path.display())]
@@ -216,6 +234,7 @@ impl Error {
     /// The program's exit code for this error, see [`exit`].
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Sqlite { source, .. } if is_busy(source) => exit::BUSY,
             Self::Io { .. }
             | Self::Sqlite { .. }
             | Self::NoRepository { .. }
@@ -224,9 +243,12 @@ impl Error {
             | Self::Deadline { .. }
             | Self::WalGrowth { .. } => exit::FAILED,
             Self::Damaged { .. } | Self::NothingGood { .. } => exit::DAMAGED,
-            Self::RepositoryBusy { .. } | Self::RestoreBusy { .. } | Self::LiveBusy { .. } | Self::InUse { .. } => {
-                exit::BUSY
-            }
+            Self::RepositoryBusy { .. }
+            | Self::RestoreBusy { .. }
+            | Self::LiveBusy { .. }
+            | Self::SourceBusy { .. }
+            | Self::Disturbed { .. }
+            | Self::InUse { .. } => exit::BUSY,
             Self::NoRestorePoint { .. } | Self::SeveralLineages(_) => exit::NO_RESTORE_POINT,
             Self::DestinationExists { .. }
             | Self::Suspect { .. }
@@ -238,8 +260,13 @@ impl Error {
         }
     }
 
+    /// Whether the operating system refused it to this user, which says nothing of what others may.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |source| Self::Io { action, path: path.to_owned(), source: belongings::explain(path, source) }
     }
 
     pub(crate) fn sqlite(action: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
@@ -294,6 +321,10 @@ impl fmt::Display for IdentitySummary {
         }
         f.write_str(")")
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn id(lineage: Option<&Lineage>) -> &str {

@@ -8,7 +8,8 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// A restore point is damaged, or no good one is left.
 pub const DAMAGED: u8 = 3;
-/// Another `take` or `prune` is at work, the database to replace is in use, or the one to restore into is being written.
+/// Another `take` or `prune` is at work, the database to copy is locked, the one to replace is in use, or the one to restore
+/// into is being written.
 pub const BUSY: u8 = 4;
 /// No restore point fits: none at all, none before that time, or several lineages and none named.
 pub const NO_RESTORE_POINT: u8 = 5;

@@ -3,13 +3,15 @@
 //! A [`Repository`] is a directory of restore points: copies of a database, each beside its [`Manifest`]. Readers
 //! take no lock; only a [`Writer`] may add or remove restore points, and there is one at a time.
 
+mod at_rest;
+pub mod belongings;
 mod checked;
 pub mod clock;
 mod confirm;
 mod content;
 mod copy;
 mod digest;
-mod durable;
+pub mod durable;
 mod error;
 pub mod exit;
 pub mod identity;

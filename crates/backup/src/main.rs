@@ -1,6 +1,7 @@
 //! The program `backup`: see `backup --help`.
 
 mod cli;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     cli::start(cli.log);
+    signals::obey();
     let result = match &cli.command {
         cli::Command::Take(command) => command.run(cli.json),
         cli::Command::List(command) => command.run(cli.json),

@@ -9,6 +9,7 @@
 //! is none. A piece's key holds the digest of its content, so that nobody can overwrite one with another.
 
 mod address;
+mod environment;
 mod layout;
 mod listing;
 pub mod prune;
@@ -20,14 +21,17 @@ mod staged;
 mod store;
 
 use std::fmt;
+use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use object_store::ObjectStore;
+use nix::unistd::syncfs;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreScheme};
 use tokio::runtime::Runtime;
 
-use crate::{Entry, Error};
+use crate::{Entry, Error, durable};
 use address::Address;
 pub use store::Options;
 
@@ -77,8 +81,17 @@ impl Remote {
     /// # Errors
     /// [`Error::Remote`].
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let listing = self.runtime.block_on(listing::read(self))?;
+        let listing = self.block_on(listing::read(self))?;
         Ok(listing.entries())
+    }
+
+    /// Waits for work. What a store or the environment says must not end the program, though the store's client panics
+    /// over an answer that it cannot send on, such as a credential with a newline.
+    fn block_on<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        panic::catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(work))).unwrap_or_else(|_| {
+            let reason = "the store's client failed over what it was told, see above; check its address and what gives it credentials";
+            Err(Error::remote("use", self.address.to_string(), reason))
+        })
     }
 
     fn key(&self, parts: &str) -> Path {
@@ -94,6 +107,18 @@ impl Remote {
     fn failed(&self, action: &'static str, key: &Path) -> impl FnOnce(object_store::Error) -> Error {
         let object = self.url(key);
         move |error| Error::remote(action, object, store::explain(&error))
+    }
+
+    /// Brings to disk what a directory was given whose file system syncs only as a whole. Others have done so already.
+    fn settle(&self) -> Result<(), Error> {
+        let (ObjectStoreScheme::Local, Ok(root)) = (&self.address.scheme, self.address.url.to_file_path()) else {
+            return Ok(());
+        };
+        if durable::try_sync_directory(&root)? {
+            return Ok(());
+        }
+        let synced = File::open(&root).and_then(|directory| Ok(syncfs(directory)?));
+        synced.map_err(Error::io("sync the file system of", &root))
     }
 
     /// Deletes objects, which may be gone already.

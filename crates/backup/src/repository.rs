@@ -179,6 +179,20 @@ impl Repository {
         }
     }
 
+    /// Fails if this user may not read one of the incomplete entries: it may be a good restore point, and the newest.
+    pub(crate) fn expect_readable(&self, entries: &[Entry]) -> Result<(), Error> {
+        for entry in entries.iter().filter(|entry| entry.manifest().is_none()) {
+            let path = self.manifest(&entry.name);
+            match read_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(Error::io("read", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// What the manifest of `name` says, or what is wrong with it; `None` if there is none.
     pub(crate) fn read(&self, name: &Name) -> Option<Result<Manifest, String>> {
         match read_file(&self.manifest(name)) {

@@ -154,7 +154,7 @@ fn restore(
 ) -> Result<Restored, Error> {
     let began = Instant::now();
     let database = resolve(&request.database)?;
-    let entries = repository.entries()?;
+    let entries = entries(repository, &request.choice)?;
     let Candidates { best_first, suspects } = request.candidates(&entries, &database, is_unattended)?;
     // First to tell early; again once no other restore to the same place can come between.
     drop(hold(&database, request.force)?);
@@ -162,6 +162,7 @@ fn restore(
     let held = hold(&database, request.force)?;
     let (restore_point, checked, mut rejected) = fill(repository, request, best_first, &mut temporary, report)?;
     rejected.extend(passed_over(&entries, &restore_point));
+    temporary.belong(&database, &repository.stored_file(&restore_point))?;
     let safety_copy = replace::with(temporary, &database, held)?;
     let bytes = restore_point.size_bytes;
     Ok(Restored {
@@ -195,6 +196,15 @@ impl Request {
         }
         Ok(candidates)
     }
+}
+
+/// What there is to choose from. Where the newest is asked for, what this user may not read must not be passed over.
+fn entries(repository: &Repository, choice: &Choice) -> Result<Vec<Entry>, Error> {
+    let entries = repository.entries()?;
+    if !matches!(choice, Choice::Name(_)) {
+        repository.expect_readable(&entries)?;
+    }
+    Ok(entries)
 }
 
 /// Fills the temporary file with the first good candidate.

@@ -8,8 +8,10 @@ use std::time::Duration;
 use jiff::{Timestamp, TimestampRound, Unit};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tempfile::TempDir;
 
 use crate::Error;
+use crate::at_rest::{self, AtRest};
 use crate::content::{self, Content, Holdings};
 
 /// The longest wait SQLite can be asked for: some 24 days, in milliseconds.
@@ -24,19 +26,62 @@ pub(crate) struct Snapshot {
     pub holdings: Holdings,
     /// See [`crate::Manifest::change_counter`].
     pub change_counter: u32,
+    pub kept: Kept,
+}
+
+/// What has to stay for as long as a snapshot is read, besides the transaction.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub at_rest: Option<AtRest>,
+    _copy: Option<TempDir>,
 }
 
 /// Begins the snapshot of `database`, waiting at most `patience` for a writer that locks readers out.
+///
+/// # Errors
+/// [`Error::SourceBusy`] if that takes longer.
 pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Error> {
-    let refuse = |reason: String| Error::Source { path: database.to_owned(), reason };
     check_file(database)?;
-    let connection = open(database, patience).map_err(Error::sqlite("open", database))?;
+    let connection = open(database, patience).map_err(failed("open", database, patience))?;
+    snapshot((connection, now()), database, patience, Kept::default())
+}
+
+/// The same without leaving anything beside the database. One that has to be recovered first, where this user may not, is
+/// copied to `scratch`.
+pub(crate) fn begin_without_a_trace(database: &Path, patience: Duration, scratch: &Path) -> Result<Snapshot, Error> {
+    check_file(database)?;
+    // SQLite keeps its files beside the one that a symbolic link leads to.
+    let real = fs::canonicalize(database).map_err(Error::io("look at", database))?;
     let created_at = now();
+    if let Some(at_rest) = AtRest::hold(&real)? {
+        let connection = content::open_immutable(&real).map_err(Error::sqlite("open", database))?;
+        return snapshot((connection, created_at), database, patience, Kept { at_rest: Some(at_rest), _copy: None });
+    }
+    if !at_rest::would_leave_traces(&real)? {
+        match begin(database, patience) {
+            Err(error) if at_rest::must_be_copied(&real, &error)? => {
+                tracing::debug!("copied in order to be recovered: {error}");
+            }
+            begun => return begun.map_err(|error| explain_denial(database, error)),
+        }
+    }
+    let (directory, copy) = at_rest::copy(&real, scratch)?;
+    let connection = open(&copy, patience).map_err(Error::sqlite("open", database))?;
+    snapshot((connection, created_at), database, patience, Kept { at_rest: None, _copy: Some(directory) })
+}
+
+fn snapshot(
+    (connection, created_at): (Connection, Timestamp),
+    database: &Path,
+    patience: Duration,
+    kept: Kept,
+) -> Result<Snapshot, Error> {
+    let refuse = |reason: String| Error::Source { path: database.to_owned(), reason };
     let content = connection.execute_batch("BEGIN").and_then(|()| Content::read(&connection)).map_err(|error| {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => refuse("it is no SQLite database (or an encrypted one)".into()),
             Some(ErrorCode::DatabaseCorrupt) => refuse(format!("it is corrupt ({error}); restore an older point")),
-            _ => Error::sqlite("read", database)(error),
+            _ => failed("read", database, patience)(error),
         }
     })?;
     if content.page_count == 0 {
@@ -44,7 +89,32 @@ pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Err
     }
     let holdings = content::holdings(&connection).map_err(Error::sqlite("read", database))?;
     let change_counter = content::change_counter(&connection).map_err(Error::sqlite("read", database))?;
-    Ok(Snapshot { connection, created_at, content, holdings, change_counter })
+    Ok(Snapshot { connection, created_at, content, holdings, change_counter, kept })
+}
+
+/// SQLite says of all that it may not do that it cannot open a file.
+fn explain_denial(database: &Path, error: Error) -> Error {
+    match error {
+        Error::Sqlite { source, .. }
+            if matches!(source.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) =>
+        {
+            let reason = format!(
+                "{source}; check that this user may read it with its -wal and -shm files, and whether its volume is \
+                 read-only or its directory belongs to another"
+            );
+            Error::Source { path: database.to_owned(), reason }
+        }
+        other => other,
+    }
+}
+
+/// Why SQLite cannot read it, for people.
+fn failed(action: &'static str, database: &Path, patience: Duration) -> impl FnOnce(rusqlite::Error) -> Error {
+    let path = database.to_owned();
+    move |error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::SourceBusy { path, waited: patience },
+        _ => Error::sqlite(action, &path)(error),
+    }
 }
 
 /// Tells apart what SQLite would all call "unable to open database file".

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::manifest::Compressed;
-use crate::{Error, Manifest, digest, durable, verify};
+use crate::{Error, Manifest, belongings, digest, verify};
 
 /// Calls `each` with the bytes of the database file, a chunk at a time, and compares what was read, and what came of it,
 /// with the manifest.
@@ -18,7 +18,11 @@ pub(crate) fn read(
     manifest: &Manifest,
     mut each: impl FnMut(&[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let unreadable = |error: io::Error| Error::damaged(path, format!("it cannot be read: {error}"));
+    let unreadable = |error: io::Error| match error.kind() {
+        // It may well be good, for those who may read it.
+        io::ErrorKind::PermissionDenied => Error::io("read", path)(error),
+        _ => Error::damaged(path, format!("it cannot be read: {error}")),
+    };
     verify::file_size(path, manifest, fs::metadata(path).map_err(unreadable)?.len())?;
     let mut stored = Hashing { reader: File::open(path).map_err(unreadable)?, hasher: blake3::Hasher::new() };
     if manifest.compressed.is_none() {
@@ -48,7 +52,7 @@ pub(crate) fn read(
 /// Compresses the database file of a restore point, whose manifest is otherwise complete, and proves from what was
 /// written that it is still in there. On disk when this returns.
 pub(crate) fn compress(plain: &Path, target: &Path, manifest: &Manifest, level: i32) -> Result<Compressed, Error> {
-    durable::create_like(plain, target)?;
+    belongings::create_copy(plain, target)?;
     let fails = |error: io::Error| Error::io("compress to", target)(error);
     let mut reader = File::open(plain).map_err(Error::io("open", plain))?;
     let file = File::options().write(true).open(target).map_err(fails)?;

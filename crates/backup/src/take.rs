@@ -15,8 +15,8 @@ use crate::source::{self, Snapshot};
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, confirm, copy, durable, identity,
-    stored, suspicion, wal,
+    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, belongings, confirm, copy, durable,
+    identity, stored, suspicion, wal,
 };
 
 /// What to take and how.
@@ -63,18 +63,29 @@ pub struct Taken {
 /// Takes a restore point and publishes it, or confirms the newest one. The source is not changed, and on an error neither
 /// are the repository's restore points.
 ///
+/// Not for a process that has connections of its own to this database without WAL: their locks would be lost.
+///
 /// # Errors
 /// [`Error::Source`] if there is nothing to copy or the copy fails its check, [`Error::Deadline`] and
 /// [`Error::WalGrowth`],
 /// [`Error::Damaged`] if a manifest leaves no sequence number to follow, [`Error::Io`] and [`Error::Sqlite`] for the
 /// rest (a full disk, for one).
 pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
+    match attempt(writer, request, report) {
+        // Its service was started meanwhile. From now on it is read beside it.
+        Err(Error::Disturbed { .. }) => attempt(writer, request, report),
+        taken => taken,
+    }
+}
+
+fn attempt(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
     let deadline = Deadline { began: Instant::now(), limit: request.deadline };
-    let snapshot = source::begin(&request.database, request.deadline)?;
+    let scratch = writer.repository().path();
+    let snapshot = source::begin_without_a_trace(&request.database, request.deadline, scratch)?;
     let earlier = writer.repository().manifests()?;
     let source = recognize(request, &snapshot, &earlier)?;
     let identity = identity::of(snapshot.content.lineage.as_ref(), Some(&source));
-    let wal = wal::Bound::new(&request.database, request.wal_growth_max)?;
+    let wal = wal::Bound::new(&request.database, request.wal_growth_max, snapshot.kept.at_rest.is_some())?;
     let limits = Limits { deadline, wal: Some(&wal) };
     if request.confirm
         && let Some(newest) = earlier.iter().rfind(|manifest| manifest.identity() == identity)
@@ -111,11 +122,12 @@ fn copy_and_publish(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
     let target = partial(&writer.repository().database(name));
-    durable::create_like(&request.database, &target)?;
-    let Snapshot { connection, created_at, content, holdings, change_counter } = snapshot;
+    belongings::create_copy(&request.database, &target)?;
+    let Snapshot { connection, created_at, content, holdings, change_counter, kept } = snapshot;
     let digests = copy::pages((&connection, &request.database), &target, limits, report)?;
     // The source's transaction ends here: verifying must not let its WAL grow.
     drop(connection);
+    drop(kept);
     let copied = Instant::now();
     let mut manifest = Manifest {
         schema_version: SCHEMA_VERSION,

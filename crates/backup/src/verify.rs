@@ -55,7 +55,9 @@ pub(crate) fn blame(restore_point: &Path, error: Error) -> Error {
 pub fn entry(repository: &Repository, entry: &crate::Entry, check: Option<Check>) -> Result<Checked, Error> {
     match &entry.state {
         State::Complete { manifest } => restore_point(repository, manifest, check),
-        State::Incomplete { reason } => Err(Error::damaged(&repository.database(&entry.name), reason)),
+        State::Incomplete { reason } => repository
+            .expect_readable(std::slice::from_ref(entry))
+            .and(Err(Error::damaged(&repository.database(&entry.name), reason))),
     }
 }
 

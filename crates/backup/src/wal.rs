@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::pages::Progress;
+use crate::repository::exists;
 use crate::{Error, durable, space};
 
 /// How much it may grow.
@@ -13,21 +14,28 @@ pub(crate) struct Bound {
     wal: PathBuf,
     bytes_at_first: u64,
     growth_max: u64,
+    /// Whether there must be none at all.
+    at_rest: bool,
 }
 
 impl Bound {
     /// It may grow by as much as is asked for, but never to more than half of what its volume has free: the volume
     /// of a database must not be filled by its backup.
-    pub fn new(database: &Path, growth_max: u64) -> Result<Self, Error> {
+    ///
+    /// `at_rest` says that the database is read where nobody used it: a `-wal` file tells that somebody began to.
+    pub fn new(database: &Path, growth_max: u64, at_rest: bool) -> Result<Self, Error> {
         // SQLite keeps it beside the file that a symbolic link leads to.
         let file = fs::canonicalize(database).map_err(Error::io("look at", database))?;
         let wal = durable::with_suffix(&file, "-wal");
         let growth_max = growth_max.min(space::free(durable::directory_of(&file))? / 2);
-        Ok(Self { database: database.to_owned(), bytes_at_first: bytes(&wal)?, wal, growth_max })
+        Ok(Self { database: database.to_owned(), bytes_at_first: bytes(&wal)?, wal, growth_max, at_rest })
     }
 
-    /// Fails once it has grown by more.
+    /// Fails once it has grown by more, or is there at all.
     pub fn check(&self, Progress { copied, total }: Progress) -> Result<(), Error> {
+        if self.at_rest && exists(&self.wal)? {
+            return Err(Error::Disturbed { path: self.database.clone() });
+        }
         let growth = bytes(&self.wal)?.saturating_sub(self.bytes_at_first);
         if growth <= self.growth_max {
             return Ok(());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::manifest::SEQUENCE_MAX;
 use crate::repository::{exists, partial};
-use crate::{Error, Manifest, Name, Repository, durable, self_digest, source};
+use crate::{Error, Manifest, Name, Repository, at_rest, belongings, durable, self_digest, source};
 
 /// How often a lock is asked for again: the kernel offers no wait with a limit.
 const POLL: Duration = Duration::from_millis(20);
@@ -33,8 +33,7 @@ impl Repository {
             return Err(Error::NoRepository { path: self.path().to_owned() });
         }
         let path = self.path().join(".lock");
-        let options = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = options.map_err(Error::io("open", &path))?;
+        let file = belongings::open_lock(&path)?;
         let asked = Instant::now();
         loop {
             match file.try_lock() {
@@ -154,6 +153,7 @@ impl Writer {
     }
 
     fn sweep(&self) -> Result<(), Error> {
+        at_rest::sweep(self.repository.path())?;
         for record in [crate::rehearsal::FILE, crate::restore::RECORD] {
             durable::remove(&partial(&self.repository.path().join(record)))?;
         }

@@ -1,7 +1,7 @@
 //! File operations that survive a power cut.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -16,9 +16,8 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
         file.sync_all()
     });
     written.with_context(|| format!("cannot write {}", new.display()))?;
-    fs::rename(&new, path)
-        .and_then(|()| sync_directory(path))
-        .with_context(|| format!("cannot put {} in its place", path.display()))
+    fs::rename(&new, path).with_context(|| format!("cannot put {} in its place", path.display()))?;
+    sync_directory_of(path)
 }
 
 /// Adds a line to a file and brings it to disk. After a line that was torn it begins a new one.
@@ -29,13 +28,13 @@ pub fn append_line(path: &Path, line: &str) -> Result<()> {
         let text = if torn { format!("\n{line}\n") } else { format!("{line}\n") };
         // In one call, so that lines of two programs do not mix.
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        sync_directory(path)
+        file.sync_all()
     };
-    append().with_context(|| format!("cannot add a line to {}", path.display()))
+    append().with_context(|| format!("cannot add a line to {}", path.display()))?;
+    sync_directory_of(path)
 }
 
-fn sync_directory(file: &Path) -> io::Result<()> {
+fn sync_directory_of(file: &Path) -> Result<()> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
+    Ok(backup::durable::sync_directory(directory)?)
 }

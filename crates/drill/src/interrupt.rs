@@ -1,6 +1,8 @@
 //! Signals that ask a drill to stop. From the moment they are listened to, none of them ends the process by itself:
 //! the clean-up always runs.
 
+use std::process;
+
 use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -30,4 +32,22 @@ impl Interrupt {
             _ = self.hup.recv() => "SIGHUP",
         }
     }
+}
+
+/// Has process 1 of a container, which the kernel spares the signals it has no handler for, end by them like any other.
+/// For what has nothing to clean up.
+pub fn end_process_1() -> Result<()> {
+    if process::id() != 1 {
+        return Ok(());
+    }
+    let mut interrupt = Interrupt::listen()?;
+    tokio::spawn(async move {
+        let code = match interrupt.received().await {
+            "SIGINT" => 130,
+            "SIGHUP" => 129,
+            _ => 143,
+        };
+        process::exit(code)
+    });
+    Ok(())
 }

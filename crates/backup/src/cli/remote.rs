@@ -17,7 +17,7 @@ const VARIABLE: &str = "BACKUP_REMOTE";
 #[derive(Debug, Args)]
 pub struct RemoteArg {
     /// The remote repository: s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY. The credentials are those of the
-    /// environment: AWS_…, GOOGLE_…, AZURE_…
+    /// environment: AWS_…, GOOGLE_…, AZURE_…; an endpoint of http:// also takes AWS_ALLOW_HTTP=true or AZURE_ALLOW_HTTP=true
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     remote: Option<String>,
     #[command(flatten)]

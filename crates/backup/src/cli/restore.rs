@@ -68,11 +68,8 @@ impl Restore {
         drop(bar);
         let restored = restored?;
         self.record(&repository, &restored);
-        if json {
-            output::json(&restored)?;
-        } else {
-            print(&restored, &self.database)?;
-        }
+        let printed = if json { output::json(&restored) } else { print(&restored, &self.database) };
+        self.say_if_unsaid(printed, &restored);
         Ok(if restored.suspects.is_empty() { exit::OK } else { exit::SUSPECT })
     }
 
@@ -81,6 +78,15 @@ impl Restore {
         if let Err(error) = repository.record_restore(&restored.restore_point, &self.database.database) {
             tracing::warn!("the restore is not on record, so that the next take may call it suspect: {error}");
         }
+    }
+
+    /// The database is restored, whatever becomes of the report about it.
+    fn say_if_unsaid(&self, printed: anyhow::Result<()>, restored: &Restored) {
+        let Err(error) = printed else { return };
+        let (database, name) = (self.database.database.display(), &restored.restore_point.name);
+        let kept = restored.safety_copy.iter().map(|path| format!("; what it replaced is kept as {}", path.display()));
+        let kept: String = kept.collect();
+        tracing::warn!("restored {database} from {name}{kept}; this could not be printed: {error:#}");
     }
 
     fn limits(&self) -> Option<Limits> {
@@ -105,6 +111,9 @@ impl Restore {
         let ensured = ensured?;
         if let Ensured::Restored(restored) = &ensured {
             self.record(&repository, restored);
+            let printed = if json { output::json(&ensured) } else { print(restored, &self.database) };
+            self.say_if_unsaid(printed, restored);
+            return Ok(exit::OK);
         }
         let (database, directory) = (self.database.database.display(), repository.path().display());
         match &ensured {
@@ -113,7 +122,7 @@ impl Restore {
             Ensured::NothingToRestore => {
                 output::line(&format!("{database} holds nothing, and {directory} no restore point: a first start"))?;
             }
-            Ensured::Restored(restored) => print(restored, &self.database)?,
+            Ensured::Restored(_) => {}
         }
         Ok(exit::OK)
     }
@@ -180,5 +189,6 @@ fn print_live(live: &IntoLive) -> anyhow::Result<()> {
     match live.proof {
         Proof::Equal => output::line("every row was compared with the restore point"),
         Proof::WrittenSince => output::line("others wrote at once: the database is sound, rows were not compared"),
+        Proof::Unread => output::line("it could not be read afterwards, so nothing was compared"),
     }
 }

@@ -69,7 +69,9 @@ impl Take {
         // Old damage must not make a good take look failed: it is a warning here, and an exit code of `prune`.
         match &pruned {
             Some(pruned) => super::prune::warn(pruned),
-            None => warn_of_little_space(writer.repository(), &taken.restore_point)?,
+            // It is published, whatever else fails.
+            None => warn_of_little_space(writer.repository(), &taken.restore_point)
+                .unwrap_or_else(|error| tracing::warn!("{error:#}")),
         }
         print(&Taken { pruned, ..taken }, json)
     }

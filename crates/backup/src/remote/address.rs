@@ -29,11 +29,23 @@ impl FromStr for Address {
                         environment (AWS_…, AZURE_…, GOOGLE_…)"
                 .into());
         }
-        let (scheme, prefix) =
-            ObjectStoreScheme::parse(&url).map_err(|_| format!("{}:// is no store; expected {FORMS}", url.scheme()))?;
+        // The name of a directory need not be UTF-8, as keys are.
+        let parsed = match url.scheme() {
+            "file" => Ok((ObjectStoreScheme::Local, Path::default())),
+            _ => ObjectStoreScheme::parse(&url),
+        };
+        let (scheme, prefix) = parsed.map_err(|_| format!("{}:// is no store; expected {FORMS}", url.scheme()))?;
         let names_container = scheme == ObjectStoreScheme::MicrosoftAzure;
         match scheme {
             _ if !url.username().is_empty() && !names_container => Err(format!("a user in the URL; expected {FORMS}")),
+            _ if !url
+                .host_str()
+                .unwrap_or_default()
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) =>
+            {
+                Err(format!("a bucket has a name of ASCII letters, digits, '.', '-' and '_'; expected {FORMS}"))
+            }
             ObjectStoreScheme::Local => Ok(Self { url, scheme, prefix: Path::default() }),
             ObjectStoreScheme::AmazonS3 | ObjectStoreScheme::GoogleCloudStorage | ObjectStoreScheme::MicrosoftAzure => {
                 Ok(Self { url, scheme, prefix })
@@ -91,6 +103,7 @@ mod tests {
             ("https://example.org/secret", "cannot hold restore points"),
             ("s3://key:secret@bucket", "credentials in the environment"),
             ("s3://secret@bucket", "a user in the URL"),
+            ("s3://secret`/x", "a bucket has a name"),
             ("az://container/x?sig=secret", "credentials in the environment"),
         ] {
             let error = text.parse::<Address>().unwrap_err();

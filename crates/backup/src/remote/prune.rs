@@ -32,7 +32,7 @@ pub struct RemotePruned {
 /// # Errors
 /// [`Error::Remote`]; what was removed until then stays removed.
 pub fn run(remote: &Remote, policy: Policy, mode: Mode) -> Result<RemotePruned, Error> {
-    remote.runtime.block_on(async {
+    remote.block_on(async {
         let there = listing::read(remote).await?;
         let pruned = plan(
             policy,

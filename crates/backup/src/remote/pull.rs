@@ -18,7 +18,7 @@ use crate::repository::partial;
 use crate::restore::choose::{Candidates, Wanted, candidates};
 use crate::restore::{Choice, LineageChoice};
 use crate::{Error, Manifest, Name, Rejected, State, Writer};
-use crate::{clock, durable, identity, stored, verify};
+use crate::{belongings, clock, durable, identity, stored, verify};
 
 /// What to pull, and with whose keys.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub fn run(
     request: &Request,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pulled, Error> {
-    remote.runtime.block_on(async {
+    remote.block_on(async {
         let there = listing::read(remote).await?;
         let Candidates { best_first, suspects } = choose(&there, request)?;
         suspects.iter().for_each(|suspect| tracing::warn!(name = %suspect.name, "passed over, {}", suspect.reason));
@@ -221,10 +221,13 @@ async fn fetch(
     writer.publish(manifest)
 }
 
-/// Nobody but its owner may read it: what the permissions of the database were is not known here.
+/// Nobody may read it but its owner, or whoever may write where a guest pulls to: what the permissions of the database
+/// were is not known here.
 fn create(target: &Path) -> Result<File, Error> {
     let options = File::options().create(true).truncate(true).write(true).mode(0o600).open(target);
-    options.map_err(Error::io("create", target))
+    let file = options.map_err(Error::io("create", target))?;
+    belongings::leave_to_directory(&file, target, 0o660)?;
+    Ok(file)
 }
 
 /// One piece, which has the size and the digest it should.

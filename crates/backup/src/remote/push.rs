@@ -78,7 +78,7 @@ pub fn run(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pushed, Error> {
     let chosen = choose(repository, &request.which)?;
-    remote.runtime.block_on(async {
+    remote.block_on(async {
         let mut there = listing::read(remote).await?;
         let mut pushed = Pushed::default();
         for candidates in chosen {
@@ -305,13 +305,15 @@ async fn publish(remote: &Remote, described: &RemoteManifest, mode: PutMode) -> 
     let unwritable = |error: serde_json::Error| Error::remote("write", remote.url(&key), error);
     let bytes = self_digest::with(described).map_err(unwritable)?;
     let put = async |mode: PutMode| remote.store.put_opts(&key, bytes.clone().into(), mode.into()).await;
+    // Its pieces are on disk before it says that they are there.
+    remote.settle()?;
     let answer = match put(mode.clone()).await {
         // A directory cannot replace on condition. Who pushes there meanwhile pushes the same.
         Err(object_store::Error::NotImplemented { .. }) if mode != PutMode::Create => put(PutMode::Overwrite).await,
         answer => answer,
     };
     match answer {
-        Ok(_) => Ok(()),
+        Ok(_) => remote.settle(),
         // Another push was faster, or it was this one, and the answer was lost.
         Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
             match listing::manifest(remote, name).await? {

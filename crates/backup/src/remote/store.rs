@@ -1,6 +1,5 @@
 //! The store behind an address: who speaks to it, how long, and what its errors mean.
 
-use std::env;
 use std::fs;
 use std::iter;
 use std::path::PathBuf;
@@ -12,11 +11,13 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
-use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::{
+    BackoffConfig, Certificate, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
+};
 use url::Url;
 
-use super::Address;
-use crate::Error;
+use super::{Address, environment};
+use crate::{Error, durable};
 
 /// How a store is spoken to.
 #[derive(Clone, Debug)]
@@ -41,12 +42,14 @@ const WORDS_MAX: usize = 600;
 /// Opens a store with what the environment says of it: `AWS_…`, `AZURE_…`, `GOOGLE_…`.
 pub(super) fn open(address: &Address, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
     let refused = |error: object_store::Error| Error::RemoteAddress { reason: explain(&error) };
+    environment::check(&address.scheme)?;
     let url = address.url.as_str();
     let retry = retry(options);
     Ok(match address.scheme {
         ObjectStoreScheme::AmazonS3 => {
             let builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry);
-            endpoint(builder.get_config_value(&AmazonS3ConfigKey::Endpoint))?;
+            let allows_http = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+            endpoint(builder.get_config_value(&AmazonS3ConfigKey::Endpoint), allows_http, "AWS_ALLOW_HTTP")?;
             Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
         }
         ObjectStoreScheme::GoogleCloudStorage => {
@@ -55,24 +58,35 @@ pub(super) fn open(address: &Address, options: &Options) -> Result<Arc<dyn Objec
         }
         ObjectStoreScheme::MicrosoftAzure => {
             let builder = MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry);
-            endpoint(builder.get_config_value(&AzureConfigKey::Endpoint))?;
+            let allows_http = builder.get_config_value(&AzureConfigKey::Client(ClientConfigKey::AllowHttp));
+            endpoint(builder.get_config_value(&AzureConfigKey::Endpoint), allows_http, "AZURE_ALLOW_HTTP")?;
             Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
         }
         _ => Arc::new(directory(address)?),
     })
 }
 
-/// The store's client would panic over an endpoint that is no URL.
-fn endpoint(given: Option<String>) -> Result<(), Error> {
+/// The store's client would panic over an endpoint that is no URL, and say of http only that it does not build a request.
+fn endpoint(given: Option<String>, allows_http: Option<String>, setting: &str) -> Result<(), Error> {
     let Some(given) = given else { return Ok(()) };
-    match given.parse::<Url>() {
-        Ok(url) if url.has_host() && ["http", "https"].contains(&url.scheme()) => Ok(()),
-        _ => {
-            let reason =
-                format!("the environment names the endpoint {given:?}; expected http:// or https:// and a host");
-            Err(Error::RemoteAddress { reason })
-        }
-    }
+    // A URL forgives characters that a request does not.
+    let is_plain = !given.contains([' ', '"', '<', '>', '\\', '^', '`', '{', '|', '}']);
+    let fits = |url: &Url| is_plain && url.has_host() && ["http", "https"].contains(&url.scheme());
+    let url = given.parse::<Url>().ok().filter(fits);
+    let reason = match url {
+        None => format!("the environment names the endpoint {given:?}; expected http:// or https:// and a host"),
+        Some(url) if url.scheme() == "http" && !allows_http.is_some_and(|value| is_true(&value)) => format!(
+            "the endpoint {given:?} is not encrypted, so others could read and change what is sent; use https://, or set \
+             {setting}=true if nobody else is on that network"
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(Error::RemoteAddress { reason })
+}
+
+/// As the store's client reads it.
+fn is_true(value: &str) -> bool {
+    ["1", "true", "on", "yes", "y"].contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// A directory has to exist: that of a volume that is not mounted must not be filled.
@@ -84,7 +98,8 @@ fn directory(address: &Address) -> Result<LocalFileSystem, Error> {
     }
     let opened = LocalFileSystem::new_with_prefix(&path);
     let store = opened.map_err(|error| Error::remote("open", address.to_string(), explain(&error)))?;
-    Ok(store.with_fsync(true).with_automatic_cleanup(true))
+    // It would fail where the directory cannot be synced; `Remote::settle` does what can be done there.
+    Ok(store.with_fsync(durable::try_sync_directory(&path)?).with_automatic_cleanup(true))
 }
 
 fn retry(options: &Options) -> RetryConfig {
@@ -146,12 +161,15 @@ pub(super) fn explain(error: &object_store::Error) -> String {
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => CREDENTIALS,
         _ if is(401) || is(403) => CREDENTIALS,
         E::NotImplemented { .. } | E::NotSupported { .. } => "this store cannot be used: it has to write on condition",
+        _ if words.contains("URL scheme is not allowed") => NO_HTTP,
         _ if is(404) => "check that the bucket exists and that the URL names it",
         _ => "nothing that was stored is changed; check that the store is well, then try again",
     };
     let words: String = redacted(&words).chars().take(WORDS_MAX).collect();
     format!("{words}; {next}")
 }
+
+const NO_HTTP: &str = "use https://, or set AWS_ALLOW_HTTP=true (AZURE_…, GOOGLE_…) if nobody else is on that network";
 
 const CREDENTIALS: &str = "check the credentials in the environment, and what they allow";
 
@@ -164,10 +182,5 @@ fn words(error: &object_store::Error) -> String {
 }
 
 fn redacted(words: &str) -> String {
-    let is_credential = |name: &str| {
-        let of_a_store = ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix));
-        of_a_store && ["KEY", "SECRET", "TOKEN", "SAS"].iter().any(|part| name.contains(part))
-    };
-    let credentials = env::vars().filter(|(name, value)| is_credential(name) && value.len() >= 4);
-    credentials.fold(words.to_owned(), |words, (_, value)| words.replace(&value, "[redacted]"))
+    environment::credentials().fold(words.to_owned(), |words, value| words.replace(&value, "[redacted]"))
 }

@@ -11,17 +11,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use serde::{Deserialize, Serialize};
 
 use super::choose::Candidates;
 use super::temporary::{self, Temporary};
-use super::{Request, Restored, fill, passed_over, replace, resolve, steps};
+use super::{Request, Restored, entries, fill, passed_over, replace, resolve, steps};
+use crate::at_rest::AtRest;
 use crate::checked::{self, Check, Outcome};
 use crate::content::Content;
 use crate::lineage::Lineage;
 use crate::pages::{self, Deadline, Progress};
-use crate::{Error, Manifest, Repository, copy, durable, source, tables};
+use crate::{Error, Manifest, Repository, belongings, copy, durable, source, tables};
 
 /// How often a lock is asked for again. SQLite waits for longer and longer between its tries, and would be outrun by a
 /// service that writes without a pause.
@@ -59,6 +61,8 @@ pub enum Proof {
     Equal,
     /// SQLite's check found no fault. Others wrote before the rows could be compared.
     WrittenSince,
+    /// Nothing: it could not be read. The restore is committed all the same.
+    Unread,
 }
 
 /// Restores into a database that may be in use, keeping a safety copy of what it overwrites. Killed at any instant, it
@@ -78,7 +82,7 @@ pub fn into_live(
 ) -> Result<Restored, Error> {
     let began = Instant::now();
     let database = resolve(&request.database)?;
-    let entries = repository.entries()?;
+    let entries = entries(repository, &request.choice)?;
     let Candidates { best_first, suspects } = request.candidates(&entries, &database, true)?;
     let live = Live { path: &database, limits, force: request.force };
     let mut connection = live.open()?;
@@ -91,8 +95,21 @@ pub fn into_live(
     live.check_page_size(&connection, &restore_point)?;
     let source = temporary.open_for_copy()?;
     let overwritten = live.overwrite(&mut connection, &source, report)?;
-    let proof = live.prove(&connection, &source, &overwritten, restore_point.check(request.check))?;
+    let proof = match live.prove(&connection, &source, &overwritten, restore_point.check(request.check)) {
+        // It is committed: whoever is told that it failed would do it again, over what was written since.
+        Err(error) if !matches!(error, Error::Damaged { .. }) => {
+            let (path, safety_copy) = (database.display(), overwritten.safety_copy.display());
+            let error = anyhow::Error::from(error);
+            tracing::warn!(
+                "{path} is restored, but was not compared: {error:#}; what it held is kept as {safety_copy}"
+            );
+            Proof::Unread
+        }
+        proof => proof?,
+    };
     live.shrink_wal(&connection);
+    // Where nobody else uses it, no side file of ours stays, which its owner might not be able to open.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).ok();
     let Overwritten { safety_copy, kept_high_water, locked_seconds, .. } = overwritten;
     Ok(Restored {
         bytes: restore_point.size_bytes,
@@ -136,6 +153,8 @@ impl Live<'_> {
         if !crate::repository::exists(self.path)? {
             return Err(refuse(self.path, "it does not exist; restore it without --into-live"));
         }
+        // Released at once: it only has to be known that those who use it have their files here.
+        drop(AtRest::hold(self.path)?);
         let connection = source::open(self.path, self.limits.wait).map_err(Error::sqlite("open", self.path))?;
         let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         let mode = mode.map_err(|error| self.unreadable(error))?;
@@ -232,7 +251,7 @@ impl Live<'_> {
 
     /// Takes the safety copy. It has its name only once it is whole and on disk.
     fn save(&self, deadline: Deadline, report: &mut dyn FnMut(Progress)) -> Result<(PathBuf, Content), Error> {
-        let (partial, safety_copy) = (durable::with_suffix(self.path, ".saving"), replace::safety_name(self.path)?);
+        let (partial, safety_copy) = (durable::beside(self.path, ".saving"), replace::safety_name(self.path)?);
         let saved = self.copy_to(&partial, deadline, report).and_then(|content| {
             durable::rename(&partial, &safety_copy)?;
             durable::sync_directory(durable::directory_of(self.path))?;
@@ -249,7 +268,7 @@ impl Live<'_> {
     fn copy_to(&self, target: &Path, deadline: Deadline, report: &mut dyn FnMut(Progress)) -> Result<Content, Error> {
         // What a killed restore left.
         durable::remove(target)?;
-        durable::create_like(self.path, target)?;
+        belongings::create_copy(self.path, target)?;
         let snapshot = source::begin(self.path, self.limits.wait)?;
         let limits = pages::Limits { deadline, wal: None };
         copy::pages((&snapshot.connection, self.path), target, limits, report)?;

@@ -1,11 +1,11 @@
 //! What a restore would do, found out without doing any of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::choose::Candidates;
-use super::{Limits, Request, first_good, hold, live, passed_over, resolve};
+use super::{Limits, Request, entries, first_good, hold, live, passed_over, resolve};
 use crate::{Error, Manifest, Rejected, Repository, durable, space, verify};
 
 /// What a restore would do.
@@ -19,11 +19,17 @@ pub struct Plan {
     #[serde(default)]
     pub suspects: Vec<Rejected>,
     /// The database that would be restored, links followed.
+    #[serde(serialize_with = "lossy")]
     pub database: PathBuf,
     /// Whether there is one, of which a safety copy would be kept.
     pub replaces: bool,
     /// Bytes that its volume has free.
     pub free_bytes: u64,
+}
+
+/// JSON is Unicode, paths need not be.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// Chooses and verifies what [`super::run`] would restore, or with `live` [`super::into_live`], and checks what they check
@@ -33,7 +39,7 @@ pub struct Plan {
 /// Those of what would be done, as far as they can be foreseen.
 pub fn plan(repository: &Repository, request: &Request, live: Option<Limits>) -> Result<Plan, Error> {
     let database = resolve(&request.database)?;
-    let entries = repository.entries()?;
+    let entries = entries(repository, &request.choice)?;
     let Candidates { best_first, suspects } = request.candidates(&entries, &database, live.is_some())?;
     let replaces = match live {
         Some(_) => true,

@@ -1,6 +1,6 @@
 //! The exchange of the old database for the new one. Whatever was there is moved aside, never deleted.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::temporary::Temporary;
 use crate::in_use::Held;
 use crate::repository::exists;
-use crate::{Error, durable};
+use crate::{Error, belongings, durable};
 
 /// The side files that may hold committed transactions; `-shm` holds none.
 const SIDE_FILES: [&str; 2] = ["-wal", "-journal"];
@@ -20,53 +20,98 @@ const SIDE_FILES: [&str; 2] = ["-wal", "-journal"];
 /// At each instant the old database is whole under one of two names: a kill before its renaming leaves it in place,
 /// one after leaves no database but the temporary file, which tells that a restore was interrupted.
 pub(super) fn with(mut temporary: Temporary, database: &Path, held: Option<Held>) -> Result<Option<PathBuf>, Error> {
-    let safety = safety_name(database)?;
+    let (safety, directory) = (safety_name(database)?, durable::directory_of(database));
     let replaces = held.is_some();
+    let mut aside = Aside::Renamed;
     if replaces {
-        set_aside(database, &safety)?;
+        aside = set_aside(database, &safety)?;
         temporary.keep();
         // On disk before anything of the old database is removed.
-        durable::sync_directory(durable::directory_of(database))?;
+        durable::sync_directory(directory)?;
     } else if exists(database)? {
         // Created since the restore began, so there may be somebody's data in it.
         return Err(Error::DestinationExists { path: database.to_owned() });
     }
     clear_side_files(database, &safety, replaces)?;
     // On disk before the new database is: a WAL that came back after a power cut would undo the restore.
-    durable::sync_directory(durable::directory_of(database))?;
-    temporary.publish(database)?;
+    durable::sync_directory(directory)?;
+    match aside {
+        Aside::Renamed => temporary.publish(database)?,
+        Aside::Copied => temporary.overwrite(database).inspect_err(|_| {
+            let (database, safety) = (database.display(), safety.display());
+            tracing::error!(
+                "{database} is half written; what was there is kept as {safety}; restore again with --force"
+            );
+        })?,
+    }
     drop(held);
-    Ok(replaces.then_some(safety))
+    let safety = replaces.then_some(safety);
+    // It is in place: whoever is told that it failed would do it again, over what was written since.
+    if let Err(error) = durable::sync_directory(directory) {
+        let kept = safety.iter().map(|safety| format!("; what it replaced is kept as {}", safety.display()));
+        let (database, kept) = (database.display(), kept.collect::<String>());
+        tracing::warn!(
+            "{database} is restored, but a power cut now may undo it: {:#}{kept}",
+            anyhow::Error::from(error)
+        );
+    }
+    Ok(safety)
+}
+
+/// What became of the old database.
+enum Aside {
+    /// It has another name.
+    Renamed,
+    /// Its file is a mount of its own, as of a container that is given one file, and cannot be renamed. There is a copy.
+    Copied,
 }
 
 /// Copies the side files first, then renames the database: the safety copy is whole from its first instant on. On an
 /// error the database is still in place, and nothing is left beside it.
-fn set_aside(database: &Path, safety: &Path) -> Result<(), Error> {
+fn set_aside(database: &Path, safety: &Path) -> Result<Aside, Error> {
     let set_aside = copy_side_files(database, safety).and_then(|()| {
         // Their names, and that of the temporary file, are on disk before the database has no name.
         durable::sync_directory(durable::directory_of(database))?;
-        durable::rename(database, safety)
+        match durable::rename(database, safety) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::ResourceBusy => {
+                tracing::info!("{} is a mount of its own, so it is overwritten", database.display());
+                copy(database, safety).inspect_err(|_| clean_up(safety)).map(|()| Aside::Copied)
+            }
+            renamed => renamed.map(|()| Aside::Renamed),
+        }
     });
     if set_aside.is_err() {
-        for suffix in SIDE_FILES {
-            if let Err(error) = durable::remove(&durable::with_suffix(safety, suffix)) {
-                tracing::warn!("cannot clean up: {error}");
-            }
-        }
+        SIDE_FILES.iter().for_each(|suffix| clean_up(&durable::with_suffix(safety, suffix)));
     }
     set_aside
+}
+
+fn clean_up(copy: &Path) {
+    if let Err(error) = durable::remove(copy) {
+        tracing::warn!("cannot clean up: {error}");
+    }
 }
 
 fn copy_side_files(database: &Path, safety: &Path) -> Result<(), Error> {
     for suffix in SIDE_FILES {
         let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(safety, suffix));
         if exists(&from)? {
-            let fails = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", to.display()));
-            fs::copy(&from, &to).map_err(fails).map_err(Error::io("copy to its safety copy", &from))?;
-            File::open(&to).and_then(|file| file.sync_all()).map_err(Error::io("sync", &to))?;
+            copy(&from, &to)?;
         }
     }
     Ok(())
+}
+
+/// Copies a file for whoever could read it, and brings the copy to disk.
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    belongings::create_copy(from, to)?;
+    let fails = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", to.display()));
+    let copied = File::open(from).and_then(|mut source| {
+        let mut target = File::options().write(true).open(to)?;
+        io::copy(&mut source, &mut target)?;
+        target.sync_all()
+    });
+    copied.map_err(fails).map_err(Error::io("copy to its safety copy", from))
 }
 
 /// Makes sure that SQLite finds no leftover beside the new database. Where the safety copy has them they are removed,
@@ -87,7 +132,7 @@ fn clear_side_files(database: &Path, safety: &Path, kept: bool) -> Result<(), Er
 pub(super) fn safety_name(database: &Path) -> Result<PathBuf, Error> {
     let mut instant = Timestamp::now();
     loop {
-        let name = durable::with_suffix(database, &instant.strftime(".replaced-%Y%m%dT%H%M%S%.3fZ").to_string());
+        let name = durable::beside(database, &instant.strftime(".replaced-%Y%m%dT%H%M%S%.3fZ").to_string());
         let taken = ["", "-wal", "-journal"].map(|suffix| exists(&durable::with_suffix(&name, suffix)));
         if !taken.into_iter().collect::<Result<Vec<_>, _>>()?.contains(&true) {
             return Ok(name);

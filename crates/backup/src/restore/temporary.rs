@@ -1,21 +1,28 @@
 //! The file a restore fills and verifies before it becomes the database.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use rusqlite::Connection;
 
+use crate::belongings::{self, Belongings};
 use crate::durable::WriteBack;
 use crate::pages::Progress;
+use crate::repository::exists;
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{Error, Manifest, content, durable, stored};
 
+/// The header of a database. Without it, SQLite calls a file no database.
+const HEADER_BYTES: usize = 100;
+
 /// `<database>.restoring`. Beside a missing database, it tells that a restore was interrupted.
 pub(super) fn path(database: &Path) -> PathBuf {
-    durable::with_suffix(database, ".restoring")
+    durable::beside(database, ".restoring")
 }
 
 /// Removed on drop unless it is to be kept.
@@ -34,7 +41,7 @@ impl Temporary {
         let path = path(database);
         let busy = || Error::RestoreBusy { path: database.to_owned() };
         // Not truncated before it is known to be ours.
-        let options = File::options().create(true).truncate(false).read(true).write(true).open(&path);
+        let options = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
         let file = options.map_err(Error::io("create", &path))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -45,6 +52,8 @@ impl Temporary {
         if !is_still(&file, &path)? {
             return Err(busy());
         }
+        // Whoever runs the restore again must be able to, should this one be killed.
+        belongings::leave_to_directory(&file, &path, 0o600)?;
         Ok(Self { path, file, kept: false })
     }
 
@@ -59,10 +68,7 @@ impl Temporary {
         check: Check,
         report: &mut dyn FnMut(Progress),
     ) -> Result<Checked, Error> {
-        let metadata = fs::metadata(source);
-        let metadata = metadata.map_err(|error| Error::damaged(source, format!("it cannot be read: {error}")))?;
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(Error::io("empty", &self.path))?;
-        self.file.set_permissions(metadata.permissions()).map_err(Error::io("set the permissions of", &self.path))?;
         let (mut written, mut write_back) = (0, WriteBack::default());
         stored::read(source, manifest, |chunk| {
             self.file.write_all(chunk).map_err(Error::io("write", &self.path))?;
@@ -88,16 +94,59 @@ impl Temporary {
         opened.map_err(Error::sqlite("open", &self.path))
     }
 
+    /// Gives it to those whose database it will be: whose one it replaces, or else whose directory it is in.
+    pub fn belong(&self, database: &Path, restored: &Path) -> Result<(), Error> {
+        let belongings = if exists(database)? {
+            Belongings::of(database)?
+        } else {
+            Belongings::of_new_in(durable::directory_of(database), restored)?
+        };
+        belongings.give(&self.file, &self.path)?;
+        self.file.sync_all().map_err(Error::io("sync", &self.path))
+    }
+
     /// From here on it stays whatever happens: without a database beside, it is what tells of the interruption.
     pub fn keep(&mut self) {
         self.kept = true;
     }
 
-    /// Renames it to the database, which must not exist, and brings that to disk.
+    /// Renames it to the database, which must not exist.
     pub fn publish(mut self, database: &Path) -> Result<(), Error> {
         self.keep();
-        durable::rename(&self.path, database)?;
-        durable::sync_directory(durable::directory_of(database))
+        durable::rename(&self.path, database)
+    }
+
+    /// Puts its content into the file of the database, which cannot be renamed. Until all of it is on disk, that is no
+    /// database to SQLite, and this file stays, to tell that a restore was interrupted.
+    pub fn overwrite(mut self, database: &Path) -> Result<(), Error> {
+        self.keep();
+        let fails = || Error::io("overwrite", database);
+        let target = File::options().write(true).open(database).map_err(fails())?;
+        let length = self.file.metadata().map_err(Error::io("look at", &self.path))?.len();
+        reserve(&target, length).map_err(fails())?;
+        let mut header = [0; HEADER_BYTES];
+        target.write_all_at(&header, 0).and_then(|()| target.sync_all()).map_err(fails())?;
+        self.file.read_exact_at(&mut header, 0).map_err(Error::io("read", &self.path))?;
+        let copied = (&self.file).seek(SeekFrom::Start(HEADER_BYTES as u64)).and_then(|at| {
+            (&target).seek(SeekFrom::Start(at))?;
+            io::copy(&mut &self.file, &mut &target)?;
+            target.set_len(length)?;
+            target.sync_all()?;
+            target.write_all_at(&header, 0)?;
+            target.sync_all()
+        });
+        copied.map_err(fails())?;
+        self.kept = false;
+        Ok(())
+    }
+}
+
+/// Takes the space first, where the file system can: a disk that is full must not be found out half way.
+fn reserve(target: &File, length: u64) -> io::Result<()> {
+    let length = i64::try_from(length).unwrap_or(i64::MAX);
+    match fallocate(target, FallocateFlags::empty(), 0, length) {
+        Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -115,7 +164,7 @@ fn is_still(file: &File, path: &Path) -> Result<bool, Error> {
     let ours = file.metadata().map_err(Error::io("look at", path))?;
     match fs::metadata(path) {
         Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io("look at", path)(error)),
     }
 }

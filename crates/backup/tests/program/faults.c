@@ -8,7 +8,8 @@
  *   EIO-ever     it fails, and so does each one that follows
  *   ENOSPC-ever  half of it is written; each one that follows and takes space fails
  *
- * Reading a file whose path ends with FAULT_UNREADABLE fails with EIO.
+ * Reading a file whose path ends with FAULT_UNREADABLE fails with EIO. With FAULT_PLAIN, directories cannot be synced and
+ * neither owners nor modes be changed, as on some network file systems.
  *
  * Each call goes to the file FAULT_LOG, a line of fields with tabs between: what it does, "!" if it was failed, path,
  * second path, offset or length, bytes in hexadecimal. FAULT_CLOCK seconds are added to the time of day; with a "@" before them, they
@@ -44,7 +45,7 @@ static const char *below, *how, *unreadable;
 static long target, calls;
 static int record = -1;
 static long long shift;
-static int stopped;
+static int stopped, plain;
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((constructor)) static void begin(void) {
@@ -59,6 +60,7 @@ __attribute__((constructor)) static void begin(void) {
         record = syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     below = getenv("FAULT_BELOW");
     unreadable = getenv("FAULT_UNREADABLE");
+    plain = getenv("FAULT_PLAIN") != NULL;
 }
 
 /* The absolute path of a file: open, or named from an open directory. */
@@ -227,6 +229,11 @@ int fallocate(int fd, int mode, off_t at, off_t length) { return allocate(fd, mo
 int fallocate64(int fd, int mode, off64_t at, off64_t length) { return allocate(fd, mode, at, length); }
 
 static int sync_file(int fd, long number) {
+    struct stat file;
+    if (plain && !fstat(fd, &file) && S_ISDIR(file.st_mode)) {
+        errno = EINVAL;
+        return -1;
+    }
     struct call call = {.what = "sync"};
     resolve(call.path, fd, NULL);
     AROUND(call, (int)syscall(number, fd));
@@ -259,7 +266,19 @@ int mkdir(const char *path, mode_t mode) {
     AROUND(call, (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode));
 }
 
+int fchown(int fd, uid_t owner, gid_t group) {
+    if (plain) {
+        errno = EPERM;
+        return -1;
+    }
+    return (int)syscall(SYS_fchown, fd, owner, group);
+}
+
 int fchmod(int fd, mode_t mode) {
+    if (plain) {
+        errno = EPERM;
+        return -1;
+    }
     struct call call = {.what = "mode"};
     resolve(call.path, fd, NULL);
     AROUND(call, (int)syscall(SYS_fchmod, fd, mode));

@@ -71,6 +71,13 @@ impl Faults {
         command
     }
 
+    /// A command on a file system that cannot sync a directory, nor change an owner or a mode.
+    pub fn on_a_plain_file_system(&self, stage: &Stage, arguments: &[&str]) -> Command {
+        let mut command = stage.std_command(arguments);
+        command.env("LD_PRELOAD", &self.0).env("FAULT_PLAIN", "1");
+        command
+    }
+
     /// A command that sees a time of day which is so many seconds ahead, or, with a `@` before them, stands still.
     pub fn at_another_time(&self, stage: &Stage, arguments: &[&str], seconds: &str) -> Command {
         let mut command = stage.std_command(arguments);

@@ -5,8 +5,10 @@
 // A test that fails says at which fault, and one that is skipped says why.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod at_rest;
 mod cases;
 mod clock;
+mod committed;
 mod compressed;
 mod damage;
 mod disk;
@@ -20,10 +22,14 @@ mod if_missing;
 mod kill;
 mod lineages;
 mod live;
+mod mounts;
+mod names;
 mod opaque;
+mod owners;
 mod pages;
 mod plan;
 mod power;
+mod process_1;
 mod prune;
 mod rehearsal;
 mod remote;

@@ -19,6 +19,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use drill::exit;
 use drill::history::History;
+use drill::interrupt::end_process_1;
 use drill::progress::Progress;
 
 /// Breaks a service or its data on purpose, brings it back, and measures what that took and what was lost.
@@ -53,6 +54,9 @@ struct State {
 impl Cli {
     /// Runs the subcommand and gives the exit code.
     pub async fn run(self) -> Result<u8> {
+        if !matches!(self.command, Command::Run(_) | Command::Up(_)) {
+            end_process_1()?;
+        }
         match self.command {
             Command::Run(run) => run.run().await,
             Command::List(list) => list.run(),

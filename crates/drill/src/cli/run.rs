@@ -9,7 +9,7 @@ use clap::Args;
 use drill::clock::Clock;
 use drill::execute::{Outcome, execute};
 use drill::exit;
-use drill::interrupt::Interrupt;
+use drill::interrupt::{Interrupt, end_process_1};
 use drill::journal::{Journal, run_name};
 use drill::objectives::{Objectives, duration, positive_duration};
 use drill::platform::abandoned::find;
@@ -84,6 +84,7 @@ impl Run {
             Err(error) => return Ok(usage(&anyhow!("{error}"))),
         };
         if self.dry_run {
+            end_process_1()?;
             return self.plan(&scenarios, &progress).await;
         }
         let archive = match self.archive.open() {

@@ -8,6 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use backup::durable::sync_directory;
 use backup::lineage::Lineage;
 
 /// An open directory. Its lock goes with it.
@@ -37,8 +38,7 @@ impl Home {
             create(directory).with_context(|| format!("cannot create the journal {}", directory.display()))?;
         }
         let path = directory.join(".lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.with_context(|| format!("cannot open {}", path.display()))?;
+        let lock = backup::belongings::open_lock(&path)?;
         Ok(Self { lineage: lineage.clone(), directory, lock })
     }
 
@@ -59,15 +59,10 @@ impl Home {
 }
 
 /// Creates a directory that may be there already, and brings its name to disk.
-fn create(directory: &Path) -> std::io::Result<()> {
+fn create(directory: &Path) -> anyhow::Result<()> {
     match fs::create_dir(directory) {
-        Ok(()) => sync(directory.parent().unwrap_or(Path::new("."))),
+        Ok(()) => Ok(sync_directory(directory.parent().unwrap_or(Path::new(".")))?),
         Err(_) if directory.is_dir() => Ok(()),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
-}
-
-/// Brings the names in a directory to disk.
-pub fn sync(directory: &Path) -> std::io::Result<()> {
-    File::open(directory)?.sync_all()
 }

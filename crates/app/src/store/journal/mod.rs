@@ -193,7 +193,7 @@ impl Journal {
             created => created.with_context(|| format!("cannot create {}", path.display()))?,
         };
         self.epoch = epoch;
-        home::sync(directory).with_context(|| format!("cannot sync {}", directory.display()))?;
+        backup::durable::sync_directory(directory)?;
         Ok(file)
     }
 

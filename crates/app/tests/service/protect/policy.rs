@@ -178,3 +178,18 @@ async fn it_does_not_start_where_it_cannot_know_what_was_acknowledged() {
         assert!(code == Some(1) && stderr.contains("cannot create the journal"), "{stderr}");
     }
 }
+
+#[tokio::test]
+async fn on_volumes_whose_directories_cannot_be_synced_it_serves_and_protects() {
+    let volumes = Volumes::new();
+    let shim = Shim::below(volumes.data().parent().unwrap());
+    let mut command = volumes.command();
+    shim.load(&mut command);
+    command.env("FAULT_DIRECTORY", "1");
+    let app = App::start(command);
+    add(&app, 3).await;
+    assert_eq!(state(&app).await, "protected");
+    app.kill();
+    volumes.lose_and_restore();
+    assert_eq!(volumes.start().ids().await, down_from(3));
+}

@@ -134,12 +134,22 @@ static int keep(int what, int fd, int synced) {
     return synced;
 }
 
+// With FAULT_DIRECTORY, directories below the path cannot be synced, as on some network file systems.
+static int cannot_sync(int fd, int what) {
+    struct stat found;
+    if (what != BELOW || !getenv("FAULT_DIRECTORY") || fstat(fd, &found) || !S_ISDIR(found.st_mode)) return 0;
+    errno = EINVAL;
+    return 1;
+}
+
 int fsync(int fd) {
     int what = kind_of(fd);
+    if (cannot_sync(fd, what)) return -1;
     PASS(what, keep(what, fd, REAL(fsync)(fd)), int);
 }
 int fdatasync(int fd) {
     int what = kind_of(fd);
+    if (cannot_sync(fd, what)) return -1;
     PASS(what, keep(what, fd, REAL(fdatasync)(fd)), int);
 }
 

@@ -1,0 +1,139 @@
+//! A database that nobody uses, read so that nothing of the reader stays beside it. SQLite would create `-wal` and `-shm`
+//! for its reader: on a read-only volume it cannot, and those of another user lock the owner out.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::unistd::geteuid;
+use rusqlite::ErrorCode;
+use tempfile::TempDir;
+
+use crate::in_use::{self, Held, Share};
+use crate::repository::exists;
+use crate::{Error, durable};
+
+/// Where the header has the versions of the file format, and what they are with WAL.
+const VERSIONS_AT: u64 = 18;
+const WAL: [u8; 2] = [2; 2];
+
+/// How long after it was opened a database may lack its `-wal` file.
+const APPEARS_WITHIN: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(20);
+
+const ELSEWHERE: &str = "it is in use in WAL mode, but no -wal file is beside it, so what was committed last is not to be \
+                         seen from here; where a container was given the file alone, give it the directory";
+
+/// What the scratch directories are called, to be known again.
+const SCRATCH: &str = ".reading-";
+
+/// Proof that a WAL database has no `-wal` file, so that all that was committed is in the database file. While it lives,
+/// nobody can remove one again: whoever uses the database meanwhile is seen by the file.
+pub(crate) struct AtRest {
+    _held: Held,
+}
+
+impl AtRest {
+    /// `None` if the database is in use, or not in WAL mode, or has side files.
+    ///
+    /// A process with a connection of SQLite to the database has a `-wal` file there, so its locks, which would go with
+    /// any file it closes, are safe from this.
+    ///
+    /// # Errors
+    /// [`Error::Source`] if those who use it have their `-wal` file elsewhere: without it, what is read is not what was
+    /// committed.
+    pub fn hold(database: &Path) -> Result<Option<Self>, Error> {
+        let asked = Instant::now();
+        loop {
+            match Self::try_hold(database)? {
+                Share::Taken(held) => return Ok(Some(Self { _held: held })),
+                Share::Refused => return Ok(None),
+                // It may be about to be created.
+                Share::InUse if asked.elapsed() < APPEARS_WITHIN => thread::sleep(POLL),
+                Share::InUse => return Err(Error::Source { path: database.to_owned(), reason: ELSEWHERE.into() }),
+            }
+        }
+    }
+
+    fn try_hold(database: &Path) -> Result<Share, Error> {
+        let [wal, journal] = ["-wal", "-journal"].map(|suffix| durable::with_suffix(database, suffix));
+        if exists(&wal)? || exists(&journal)? {
+            return Ok(Share::Refused);
+        }
+        let file = File::open(database).map_err(Error::io("open", database))?;
+        let mut versions = [0; 2];
+        if file.read_exact_at(&mut versions, VERSIONS_AT).is_err() || versions != WAL {
+            return Ok(Share::Refused);
+        }
+        let share = in_use::share(file);
+        Ok(if exists(&wal)? { Share::Refused } else { share })
+    }
+}
+
+/// Whether opening it through SQLite would leave side files that its owner cannot use. SQLite gives those of root away.
+pub(crate) fn would_leave_traces(database: &Path) -> Result<bool, Error> {
+    let owner = fs::metadata(database).map_err(Error::io("look at", database))?.uid();
+    Ok(!geteuid().is_root() && geteuid().as_raw() != owner && has_lone_wal(database)?)
+}
+
+/// A `-wal` file without its index, as a crash or a copy leaves it.
+fn has_lone_wal(database: &Path) -> Result<bool, Error> {
+    let [wal, index] = ["-wal", "-shm"].map(|suffix| exists(&durable::with_suffix(database, suffix)));
+    Ok(wal? && !index?)
+}
+
+/// Whether an error says that SQLite would have to write to recover the database, and may not.
+pub(crate) fn must_be_copied(database: &Path, error: &Error) -> Result<bool, Error> {
+    let Error::Sqlite { source, .. } = error else { return Ok(false) };
+    let denied = matches!(source.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
+    Ok(denied && (has_lone_wal(database)? || exists(&durable::with_suffix(database, "-journal"))?))
+}
+
+/// Copies a database that nobody uses, with what has to be recovered, to a directory of its own in `place`.
+///
+/// # Errors
+/// [`Error::Source`] if somebody uses it, [`Error::Disturbed`] if somebody began to.
+pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), Error> {
+    let Share::Taken(_held) = in_use::share(File::open(database).map_err(Error::io("open", database))?) else {
+        let reason = "it is in use, and this user may not write what SQLite needs beside it; run this as the user who \
+                      owns it, or mount its volume for writing";
+        return Err(Error::Source { path: database.to_owned(), reason: reason.into() });
+    };
+    let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(place);
+    let scratch = scratch.map_err(Error::io("create a directory in", place))?;
+    let copied = scratch.path().join("database");
+    let before = state(database);
+    for suffix in ["", "-wal", "-journal"] {
+        let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(&copied, suffix));
+        let copy = File::open(&from).and_then(|mut from| io::copy(&mut from, &mut File::create_new(&to)?));
+        match copy {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            copy => drop(copy.map_err(Error::io("copy, in order to recover it,", &from))?),
+        }
+    }
+    if state(database) != before {
+        return Err(Error::Disturbed { path: database.to_owned() });
+    }
+    Ok((scratch, copied))
+}
+
+/// What changes when somebody writes.
+fn state(database: &Path) -> [Option<(u64, u64, i64, i64)>; 3] {
+    let seen = |metadata: Metadata| (metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec());
+    ["", "-wal", "-journal"].map(|suffix| fs::metadata(durable::with_suffix(database, suffix)).ok().map(seen))
+}
+
+/// Removes what a killed process left in `place`. What another user left and this one cannot remove stops nobody.
+pub(crate) fn sweep(place: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
+        let path = entry.map_err(Error::io("list", place))?.path();
+        let is_scratch = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(SCRATCH.as_bytes()));
+        if is_scratch && let Err(error) = fs::remove_dir_all(&path) {
+            tracing::warn!("cannot remove {}, which a killed take left: {error}", path.display());
+        }
+    }
+    Ok(())
+}
