@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::digest::OfContent;
-use crate::pages::{self, Limits};
+use crate::pages::Limits;
 use crate::source::Snapshot;
 use crate::verify::{self, Check};
 use crate::{Error, Manifest, Writer};
@@ -24,7 +24,10 @@ pub(crate) fn newest(
     limits: Limits<'_>,
 ) -> Result<Option<Manifest>, Error> {
     let Some(newest) = writer.repository().newest(None)? else { return Ok(None) };
-    if !may_hold(&newest, snapshot) || newest.content_blake3 != Some(content(snapshot, path, limits)?) {
+    if newest.content_blake3.is_none()
+        || !may_hold(&newest, snapshot)
+        || newest.content_blake3 != content(snapshot, path, limits)?
+    {
         return Ok(None);
     }
     // The quick check, which it passed when it was taken, would find nothing in the same bytes.
@@ -51,12 +54,12 @@ fn may_hold(manifest: &Manifest, Snapshot { content, .. }: &Snapshot) -> bool {
         && manifest.high_water == content.high_water
 }
 
-/// The digest of all pages of the snapshot.
-fn content(snapshot: &Snapshot, path: &Path, limits: Limits<'_>) -> Result<String, Error> {
+/// The digest of all pages of the snapshot; `None` if somebody committed while they were read.
+fn content(snapshot: &Snapshot, path: &Path, limits: Limits<'_>) -> Result<Option<String>, Error> {
     let mut digest = OfContent::default();
-    pages::each_chunk((&snapshot.connection, path), limits, |chunk, _| {
+    let one_state = snapshot.each_chunk(path, limits, |chunk, _| {
         digest.update(chunk);
         ControlFlow::Continue(())
     })?;
-    Ok(digest.finish())
+    Ok(one_state.then(|| digest.finish()))
 }

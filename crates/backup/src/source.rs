@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,11 +12,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::Error;
 use crate::content::{self, Content};
+use crate::pages::{self, Limits, Progress};
+use crate::rollback::Turns;
 
 /// The longest wait SQLite can be asked for: some 24 days, in milliseconds.
 pub(crate) const BUSY_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// A read transaction on the source. Dropping it ends the transaction.
+/// A state of the source, held by a read transaction that ends when this is dropped. In rollback-journal mode it ended
+/// already, see `turns`.
 pub(crate) struct Snapshot {
     pub connection: Connection,
     /// Taken before the first read, to the microsecond: what was committed before is in the snapshot.
@@ -23,13 +27,39 @@ pub(crate) struct Snapshot {
     pub content: Content,
     /// See [`crate::Manifest::has_rows`].
     pub has_rows: bool,
+    /// How to read it without keeping writers waiting; `None` in WAL mode, where nobody waits.
+    pub turns: Option<Turns>,
+}
+
+impl Snapshot {
+    /// Calls `each` with all its pages, as [`pages::each_chunk`] does. Gives whether they are those of this state: without
+    /// WAL, somebody may have committed meanwhile.
+    pub fn each_chunk(
+        &self,
+        path: &Path,
+        limits: Limits<'_>,
+        each: impl FnMut(&mut Vec<u8>, Progress) -> ControlFlow<()>,
+    ) -> Result<bool, Error> {
+        let source = (&self.connection, path);
+        match &self.turns {
+            None => pages::each_chunk(source, limits, each).map(|()| true),
+            Some(turns) => turns.each_chunk(source, &self.content, limits, each),
+        }
+    }
 }
 
 /// Begins the snapshot of `database`, waiting at most `patience` for a writer that locks readers out.
 pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Error> {
-    let refuse = |reason: String| Error::Source { path: database.to_owned(), reason };
     check_file(database)?;
     let connection = open(database, patience).map_err(Error::sqlite("open", database))?;
+    let mut snapshot = hold(connection, database)?;
+    snapshot.turns = Turns::begin(&snapshot.connection, database)?;
+    Ok(snapshot)
+}
+
+/// Begins a read transaction.
+pub(crate) fn hold(connection: Connection, database: &Path) -> Result<Snapshot, Error> {
+    let refuse = |reason: String| Error::Source { path: database.to_owned(), reason };
     let created_at = now();
     let content = connection.execute_batch("BEGIN").and_then(|()| Content::read(&connection)).map_err(|error| {
         match error.sqlite_error_code() {
@@ -42,7 +72,7 @@ pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Err
         return Err(refuse("it is empty (no page, so no table); check the path, or wait until it is created".into()));
     }
     let has_rows = content::has_rows(&connection).map_err(Error::sqlite("read", database))?;
-    Ok(Snapshot { connection, created_at, content, has_rows })
+    Ok(Snapshot { connection, created_at, content, has_rows, turns: None })
 }
 
 /// Tells apart what SQLite would all call "unable to open database file".

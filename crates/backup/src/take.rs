@@ -1,4 +1,4 @@
-//! Takes a restore point: one held read transaction, a verified copy, an atomic publication.
+//! Takes a restore point: the copy of one state, verified, an atomic publication.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,14 @@ pub use crate::pages::Progress;
 
 use serde::{Deserialize, Serialize};
 
+use crate::copy::{self, Copied};
 use crate::pages::{Deadline, Limits};
 use crate::prune::Pruned;
 use crate::repository::partial;
 use crate::source::{self, Snapshot};
 use crate::verify::{self, Check};
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, confirm, copy, durable, stored, suspicion, wal,
+    Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, confirm, durable, stored, suspicion, wal,
 };
 
 /// What to take and how.
@@ -29,7 +30,7 @@ pub struct Request {
     /// The level of zstd to compress with, if at all.
     pub compress: Option<i32>,
     /// How long beginning and copying may take together. The source's WAL cannot be reset meanwhile (and without
-    /// WAL, nobody can write meanwhile).
+    /// WAL, others cannot commit while what they changed meanwhile is copied again).
     pub deadline: Duration,
     /// By how many bytes the source's WAL may grow meanwhile.
     pub wal_growth_max: u64,
@@ -74,8 +75,8 @@ pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress))
     {
         return Ok(Taken { restore_point, confirmed: true, pruned: None });
     }
-    let name = writer.free_name(snapshot.created_at)?;
-    let published = copy_and_publish(writer, request, snapshot, &name, limits, report);
+    let mut name = writer.free_name(snapshot.created_at)?;
+    let published = copy_and_publish(writer, request, snapshot, &mut name, limits, report);
     if published.is_err()
         && let Err(error) = writer.discard(&name)
     {
@@ -89,17 +90,23 @@ fn copy_and_publish(
     writer: &Writer,
     request: &Request,
     snapshot: Snapshot,
-    name: &Name,
+    name: &mut Name,
     limits: Limits<'_>,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
-    let target = partial(&writer.repository().database(name));
+    let mut target = partial(&writer.repository().database(name));
     durable::create_like(&request.database, &target)?;
-    let Snapshot { connection, created_at, content, has_rows } = snapshot;
-    let digests = copy::pages((&connection, &request.database), &target, limits, report)?;
-    // The source's transaction ends here: verifying must not let its WAL grow.
-    drop(connection);
+    let began_at = snapshot.created_at;
+    // The source's transaction ends with it: verifying must not let its WAL grow.
+    let Copied { created_at, content, has_rows, digests, held } =
+        copy::snapshot(snapshot, &request.database, &target, limits, report)?;
     let copied = Instant::now();
+    if created_at != began_at {
+        let later = writer.free_name(created_at)?;
+        let renamed = partial(&writer.repository().database(&later));
+        durable::rename(&target, &renamed)?;
+        (target, *name) = (renamed, later);
+    }
     let mut manifest = Manifest {
         schema_version: SCHEMA_VERSION,
         sequence: writer.next_sequence()?,
@@ -119,7 +126,11 @@ fn copy_and_publish(
         suspicions: Vec::new(),
         sqlite_version: rusqlite::version().to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        durations: Durations { copy_seconds: (copied - limits.deadline.began).as_secs_f64(), verify_seconds: 0.0 },
+        durations: Durations {
+            copy_seconds: (copied - limits.deadline.began).as_secs_f64(),
+            held_seconds: held.map(|held| held.as_secs_f64()),
+            verify_seconds: 0.0,
+        },
     };
     durable::sync_while(&target, || {
         verify::structure(&target, &manifest, request.check).map_err(|error| blame(&request.database, error))
