@@ -34,6 +34,7 @@ Exit codes:
   4  busy: another take, pull or prune is at work, or the database is in use, locked or being written
   5  no restore point fits: none, none before that time, or several lineages
   6  refused without --force: the destination exists, or the live one is of another lineage;
+     refused without --reuse-keys: keys of the live one would be given out a second time;
      refused: the newest restore point follows a suspect one and none was named, another one of
      the name to push or pull is there, or no key fits
   7  taken and published, but suspect beside its predecessor: of another

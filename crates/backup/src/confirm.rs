@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::digest::OfContent;
-use crate::pages::{self, Limits};
+use crate::pages::Limits;
 use crate::source::Snapshot;
 use crate::take::Request;
 use crate::verify::{self, Check};
@@ -31,7 +31,10 @@ pub(crate) fn newest(
         tracing::warn!("nothing is confirmed: {:#}", anyhow::Error::from(error));
         return Ok(None);
     }
-    if !may_hold(newest, snapshot) || newest.content_blake3 != Some(content(snapshot, &request.database, limits)?) {
+    if newest.content_blake3.is_none()
+        || !may_hold(newest, snapshot)
+        || newest.content_blake3 != content(snapshot, &request.database, limits)?
+    {
         return Ok(None);
     }
     // What a quicker check found when it was taken, it would find again in the same bytes.
@@ -71,12 +74,12 @@ fn may_hold(manifest: &Manifest, Snapshot { content, .. }: &Snapshot) -> bool {
         && manifest.high_water == content.high_water
 }
 
-/// The digest of all pages of the snapshot.
-fn content(snapshot: &Snapshot, path: &Path, limits: Limits<'_>) -> Result<String, Error> {
+/// The digest of all pages of the snapshot; `None` if somebody committed while they were read.
+fn content(snapshot: &Snapshot, path: &Path, limits: Limits<'_>) -> Result<Option<String>, Error> {
     let mut digest = OfContent::default();
-    pages::each_chunk((&snapshot.connection, path), limits, |chunk, _| {
+    let one_state = snapshot.each_chunk(path, limits, |chunk, _| {
         digest.update(chunk);
         ControlFlow::Continue(())
     })?;
-    Ok(digest.finish())
+    Ok(one_state.then(|| digest.finish()))
 }

@@ -1,7 +1,9 @@
 //! What can go wrong, one variant for each thing a caller does differently about it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -153,6 +155,18 @@ pub enum Error {
         /// The lineage of the restore point.
         restored: Option<Lineage>,
     },
+    /// A restore into a database in use would have keys given out a second time.
+    #[error(
+        "cannot restore into {} while it is in use: tables without AUTOINCREMENT gave out keys since the restore point that \
+         SQLite would give out again, to other rows: {}; nothing was changed. If nobody relies on these keys, pass \
+         --reuse-keys (a safety copy is kept)", path.display(), key_ranges(keys)
+    )]
+    ReusedKeys {
+        /// The database.
+        path: PathBuf,
+        /// By table, those keys.
+        keys: BTreeMap<String, RangeInclusive<i64>>,
+    },
     /// Others wrote a database that is to be restored into, all the time that was waited.
     #[error("others were writing {} for {waited:?}, nothing was restored; try again or raise --wait", path.display())]
     LiveBusy {
@@ -254,6 +268,7 @@ impl Error {
             | Self::Suspect { .. }
             | Self::OtherLineage { .. }
             | Self::OtherContent { .. }
+            | Self::ReusedKeys { .. }
             | Self::Sealed { .. } => exit::REFUSED,
             Self::RemoteAddress { .. } | Self::Recipient { .. } => exit::USAGE,
             Self::Remote { .. } => exit::REMOTE,
@@ -333,6 +348,11 @@ fn id(lineage: Option<&Lineage>) -> &str {
 
 fn list(items: &[impl fmt::Display]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn key_ranges(keys: &BTreeMap<String, RangeInclusive<i64>>) -> String {
+    let ranges = keys.iter().map(|(table, keys)| format!("{} to {} of {table:?}", keys.start(), keys.end()));
+    ranges.collect::<Vec<_>>().join(", ")
 }
 
 fn by(pid: Option<u32>) -> String {

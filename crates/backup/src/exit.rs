@@ -13,9 +13,10 @@ pub const DAMAGED: u8 = 3;
 pub const BUSY: u8 = 4;
 /// No restore point fits: none at all, none before that time, or several lineages and none named.
 pub const NO_RESTORE_POINT: u8 = 5;
-/// Refused without `--force`: the destination exists, or the one in use is of another lineage. Refused in any case:
-/// the newest restore point follows a suspect one and none was named, another restore point of the name to push or pull is there, or
-/// what to pull is encrypted and no key fits.
+/// Refused without `--force`: the destination exists, or the one in use is of another lineage. Refused without
+/// `--reuse-keys`: keys of the one in use would be given out a second time. Refused in any case: the newest restore point
+/// follows a suspect one and none was named, another restore point of the name to push or pull is there, or what to pull is
+/// encrypted and no key fits.
 pub const REFUSED: u8 = 6;
 /// Done: the restore point is published, but it looks wrong beside its predecessor. It is of another lineage, empty,
 /// shrunk or rolled back, as after the loss of the database. Or a restore or pull is done, and newer restore points were

@@ -29,6 +29,7 @@ pub mod remote;
 mod repository;
 pub mod restore;
 pub mod retention;
+mod rollback;
 mod self_digest;
 mod source;
 pub mod space;

@@ -96,8 +96,12 @@ pub struct Manifest {
 /// How long the parts of a take lasted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Durations {
-    /// From the begin of the snapshot to the last page written; the source's read transaction is held that long.
+    /// From the begin of the snapshot to the last page written; in WAL mode, the source's read transaction is held that
+    /// long.
     pub copy_seconds: f64,
+    /// Without WAL, how long others were kept from committing at most. `None` in WAL mode, where nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_seconds: Option<f64>,
     /// Bringing the copy to disk, its digest and its checks, which overlap.
     pub verify_seconds: f64,
 }

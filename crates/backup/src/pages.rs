@@ -47,7 +47,8 @@ pub(crate) struct Limits<'a> {
 }
 
 impl Limits<'_> {
-    fn check(self, path: &Path, progress: Progress) -> Result<(), Error> {
+    /// Fails once one of them is passed.
+    pub fn check(self, path: &Path, progress: Progress) -> Result<(), Error> {
         self.deadline.check(path, progress)?;
         self.wal.map_or(Ok(()), |bound| bound.check(progress))
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,11 +14,14 @@ use tempfile::TempDir;
 use crate::Error;
 use crate::at_rest::{self, AtRest};
 use crate::content::{self, Content, Holdings};
+use crate::pages::{self, Limits, Progress};
+use crate::rollback::Turns;
 
 /// The longest wait SQLite can be asked for: some 24 days, in milliseconds.
 pub(crate) const BUSY_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// A read transaction on the source. Dropping it ends the transaction.
+/// A state of the source, held by a read transaction that ends when this is dropped. In rollback-journal mode it ended
+/// already, see `turns`.
 pub(crate) struct Snapshot {
     pub connection: Connection,
     /// Taken before the first read, to the microsecond: what was committed before is in the snapshot.
@@ -27,6 +31,25 @@ pub(crate) struct Snapshot {
     /// See [`crate::Manifest::change_counter`].
     pub change_counter: u32,
     pub kept: Kept,
+    /// How to read it without keeping writers waiting; `None` in WAL mode, where nobody waits.
+    pub turns: Option<Turns>,
+}
+
+impl Snapshot {
+    /// Calls `each` with all its pages, as [`pages::each_chunk`] does. Gives whether they are those of this state: without
+    /// WAL, somebody may have committed meanwhile.
+    pub fn each_chunk(
+        &self,
+        path: &Path,
+        limits: Limits<'_>,
+        each: impl FnMut(&mut Vec<u8>, Progress) -> ControlFlow<()>,
+    ) -> Result<bool, Error> {
+        let source = (&self.connection, path);
+        match &self.turns {
+            None => pages::each_chunk(source, limits, each).map(|()| true),
+            Some(turns) => turns.each_chunk(source, &self.content, limits, each),
+        }
+    }
 }
 
 /// What has to stay for as long as a snapshot is read, besides the transaction.
@@ -43,6 +66,13 @@ pub(crate) struct Kept {
 pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Error> {
     check_file(database)?;
     let connection = open(database, patience).map_err(failed("open", database, patience))?;
+    let mut snapshot = hold(connection, database, patience)?;
+    snapshot.turns = Turns::begin(&snapshot.connection, database)?;
+    Ok(snapshot)
+}
+
+/// Begins a read transaction.
+pub(crate) fn hold(connection: Connection, database: &Path, patience: Duration) -> Result<Snapshot, Error> {
     snapshot((connection, now()), database, patience, Kept::default())
 }
 
@@ -89,7 +119,7 @@ fn snapshot(
     }
     let holdings = content::holdings(&connection).map_err(Error::sqlite("read", database))?;
     let change_counter = content::change_counter(&connection).map_err(Error::sqlite("read", database))?;
-    Ok(Snapshot { connection, created_at, content, holdings, change_counter, kept })
+    Ok(Snapshot { connection, created_at, content, holdings, change_counter, kept, turns: None })
 }
 
 /// SQLite says of all that it may not do that it cannot open a file.

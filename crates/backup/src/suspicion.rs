@@ -277,7 +277,7 @@ mod tests {
             trusted_at: None,
             sqlite_version: String::new(),
             tool_version: String::new(),
-            durations: Durations { copy_seconds: 0.0, verify_seconds: 0.0 },
+            durations: Durations { copy_seconds: 0.0, held_seconds: None, verify_seconds: 0.0 },
         }
     }
 

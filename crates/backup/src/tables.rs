@@ -31,6 +31,32 @@ pub(crate) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<String,
     names.into_iter().map(read).collect()
 }
 
+/// By table, the greatest key that was given out, of those tables whose INTEGER PRIMARY KEY goes on after its greatest row
+/// because it has no AUTOINCREMENT. Zero where a table is empty.
+pub(crate) fn greatest_keys(connection: &Connection) -> rusqlite::Result<BTreeMap<String, i64>> {
+    // A primary key that needs no index of its own is the rowid.
+    let mut statement = connection.prepare(
+        "SELECT list.name, key.name FROM pragma_table_list AS list
+         JOIN sqlite_schema AS schema ON schema.type = 'table' AND schema.name = list.name
+         JOIN pragma_table_info(list.name) AS key ON key.pk = 1
+         WHERE list.schema = 'main' AND list.type = 'table' AND list.wr = 0 AND list.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+           AND schema.sql NOT LIKE '%AUTOINCREMENT%'
+           AND NOT EXISTS (SELECT 1 FROM pragma_index_list(list.name) WHERE origin = 'pk')",
+    )?;
+    let tables = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let greatest = |(table, key): (String, String)| {
+        let query = format!("SELECT max({}) FROM main.{} NOT INDEXED", quoted(&key), quoted(&table));
+        let greatest = connection.query_row(&query, [], |row| row.get::<_, Option<i64>>(0))?;
+        Ok((table, greatest.unwrap_or(0).max(0)))
+    };
+    tables.map(|table| table.and_then(greatest)).collect()
+}
+
+/// The name of a table or column for SQL.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Rows> {
     let columns = stored_columns(connection, table)?;
     // An index that covers all columns would be read in the place of the table.
@@ -56,10 +82,6 @@ fn stored_columns(connection: &Connection, table: &str) -> rusqlite::Result<Stri
     Ok(names.join(", "))
 }
 
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// Hashes the type and the length with the value, so that no two lists of values look the same.
 fn hash(hasher: &mut blake3::Hasher, value: ValueRef<'_>) {
     let (kind, bytes): (u8, &[u8]) = match value {
@@ -81,6 +103,25 @@ mod tests {
         CREATE TABLE \"a \"\"b\" (k TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO \"a \"\"b\" VALUES ('k'), ('l'), ('m');
         CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO counted DEFAULT VALUES;
         CREATE VIRTUAL TABLE words USING fts5(word); INSERT INTO words VALUES ('found');";
+
+    #[test]
+    fn only_keys_that_would_be_given_out_again_are_looked_at() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE \"of \"\"others\" (\"the key\" INTEGER PRIMARY KEY, a UNIQUE); INSERT INTO \"of \"\"others\" VALUES (7, 1), (9, 2);
+                 CREATE TABLE late (a, id INTEGER, PRIMARY KEY (id)); INSERT INTO late VALUES ('a', 3);
+                 CREATE TABLE empty (id INTEGER PRIMARY KEY) STRICT;
+                 CREATE TABLE not_a_rowid (id INTEGER PRIMARY KEY DESC); INSERT INTO not_a_rowid VALUES (5);
+                 CREATE TABLE pair (a INTEGER, b INTEGER, PRIMARY KEY (a, b)); INSERT INTO pair VALUES (5, 5);
+                 CREATE TABLE number (id INT PRIMARY KEY) WITHOUT ROWID; INSERT INTO number VALUES (5);",
+            )
+            .unwrap();
+        let keys = greatest_keys(&connection).unwrap();
+        let expected = [("empty", 0), ("late", 3), ("of \"others", 9)];
+        assert_eq!(keys, expected.map(|(table, key)| (table.to_owned(), key)).into());
+    }
 
     fn changed_by(statement: &str) -> Vec<String> {
         let connection = Connection::open_in_memory().unwrap();

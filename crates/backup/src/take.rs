@@ -1,4 +1,4 @@
-//! Takes a restore point: one held read transaction, a verified copy, an atomic publication.
+//! Takes a restore point: the copy of one state, verified, an atomic publication.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ pub use crate::pages::Progress;
 
 use serde::{Deserialize, Serialize};
 
+use crate::copy::{self, Copied};
 use crate::pages::{Deadline, Limits};
 use crate::prune::Pruned;
 use crate::repository::partial;
@@ -15,7 +16,7 @@ use crate::source::{self, Snapshot};
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, belongings, confirm, copy, durable,
+    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, belongings, confirm, durable,
     identity, stored, suspicion, wal,
 };
 
@@ -33,7 +34,7 @@ pub struct Request {
     /// The level of zstd to compress with, if at all.
     pub compress: Option<i32>,
     /// How long beginning and copying may take together. The source's WAL cannot be reset meanwhile (and without
-    /// WAL, nobody can write meanwhile).
+    /// WAL, others cannot commit while what they changed meanwhile is copied again).
     pub deadline: Duration,
     /// By how many bytes the source's WAL may grow meanwhile.
     pub wal_growth_max: u64,
@@ -93,8 +94,8 @@ fn attempt(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress))
     {
         return Ok(Taken { restore_point, confirmed: true, pruned: None });
     }
-    let name = writer.free_name(snapshot.created_at)?;
-    let published = copy_and_publish((writer, &earlier), request, (snapshot, source), &name, limits, report);
+    let mut name = writer.free_name(snapshot.created_at)?;
+    let published = copy_and_publish((writer, &earlier), request, (snapshot, source), &mut name, limits, report);
     if published.is_err()
         && let Err(error) = writer.discard(&name)
     {
@@ -117,18 +118,23 @@ fn copy_and_publish(
     (writer, earlier): (&Writer, &[Manifest]),
     request: &Request,
     (snapshot, source): (Snapshot, Source),
-    name: &Name,
+    name: &mut Name,
     limits: Limits<'_>,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
-    let target = partial(&writer.repository().database(name));
+    let mut target = partial(&writer.repository().database(name));
     belongings::create_copy(&request.database, &target)?;
-    let Snapshot { connection, created_at, content, holdings, change_counter, kept } = snapshot;
-    let digests = copy::pages((&connection, &request.database), &target, limits, report)?;
-    // The source's transaction ends here: verifying must not let its WAL grow.
-    drop(connection);
-    drop(kept);
+    let began_at = snapshot.created_at;
+    // The source's transaction ends with it: verifying must not let its WAL grow.
+    let Copied { created_at, content, holdings, change_counter, digests, held } =
+        copy::snapshot(snapshot, &request.database, &target, limits, report)?;
     let copied = Instant::now();
+    if created_at != began_at {
+        let later = writer.free_name(created_at)?;
+        let renamed = partial(&writer.repository().database(&later));
+        durable::rename(&target, &renamed)?;
+        (target, *name) = (renamed, later);
+    }
     let mut manifest = Manifest {
         schema_version: SCHEMA_VERSION,
         sequence: writer.next_sequence()?,
@@ -155,7 +161,11 @@ fn copy_and_publish(
         trusted_at: None,
         sqlite_version: rusqlite::version().to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        durations: Durations { copy_seconds: (copied - limits.deadline.began).as_secs_f64(), verify_seconds: 0.0 },
+        durations: Durations {
+            copy_seconds: (copied - limits.deadline.began).as_secs_f64(),
+            held_seconds: held.map(|held| held.as_secs_f64()),
+            verify_seconds: 0.0,
+        },
     };
     let checked = check(&target, &manifest, request)?;
     if request.check != Check::None

@@ -36,7 +36,8 @@ pub struct Restore {
     #[arg(long, conflicts_with = "if_missing")]
     dry_run: bool,
     /// Overwrite the content of a database that is in use, in one transaction, instead of replacing its file; what it
-    /// held is kept as a safety copy, and its AUTOINCREMENT keys go on from where they are
+    /// held is kept as a safety copy, and its AUTOINCREMENT keys go on from where they are. Refused if a table without
+    /// AUTOINCREMENT would give out keys a second time
     #[arg(long, conflicts_with = "if_missing")]
     into_live: bool,
     /// With --into-live: how long to wait for others that write
@@ -45,6 +46,10 @@ pub struct Restore {
     /// With --into-live: how long others may be kept from writing; after that nothing is changed
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m", requires = "into_live")]
     deadline: Duration,
+    /// With --into-live: go on although tables without AUTOINCREMENT will give out keys again that they gave out since
+    /// the restore point
+    #[arg(long, requires = "into_live")]
+    reuse_keys: bool,
     /// How thoroughly SQLite checks the copy before it is put in place [default: as when it was taken]
     #[arg(long, value_enum)]
     check: Option<Check>,
@@ -90,7 +95,7 @@ impl Restore {
     }
 
     fn limits(&self) -> Option<Limits> {
-        self.into_live.then_some(Limits { wait: self.wait, hold: self.deadline })
+        self.into_live.then_some(Limits { wait: self.wait, hold: self.deadline, reuse_keys: self.reuse_keys })
     }
 
     fn plan(&self, json: bool) -> anyhow::Result<u8> {
@@ -185,6 +190,9 @@ fn print_live(live: &IntoLive) -> anyhow::Result<()> {
     output::line(&format!("writers had to wait for {:.2} s", live.locked_seconds))?;
     for (table, mark) in &live.kept_high_water {
         output::line(&format!("keys of {table} go on after {mark}, those in between were given out already"))?;
+    }
+    for (table, keys) in &live.reused_keys {
+        output::line(&format!("keys {} to {} of {table} will be given out again", keys.start(), keys.end()))?;
     }
     match live.proof {
         Proof::Equal => output::line("every row was compared with the restore point"),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use super::temporary::{self, Temporary};
 use super::{Request, Restored, entries, fill, passed_over, replace, resolve, steps};
 use crate::at_rest::AtRest;
 use crate::checked::{self, Check, Outcome};
-use crate::content::Content;
+use crate::content::{self, Content};
 use crate::lineage::Lineage;
 use crate::pages::{self, Deadline, Progress};
 use crate::{Error, Manifest, Repository, belongings, copy, durable, source, tables};
@@ -32,13 +33,18 @@ const LOCK_POLL: Duration = Duration::from_millis(1);
 /// How long emptying the WAL may keep writers waiting, for the readers that still need it.
 const TRUNCATE_WAIT: Duration = Duration::from_secs(1);
 
-/// How long others may be waited for, and be kept waiting.
+/// Keys by their table.
+type ReusedKeys = BTreeMap<String, RangeInclusive<i64>>;
+
+/// How long others may be waited for, and be kept waiting, and what they may lose by it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How long to wait for the write lock.
     pub wait: Duration,
     /// How long to hold it. After that the restore is given up and the database stays as it is.
     pub hold: Duration,
+    /// Whether tables without AUTOINCREMENT may give out keys again that they gave out since the restore point.
+    pub reuse_keys: bool,
 }
 
 /// What a restore into a live database did beside restoring.
@@ -49,6 +55,10 @@ pub struct IntoLive {
     /// By table, the AUTOINCREMENT marks that stayed because they were greater than those of the restore point: keys
     /// that clients have been given are not given out again.
     pub kept_high_water: BTreeMap<String, i64>,
+    /// By table without AUTOINCREMENT, the keys that were given out since the restore point and will be again, which was
+    /// allowed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reused_keys: BTreeMap<String, RangeInclusive<i64>>,
     /// What was seen of it afterwards.
     pub proof: Proof,
 }
@@ -71,8 +81,8 @@ pub enum Proof {
 /// `request.force` lets it put another lineage in the place of the database's own.
 ///
 /// # Errors
-/// [`Error::IntoLive`] if the database cannot be restored into, [`Error::OtherLineage`], [`Error::LiveBusy`] and
-/// [`Error::Deadline`] for the [`Limits`], and those of [`super::run`], all of which leave the database as it is;
+/// [`Error::IntoLive`] if the database cannot be restored into, [`Error::OtherLineage`], [`Error::LiveBusy`],
+/// [`Error::Deadline`] and [`Error::ReusedKeys`] for the [`Limits`], and those of [`super::run`], all of which leave the database as it is;
 /// [`Error::Damaged`] with the database's path if what is there afterwards is not what was restored.
 pub fn into_live(
     repository: &Repository,
@@ -94,7 +104,10 @@ pub fn into_live(
     rejected.extend(passed_over(&entries, &restore_point));
     live.check_page_size(&connection, &restore_point)?;
     let source = temporary.open_for_copy()?;
-    let overwritten = live.overwrite(&mut connection, &source, report)?;
+    let restored_keys = tables::greatest_keys(&source).map_err(Error::sqlite("read", &temporary::path(&database)))?;
+    // To tell before anybody has to wait; again under the lock.
+    live.check_keys(&connection, &restored_keys)?;
+    let overwritten = live.overwrite(&mut connection, &source, &restored_keys, report)?;
     let proof = match live.prove(&connection, &source, &overwritten, restore_point.check(request.check)) {
         // It is committed: whoever is told that it failed would do it again, over what was written since.
         Err(error) if !matches!(error, Error::Damaged { .. }) => {
@@ -110,7 +123,7 @@ pub fn into_live(
     live.shrink_wal(&connection);
     // Where nobody else uses it, no side file of ours stays, which its owner might not be able to open.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).ok();
-    let Overwritten { safety_copy, kept_high_water, locked_seconds, .. } = overwritten;
+    let Overwritten { safety_copy, kept_high_water, reused_keys, locked_seconds, .. } = overwritten;
     Ok(Restored {
         bytes: restore_point.size_bytes,
         restore_point,
@@ -119,16 +132,30 @@ pub fn into_live(
         suspects,
         safety_copy: Some(safety_copy),
         seconds: began.elapsed().as_secs_f64(),
-        live: Some(IntoLive { locked_seconds, kept_high_water, proof }),
+        live: Some(IntoLive { locked_seconds, kept_high_water, reused_keys, proof }),
     })
 }
 
 /// Fails if a restore point cannot be restored into this database, and changes nothing.
-pub(super) fn check(path: &Path, limits: Limits, force: bool, restore_point: &Manifest) -> Result<(), Error> {
+pub(super) fn check(
+    repository: &Repository,
+    path: &Path,
+    limits: Limits,
+    force: bool,
+    restore_point: &Manifest,
+) -> Result<(), Error> {
     let live = Live { path, limits, force };
     let connection = live.open()?;
     live.check_lineage(&live.look(&connection)?, restore_point.lineage.as_ref())?;
-    live.check_page_size(&connection, restore_point)
+    live.check_page_size(&connection, restore_point)?;
+    // Of what is compressed, the keys are known once it is unpacked.
+    let stored = repository.stored_file(restore_point);
+    if restore_point.compressed.is_some() {
+        return Ok(());
+    }
+    let source = content::open_immutable(&stored).map_err(Error::sqlite("open", &stored))?;
+    let restored_keys = tables::greatest_keys(&source).map_err(Error::sqlite("read", &stored))?;
+    live.check_keys(&connection, &restored_keys).map(drop)
 }
 
 /// The live database.
@@ -143,6 +170,7 @@ struct Live<'a> {
 struct Overwritten {
     safety_copy: PathBuf,
     kept_high_water: BTreeMap<String, i64>,
+    reused_keys: ReusedKeys,
     locked_seconds: f64,
     /// `data_version` just before the lock; it moves with every commit of others, and not with ours.
     version: i64,
@@ -205,11 +233,27 @@ impl Live<'_> {
         Err(refuse(self.path, reason))
     }
 
+    /// Gives the keys that SQLite would give out again, and fails if it may not: it goes on after the greatest row of a
+    /// table without AUTOINCREMENT. A table that would be gone gives out none.
+    fn check_keys(&self, live: &Connection, restored: &BTreeMap<String, i64>) -> Result<ReusedKeys, Error> {
+        let live = tables::greatest_keys(live).map_err(|error| self.unreadable(error))?;
+        let again = |(table, key): (String, i64)| {
+            let restored = *restored.get(&table)?;
+            (restored < key).then_some((table, restored + 1..=key))
+        };
+        let reused: ReusedKeys = live.into_iter().filter_map(again).collect();
+        if reused.is_empty() || self.limits.reuse_keys {
+            return Ok(reused);
+        }
+        Err(Error::ReusedKeys { path: self.path.to_owned(), keys: reused })
+    }
+
     /// Puts the content of `source` in the place of its own. Whoever wants to write meanwhile waits.
     fn overwrite(
         &self,
         connection: &mut Connection,
         source: &Connection,
+        restored_keys: &BTreeMap<String, i64>,
         report: &mut dyn FnMut(Progress),
     ) -> Result<Overwritten, Error> {
         let fails = || Error::sqlite("restore into", self.path);
@@ -217,7 +261,7 @@ impl Live<'_> {
         // Each attempt has to know the version just before its lock, so SQLite must not wait for it.
         connection.busy_timeout(Duration::ZERO).map_err(fails())?;
         loop {
-            if let Some(overwritten) = self.try_overwrite(connection, source, report)? {
+            if let Some(overwritten) = self.try_overwrite(connection, source, restored_keys, report)? {
                 connection.busy_timeout(self.limits.wait.min(source::BUSY_MAX)).map_err(fails())?;
                 return Ok(overwritten);
             }
@@ -233,6 +277,7 @@ impl Live<'_> {
         &self,
         connection: &mut Connection,
         source: &Connection,
+        restored_keys: &BTreeMap<String, i64>,
         report: &mut dyn FnMut(Progress),
     ) -> Result<Option<Overwritten>, Error> {
         let fails = || Error::sqlite("restore into", self.path);
@@ -240,22 +285,27 @@ impl Live<'_> {
         let backup = Backup::new(source, connection).map_err(fails())?;
         let Some(StepResult::More) = unless_busy(backup.step(0)).map_err(fails())? else { return Ok(None) };
         let deadline = Deadline { began: Instant::now(), limit: self.limits.hold };
-        let (safety_copy, replaced) = self.save(deadline, report)?;
+        let (safety_copy, replaced, reused_keys) = self.save(restored_keys, deadline, report)?;
         self.check_lineage(&replaced, Content::read(source).map_err(fails())?.lineage.as_ref())?;
         let filled = temporary::path(self.path);
         let kept_high_water = keep_high_water(source, &replaced).map_err(Error::sqlite("write", &filled))?;
         steps::to_the_end(&backup, self.path, deadline, report)?;
         let locked_seconds = deadline.began.elapsed().as_secs_f64();
-        Ok(Some(Overwritten { safety_copy, kept_high_water, locked_seconds, version }))
+        Ok(Some(Overwritten { safety_copy, kept_high_water, reused_keys, locked_seconds, version }))
     }
 
     /// Takes the safety copy. It has its name only once it is whole and on disk.
-    fn save(&self, deadline: Deadline, report: &mut dyn FnMut(Progress)) -> Result<(PathBuf, Content), Error> {
+    fn save(
+        &self,
+        restored_keys: &BTreeMap<String, i64>,
+        deadline: Deadline,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<(PathBuf, Content, ReusedKeys), Error> {
         let (partial, safety_copy) = (durable::beside(self.path, ".saving"), replace::safety_name(self.path)?);
-        let saved = self.copy_to(&partial, deadline, report).and_then(|content| {
+        let saved = self.copy_to(&partial, restored_keys, deadline, report).and_then(|(content, keys)| {
             durable::rename(&partial, &safety_copy)?;
             durable::sync_directory(durable::directory_of(self.path))?;
-            Ok((safety_copy, content))
+            Ok((safety_copy, content, keys))
         });
         if saved.is_err()
             && let Err(error) = durable::remove(&partial)
@@ -265,15 +315,22 @@ impl Live<'_> {
         saved
     }
 
-    fn copy_to(&self, target: &Path, deadline: Deadline, report: &mut dyn FnMut(Progress)) -> Result<Content, Error> {
+    fn copy_to(
+        &self,
+        target: &Path,
+        restored_keys: &BTreeMap<String, i64>,
+        deadline: Deadline,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<(Content, ReusedKeys), Error> {
         // What a killed restore left.
         durable::remove(target)?;
         belongings::create_copy(self.path, target)?;
         let snapshot = source::begin(self.path, self.limits.wait)?;
+        let reused_keys = self.check_keys(&snapshot.connection, restored_keys)?;
         let limits = pages::Limits { deadline, wal: None };
         copy::pages((&snapshot.connection, self.path), target, limits, report)?;
         File::open(target).and_then(|file| file.sync_all()).map_err(Error::io("sync", target))?;
-        Ok(snapshot.content)
+        Ok((snapshot.content, reused_keys))
     }
 
     /// Compares what is there now with what was copied.

@@ -49,7 +49,7 @@ pub fn plan(repository: &Repository, request: &Request, live: Option<Limits>) ->
     let (restore_point, _, mut rejected) = first_good(request, best_first, verify)?;
     rejected.extend(passed_over(&entries, &restore_point));
     if let Some(limits) = live {
-        live::check(&database, limits, request.force, &restore_point)?;
+        live::check(repository, &database, limits, request.force, &restore_point)?;
     }
     let free_bytes = space::free(durable::directory_of(&database))?;
     Ok(Plan { restore_point, rejected, suspects, database, replaces, free_bytes })

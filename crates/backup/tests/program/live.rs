@@ -260,3 +260,91 @@ fn every_row_that_was_committed_meanwhile_is_in_a_safety_copy_or_follows_the_res
     assert!(committed.len() > 8, "only {} were written, so this test proves nothing", committed.len());
     assert_eq!(committed.difference(&kept).count(), 0);
 }
+
+/// A database of somebody else in WAL mode, whose tables have no AUTOINCREMENT.
+fn foreign(stage: &Stage) -> Connection {
+    let connection = Connection::open(&stage.database).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE \"a \"\"b\" (id INTEGER PRIMARY KEY, body TEXT, loud TEXT AS (upper(body)) STORED) STRICT;
+             CREATE TABLE audit (what TEXT); CREATE TABLE named (name TEXT PRIMARY KEY) WITHOUT ROWID;
+             CREATE TABLE child (parent INTEGER REFERENCES \"a \"\"b\" (id) ON DELETE CASCADE);
+             CREATE VIRTUAL TABLE words USING fts5(word);
+             CREATE VIEW v AS SELECT body FROM \"a \"\"b\";
+             CREATE TRIGGER instead INSTEAD OF INSERT ON v BEGIN INSERT INTO \"a \"\"b\" (body) VALUES (NEW.body); END;
+             CREATE TRIGGER audited AFTER INSERT ON \"a \"\"b\" BEGIN INSERT INTO audit VALUES ('added'); END;
+             INSERT INTO v VALUES ('x'), ('y'); INSERT INTO child VALUES (1); INSERT INTO named VALUES ('n');
+             INSERT INTO words VALUES ('found');",
+        )
+        .unwrap();
+    connection
+}
+
+#[test]
+fn keys_without_autoincrement_are_not_given_out_twice_unless_that_is_asked_for() {
+    let stage = Stage::new();
+    let connection = foreign(&stage);
+    let taken = stage.take();
+    connection.execute_batch("INSERT INTO v VALUES ('z'), ('told to a client')").unwrap();
+    let before = connection.query_row("SELECT count(*) FROM audit", [], |row| row.get::<_, i64>(0)).unwrap();
+    for arguments in [&["--into-live"][..], &["--into-live", "--dry-run"], &["--into-live", "--force"]] {
+        let refused = stage.run(&[&["restore"], arguments].concat()).expect(6);
+        refused.says("3 to 4 of \"a \\\"b\"").says("nothing was changed").says("--reuse-keys");
+    }
+    assert_eq!(leftovers(&stage), [""; 0], "no safety copy of what did not happen");
+    assert_eq!(connection.query_row("SELECT count(*) FROM audit", [], |row| row.get::<_, i64>(0)).unwrap(), before);
+
+    let restored = stage.restore(&["--into-live", "--reuse-keys"]);
+    assert_eq!(restored.restore_point, taken);
+    let live = restored.live.unwrap();
+    assert_eq!((live.proof, live.reused_keys), (Proof::Equal, [("a \"b".to_owned(), 3..=4)].into()));
+    let rows = "SELECT (SELECT group_concat(loud) FROM \"a \"\"b\") || (SELECT count(*) FROM audit)
+                || (SELECT count(*) FROM child) || (SELECT count(*) FROM words('found'))";
+    assert_eq!(connection.query_row(rows, [], |row| row.get::<_, String>(0)).unwrap(), "X,Y211");
+}
+
+#[test]
+fn a_restore_that_gives_no_key_out_twice_needs_no_permission() {
+    let stage = Stage::new();
+    let connection = foreign(&stage);
+    stage.take();
+    // What SQLite would give out next is not less afterwards.
+    connection.execute_batch("DELETE FROM \"a \"\"b\" WHERE id = 1; INSERT INTO named VALUES ('new')").unwrap();
+    let live = stage.restore(&["--into-live"]).live.unwrap();
+    assert_eq!((live.proof, live.reused_keys.len()), (Proof::Equal, 0));
+    connection
+        .execute_batch("DROP TABLE child; CREATE TABLE later (id INTEGER PRIMARY KEY); INSERT INTO later VALUES (9)")
+        .unwrap();
+    assert_eq!(stage.restore(&["--into-live"]).live.unwrap().reused_keys.len(), 0, "a table that is gone gives none");
+}
+
+/// The keys are looked at again once nobody can write any more.
+#[test]
+fn no_key_is_given_out_twice_beside_a_writer_without_autoincrement() {
+    let stage = Stage::new();
+    let connection = foreign(&stage);
+    stage.take();
+    let stop = AtomicBool::new(false);
+    let given = thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let writer = Connection::open(&stage.database).unwrap();
+            writer.busy_timeout(Duration::from_secs(30)).unwrap();
+            let mut given = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                writer.execute("INSERT INTO \"a \"\"b\" (body) VALUES ('z')", []).unwrap();
+                given.push(writer.last_insert_rowid());
+            }
+            given
+        });
+        for _ in 0..6 {
+            let code = stage.run(&["restore", "--into-live", "--wait", "30s"]).code;
+            assert!(code == 6 || code == 0, "{code}");
+        }
+        stop.store(true, Ordering::Relaxed);
+        writer.join().unwrap()
+    });
+    assert!(given.len() > 1, "this test proves nothing");
+    assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), given.len());
+    drop(connection);
+}

@@ -34,6 +34,7 @@ mod prune;
 mod rehearsal;
 mod remote;
 mod restore;
+mod rollback;
 mod sources;
 mod space;
 mod stage;

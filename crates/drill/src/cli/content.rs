@@ -21,7 +21,7 @@ pub struct Content {
 enum Change {
     /// Overwrite the whole file
     Overwrite,
-    /// Delete every row
+    /// Delete the rows of the tables that collect data
     DeleteRows,
     /// Add the rows of another database that are not there
     BringBack {

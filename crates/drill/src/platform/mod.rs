@@ -89,7 +89,10 @@ impl Manner {
         match self {
             Self::Missing => vec!["--latest".to_owned()],
             Self::Replace => vec!["--latest".to_owned(), "--force".to_owned()],
-            Self::IntoLive { at } => vec!["--into-live".to_owned(), "--at".to_owned(), at.to_string()],
+            // The rows that have the keys of now are put back afterwards.
+            Self::IntoLive { at } => {
+                ["--into-live", "--reuse-keys", "--at", &at.to_string()].map(str::to_owned).to_vec()
+            }
         }
     }
 }

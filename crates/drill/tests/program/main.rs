@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how a failure is reported")]
 #![expect(clippy::print_stderr, reason = "what a drill on a real cluster measured is worth seeing")]
 
+mod content;
 mod evidence;
 mod forms;
 mod history;
