@@ -33,8 +33,8 @@ const TURN_BYTES: usize = 16 * CHUNK_BYTES;
 /// How often the lock is asked for while others write.
 const LOCK_POLL: Duration = Duration::from_millis(1);
 
-/// More threads read no faster from memory.
-const THREADS_MAX: usize = 8;
+/// More than most machines have processors for: where others are at work too, they get a larger share while everybody waits.
+const THREADS: usize = 8;
 
 const DATA_VERSION: &str = "PRAGMA data_version";
 
@@ -144,7 +144,9 @@ impl Turns {
         }
         let (file, state, bytes, next) = (self.file, &self.state, bytes_of(content), AtomicUsize::new(0));
         let copy = File::options().write(true).open(target).map_err(Error::io("open", target))?;
-        copy.set_len(bytes).map_err(Error::io("write", target))?;
+        if copy.metadata().map_err(Error::io("look at", target))?.len() > bytes {
+            copy.set_len(bytes).map_err(Error::io("write", target))?;
+        }
         hashes.truncate(usize::try_from(bytes.div_ceil(CHUNK_BYTES as u64)).unwrap_or(usize::MAX));
         let known = &*hashes;
         let work = || {
@@ -167,9 +169,8 @@ impl Turns {
                 limits.check(path, progress(content, at))?;
             }
         };
-        let threads = thread::available_parallelism().map_or(1, |threads| threads.get().min(THREADS_MAX));
         let found: Vec<_> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
             let join = |worker: thread::ScopedJoinHandle<'_, _>| {
                 worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };

@@ -29,7 +29,7 @@ async fn restore(place: &Place, point: &Manifest) -> Restored {
     let choice = Choice::Name(point.name.clone());
     let request =
         Request { database, choice, lineage: None, source_name: None, force: false, check: Some(Check::Full) };
-    let limits = Limits { wait: BOUND, hold: BOUND };
+    let limits = Limits { wait: BOUND, hold: BOUND, reuse_keys: false };
     spawn_blocking(move || restore::into_live(&repository, &request, limits, &mut |_| {})).await.unwrap().unwrap()
 }
 

@@ -27,7 +27,8 @@ pub struct Take {
     /// How long to wait while another take or prune is at work
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     wait: Duration,
-    /// How long the copy may take; the WAL of the database grows meanwhile
+    /// How long the copy may take; the WAL of the database grows meanwhile. Without WAL, others that commit meanwhile have
+    /// to wait while the file is read once more from memory
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     deadline: Duration,
     /// How much the WAL may grow meanwhile, such as 200MiB; half of what its volume has free is the limit in any case

@@ -95,7 +95,7 @@ impl Volumes {
     }
 
     pub fn restore_into_live(&self, point: &Manifest) -> Restored {
-        let limits = Limits { wait: BOUND, hold: BOUND };
+        let limits = Limits { wait: BOUND, hold: BOUND, reuse_keys: false };
         let request = self.request(Choice::Name(point.name.clone()));
         restore::into_live(&self.repository(), &request, limits, &mut |_| {}).unwrap()
     }
