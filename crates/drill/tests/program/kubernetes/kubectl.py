@@ -121,7 +121,7 @@ class Cluster:
         return [pod for pod in self.all("pod").values() if pod["owner"] == owner]
 
     def pods_of_others(self, revision):
-        """Pods of another revision, which have to be gone first (Recreate)."""
+        """Pods of another revision, which have to be gone first: here, unlike on a cluster, two cannot have the port."""
         return [pod for pod in self.pods_of("app") if pod["revision"] != revision]
 
     def end_pod(self, pod, force=False):
