@@ -106,6 +106,8 @@ pub struct Record {
     pub failed_backups: Vec<(Moment, String)>,
     /// What the answers to writes tell of the service's clock.
     pub offset: Offset,
+    /// From when until when the platform did not answer, so that calls of it were repeated.
+    pub unanswered: Vec<(Moment, Moment)>,
     /// Why the repository could not be looked at the last time it was tried, if so.
     pub repository_unseen: Option<String>,
 }

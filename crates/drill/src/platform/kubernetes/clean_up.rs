@@ -46,7 +46,7 @@ impl Kubernetes {
         self.tasks.shutdown().await;
         // Last of all: until then, another drill would meet a system in pieces.
         if holder.is_some() {
-            self.kubectl.change(&["delete", "lease", LEASE]).await?;
+            self.kubectl.change(&["delete", "lease", LEASE, "--ignore-not-found"]).await?;
         }
         Ok("service ready with its data, backups on, nothing of the drill left".to_owned())
     }

@@ -15,6 +15,7 @@ mod placement;
 mod poison;
 mod preflight;
 mod saved;
+mod silence;
 mod tunnel;
 mod volume;
 mod watch;
@@ -113,7 +114,7 @@ impl Kubernetes {
     ) -> Self {
         let Target { context, namespace, url, drill_image, patience } = target;
         Self {
-            kubectl: Kubectl::new(context, namespace, progress),
+            kubectl: Kubectl::new(context, namespace, progress, recorder.clone()),
             conduct,
             url,
             drill_image,
@@ -135,7 +136,11 @@ impl Kubernetes {
         let drill_image = saved.drill_image.clone();
         let target = Target { context, namespace, url: None, drill_image, patience: saved.patience };
         let run = saved.run.clone();
-        Self { saved: Some(saved), ..Self::new(target, Conduct::default(), run, folder, recorder, progress) }
+        let patience = saved.patience;
+        let mut left =
+            Self { saved: Some(saved), ..Self::new(target, Conduct::default(), run, folder, recorder, progress) };
+        left.kubectl.repeat_calls(patience);
+        left
     }
 
     fn checked(&self) -> Result<&preflight::Checked> {
@@ -253,7 +258,8 @@ impl Platform for Kubernetes {
             "metadata": { "name": LEASE, "namespace": self.kubectl.namespace() },
             "spec": { "holderIdentity": self.run },
         });
-        self.kubectl.create(&lease).await.context("the lease that keeps drills apart cannot be had")?;
+        self.kubectl.create(&lease).await.context("cannot acquire the lease that keeps drills apart")?;
+        self.kubectl.repeat_calls(self.patience);
         self.tasks.spawn(watch::watch(self.kubectl.clone(), self.program()?, self.recorder.clone()));
         self.reach(&access).await
     }

@@ -20,7 +20,9 @@ impl Kubernetes {
         self.suspend(PUSHES, true).await?;
         self.stop_everything().await?;
         self.unused(REPOSITORY).await?;
-        self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, REPOSITORY, "--wait=false"]).await?;
+        self.kubectl
+            .change(&["delete", "persistentvolumeclaim", DATA, REPOSITORY, "--wait=false", "--ignore-not-found"])
+            .await?;
         for (claim, uid) in &uids {
             self.claim_gone(claim, uid).await?;
         }

@@ -68,12 +68,16 @@ impl Kubernetes {
         let uid = self.checked()?.claim_uid.clone();
         if self.conduct.brutal {
             // Writers and backups go on: the claim stays until its last user is gone, so its users are killed.
-            self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
+            self.kubectl
+                .change(&["delete", "persistentvolumeclaim", DATA, "--wait=false", "--ignore-not-found"])
+                .await?;
             self.scale(0).await?;
             self.kill_users().await?;
         } else {
             self.stop_everything().await?;
-            self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
+            self.kubectl
+                .change(&["delete", "persistentvolumeclaim", DATA, "--wait=false", "--ignore-not-found"])
+                .await?;
         }
         self.claim_gone(DATA, &uid).await?;
         if self.conduct.brutal {

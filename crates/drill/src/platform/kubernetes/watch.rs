@@ -30,7 +30,7 @@ pub async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
     loop {
         ticks.tick().await;
         let service = format!("deployment/{DEPLOYMENT}");
-        let listed = kubectl.call(&["exec", &service, "--", &program, "list", "--json"], None).await;
+        let listed = kubectl.call_once(&["exec", &service, "--", &program, "list", "--json"]).await;
         let parsed = listed.and_then(|json| Ok(serde_json::from_str::<Vec<Listed>>(&json)?));
         let published = recorder.clock.now();
         match parsed {

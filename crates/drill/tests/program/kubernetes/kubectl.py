@@ -8,6 +8,7 @@ has a line for each call that changes something. What cluster/told.json says goe
     fail_from   the same for this one and all that follow
     lose        numbers of changes that take effect, and are answered with an error
     hang        numbers of changes that take effect, and are never answered; cluster/hanging is then there
+    away        [number, seconds]: from this change on, nobody reaches the API server for so long
     pending     {part of a pod's name: why it cannot be scheduled}
     waiting     {part of a pod's name: why its container cannot be created}
     no_restore  pods of the service start without their init container
@@ -463,6 +464,7 @@ VERBS = {
     **{"get": get, "create": create, "scale": scale, "patch": patch, "delete": delete, "logs": logs, "exec": execute},
     **{"cordon": cordon, "uncordon": uncordon, "rollout": rollout},
 }
+AWAY = "The connection to the server stand-in was refused - did you specify the right host or port?"
 READING = ("get", "logs", "exec")
 
 
@@ -482,6 +484,8 @@ def parse(argv):
 
 def serve(argv):
     """One call, up to its answer."""
+    if time.time() < read_json("state.json").get("away_until", 0):
+        raise Refused(AWAY)
     options, (verb, *words) = parse(argv)
     if options.get("--filename") == "-":
         options["input"] = sys.stdin.read()
@@ -494,6 +498,10 @@ def serve(argv):
     with Cluster() as cluster:
         told, number = cluster.told, None
         if verb not in READING:
+            away, seconds = told.get("away", (0, 0))
+            if away == cluster.state["changes"] + 1 and "away_until" not in cluster.state:
+                cluster.state["away_until"] = time.time() + seconds
+                raise Refused(AWAY)
             number = cluster.state["changes"] = cluster.state["changes"] + 1
             what = [verb, *words]
             if "input" in options:

@@ -5,6 +5,7 @@ mod failing;
 mod interrupted;
 mod passed;
 mod refused;
+mod silent;
 mod stalled;
 
 use std::sync::Mutex;
