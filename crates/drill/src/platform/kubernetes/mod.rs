@@ -29,7 +29,6 @@ use anyhow::{Context, Result, bail};
 use backup::lineage::Lineage;
 use backup::{Manifest, Restored};
 use reqwest::Url;
-use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{Access, Fault, Manner, Placed, Platform};
@@ -253,12 +252,12 @@ impl Platform for Kubernetes {
         saved.store(&self.folder)?;
         // From here on there may be something to clean up: a call that is cut short may have taken effect.
         self.saved = Some(saved);
-        let lease = json!({
-            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-            "metadata": { "name": LEASE, "namespace": self.kubectl.namespace() },
-            "spec": { "holderIdentity": self.run },
-        });
-        self.kubectl.create(&lease).await.context("cannot acquire the lease that keeps drills apart")?;
+        let lease = preflight::lease(self.kubectl.namespace(), &self.run, &self.folder);
+        if let Err(error) = self.kubectl.create(&lease).await {
+            // Another drill may have been faster.
+            preflight::alone(&self.kubectl, Some(&self.run)).await?;
+            return Err(error.context("cannot acquire the lease that keeps drills apart"));
+        }
         self.kubectl.repeat_calls(self.patience);
         self.tasks.spawn(watch::watch(self.kubectl.clone(), self.program()?, self.recorder.clone()));
         self.reach(&access).await
@@ -290,7 +289,7 @@ impl Platform for Kubernetes {
     async fn relieve(&mut self, fault: Fault) -> Result<String> {
         match fault {
             Fault::DestroyRepository => {
-                self.kubectl.create(&self.saved()?.repository).await?;
+                self.create_claim(&self.saved()?.repository).await?;
                 Ok(format!("claim {REPOSITORY} is there, empty"))
             }
             other => bail!("there is no way to undo {other:?}"),
@@ -334,7 +333,7 @@ impl Platform for Kubernetes {
 
     async fn replace_volume(&mut self) -> Result<()> {
         // Bound only once a pod uses it: there is nothing to wait for yet.
-        self.kubectl.create(&self.saved()?.claim).await
+        self.create_claim(&self.saved()?.claim).await
     }
 
     fn protector(&self) -> Option<&str> {

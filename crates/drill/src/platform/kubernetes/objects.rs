@@ -247,8 +247,12 @@ impl Pod {
 fn advice(why: &str) -> &'static str {
     if why.contains("unschedulable") {
         " (a node takes no pods, and a volume that is on it cannot follow the service: kubectl uncordon)"
+    } else if why.contains("taint") {
+        " (a node is not to be used, it may be down, and a volume that is on it cannot follow the service: bring that node \
+         back; delete nothing)"
     } else if why.contains("node affinity") {
-        " (the volumes are on different nodes: delete the empty one and restore before the service starts)"
+        " (no node has all the volumes; if a node is gone, bring it back; if none is, the volumes are on different nodes: \
+         delete the empty one and restore before the service starts, but never one that may hold data)"
     } else if why.contains("ImagePull") || why.contains("ErrImage") {
         " (the image is not on the node: import it)"
     } else if why.contains("CrashLoopBackOff") {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::kubectl::State;
 use super::objects::{Claim, CronJob, Job, Pod};
+use super::saved::owned_claim;
 use super::{CRON_JOB, DATA, DEPLOYMENT, Kubernetes, REPOSITORY};
 
 impl Kubernetes {
@@ -113,6 +114,11 @@ impl Kubernetes {
             })
         })
         .await
+    }
+
+    /// Creates a claim that is known as the drill's own.
+    pub(super) async fn create_claim(&self, fresh: &Value) -> Result<()> {
+        self.kubectl.create(&owned_claim(fresh, &self.run)).await
     }
 
     async fn kill_users(&self) -> Result<()> {

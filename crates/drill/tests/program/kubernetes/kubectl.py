@@ -152,6 +152,8 @@ class Cluster:
     def reconcile(self):
         """Gives the pods that are to be started."""
         deployment = self.find("deployment", "app")
+        if deployment is None or self.find("cronjob", "sqlite-backup") is None:
+            return []
         self.tick()
         pods = [pod for pod in self.pods_of("app") if "deletionTimestamp" not in pod["metadata"]]
         revision = deployment["metadata"]["annotations"][REVISION]
@@ -566,7 +568,7 @@ def begin(programs, port):
 def end():
     """Kills everything that runs."""
     with Cluster() as cluster:
-        cluster.find("deployment", "app")["spec"]["replicas"] = 0
+        cluster.all("deployment").clear()
         for pod in list(cluster.all("pod").values()):
             cluster.end_pod(pod, force=True)
 

@@ -1,5 +1,6 @@
 //! Drills on a cluster, with a stand-in for kubectl that runs the real service and the real backups.
 
+mod anew;
 mod cluster;
 mod failing;
 mod interrupted;
