@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result, bail};
 use backup::Restored;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::kubectl::State;
 use super::objects::Job;
-use super::{CRON_JOB, DEPLOYMENT, Kubernetes, RUN_LABEL};
+use super::{CRON_JOB, DEPLOYMENT, Kubernetes, RUN_LABEL, watch};
 
 /// The Job that restores, as it is kept beside the other manifests. `deploy` does not apply it.
 const RESTORE_JOB: &str = include_str!("../../../../../k8s/restore-job.yaml");
@@ -25,7 +26,9 @@ impl Kubernetes {
 
     /// Runs the CronJob's Job once, at once.
     pub(super) async fn back_up_now(&mut self) -> Result<()> {
-        self.run_job_of("backup", CRON_JOB).await.map(drop)
+        let name = self.run_job_of("backup", CRON_JOB).await?;
+        self.tasks.spawn(watch::follow(self.kubectl.clone(), name, self.recorder.clone()));
+        Ok(())
     }
 
     /// Begins a CronJob's Job once, at once, and gives its name.
@@ -39,7 +42,7 @@ impl Kubernetes {
     /// both to the same node.
     pub(super) async fn restore_by_job(&mut self, arguments: &[&str]) -> Result<Restored> {
         let log = self.run_restore_job(arguments).await?;
-        restored(&log).with_context(|| format!("cannot understand what the restore printed: {log}"))
+        result_in(&log).with_context(|| format!("cannot understand what the restore printed: {log}"))
     }
 
     /// Runs the restore Job to its end and gives its log. Where the restore points are lost too, it fetches them first.
@@ -86,7 +89,7 @@ impl Kubernetes {
         let pod = pods.iter().find(|pod| pod.is_ready()).context("no pod of the service is ready")?;
         let name = &pod.metadata.name;
         let log = self.kubectl.call(&["logs", name, "--container=restore"], None).await?;
-        restored(&log).with_context(|| format!("the init container of pod {name} restored nothing: {log}"))
+        result_in(&log).with_context(|| format!("the init container of pod {name} restored nothing: {log}"))
     }
 
     /// The image of the service.
@@ -180,7 +183,7 @@ fn beside(image: &str) -> Option<String> {
 }
 
 /// The result among the lines of a log, where stdout and stderr are mixed.
-fn restored(log: &str) -> Result<Restored> {
+pub(super) fn result_in<T: DeserializeOwned>(log: &str) -> Result<T> {
     let lines: Vec<&str> = log.lines().skip_while(|line| *line != "{").collect();
     let end = lines.iter().position(|line| *line == "}").context("no result")?;
     Ok(serde_json::from_str(&lines[..=end].join("\n"))?)
@@ -208,7 +211,7 @@ mod tests {
     fn a_result_is_found_among_log_lines() {
         let log = "INFO restoring\n{\n  \"a\": {\n  }\n}\nINFO done\n";
         // Found, and then not a result of a restore.
-        assert!(restored(log).unwrap_err().to_string().contains("missing field"));
-        assert_eq!(restored("nothing\n").unwrap_err().to_string(), "no result");
+        assert!(result_in::<Restored>(log).unwrap_err().to_string().contains("missing field"));
+        assert_eq!(result_in::<Restored>("nothing\n").unwrap_err().to_string(), "no result");
     }
 }

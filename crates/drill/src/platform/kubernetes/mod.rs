@@ -235,8 +235,12 @@ impl Platform for Kubernetes {
     }
 
     fn backup_interval(&self) -> Duration {
-        // The schedule in `k8s/`: each minute.
-        Duration::from_secs(60)
+        // If it cannot be told: the schedule in `k8s/`, each minute.
+        self.schedule().unwrap_or(Duration::from_secs(60))
+    }
+
+    fn schedule(&self) -> Option<Duration> {
+        self.checked.as_ref()?.schedule
     }
 
     async fn preflight(&mut self) -> Result<()> {

@@ -7,8 +7,11 @@ use super::{DATA, Kubernetes, PUSHES, REPOSITORY};
 impl Kubernetes {
     /// Pushes what is not off the cluster yet, at once.
     pub(super) async fn push_now(&mut self) -> Result<String> {
+        // It pushes the newest: at least the one that is known by now.
+        let newest = self.recorder.look(|record| record.restore_points.last().map(|point| point.manifest.sequence));
         let name = self.run_job_of("push", PUSHES).await?;
         self.finished(&name).await?;
+        self.recorder.add(|record| record.elsewhere.extend(newest));
         Ok(format!("off the cluster too (job {name})"))
     }
 

@@ -34,6 +34,8 @@ pub struct Checked {
     pub access: Access,
     /// The program `backup` in the image, as the CronJob calls it.
     pub program: String,
+    /// How often the CronJob takes a restore point.
+    pub schedule: Option<Duration>,
     namespace_uid: String,
     deployment_uid: String,
     claim: Value,
@@ -113,10 +115,12 @@ pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: &Conduct) -> R
         kubectl.context(),
         kubectl.namespace()
     );
+    let (schedule, suspended) = (cron_job.spec.interval(), cron_job.spec.suspend);
     let containers = cron_job.spec.job_template.spec.template.spec.containers;
     let container = containers.into_iter().next().with_context(|| format!("cronjob {CRON_JOB} has no container"))?;
     let program = container.command.into_iter().next();
     Ok(Checked {
+        schedule,
         namespace_uid,
         deployment_uid: deployment.metadata.uid,
         pods,
@@ -130,7 +134,7 @@ pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: &Conduct) -> R
         pushes_suspended: if conduct.offsite { Some(pushes_suspended(kubectl).await?) } else { None },
         repository_uid,
         replicas: deployment.spec.replicas,
-        suspended: cron_job.spec.suspend,
+        suspended,
     })
 }
 

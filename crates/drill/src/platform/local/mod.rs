@@ -166,6 +166,10 @@ impl Platform for Local {
         self.backup_every
     }
 
+    fn schedule(&self) -> Option<Duration> {
+        None
+    }
+
     async fn preflight(&mut self) -> Result<()> {
         self.programs.check()
     }
