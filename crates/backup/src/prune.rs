@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::lineage::Lineage;
 use crate::retention::{self, Point, Policy, Reason};
 use crate::verify::{self, Check};
-use crate::{Error, Manifest, Name, Rejected, Writer, space};
+use crate::{Error, Manifest, Name, Rejected, Writer, opaque, space};
 
 /// What a prune did, or with a dry run would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Pruned {
     /// Those of what goes that a rule would have kept, had there been space.
     #[serde(default)]
     pub for_space: Vec<Name>,
+    /// What lies there beside the restore points, if space is limited.
+    #[serde(default)]
+    pub others_bytes: u64,
     /// What is still missing of the room for the next restore points, although nothing more may go.
     #[serde(default)]
     pub missing_bytes: u64,
@@ -84,6 +87,7 @@ pub fn run(
             pruned = plan(Policy { since_sequence, ..policy }, &manifests, &mut verdicts)?;
         }
         pruned.for_space = pruned.removed.iter().filter(|name| !by_rules.contains(name)).cloned().collect();
+        pruned.others_bytes = opaque::bytes(repository, &manifests)?;
         pruned.missing_bytes = stored_bytes(&manifests, &pruned.removed).saturating_sub(available);
     }
     if mode == Mode::Remove {

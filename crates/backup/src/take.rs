@@ -14,7 +14,8 @@ use crate::repository::partial;
 use crate::source::{self, Snapshot};
 use crate::verify::{self, Check};
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, confirm, copy, durable, stored, suspicion, wal,
+    Durations, Error, Manifest, Name, SCHEMA_VERSION, Suspicion, Writer, confirm, copy, durable, space, stored,
+    suspicion, wal,
 };
 
 /// What to take and how.
@@ -65,6 +66,11 @@ pub struct Taken {
 /// [`Error::Damaged`] if a manifest leaves no sequence number to follow, [`Error::Io`] and [`Error::Sqlite`] for the
 /// rest (a full disk, for one).
 pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
+    let needed = || fs::metadata(&request.database).map_or(0, |database| database.len());
+    take(writer, request, report).map_err(|error| space::explain(error, writer.repository().path(), needed()))
+}
+
+fn take(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
     let deadline = Deadline { began: Instant::now(), limit: request.deadline };
     let snapshot = source::begin(&request.database, request.deadline)?;
     let wal = wal::Bound::new(&request.database, request.wal_growth_max)?;

@@ -65,6 +65,8 @@ fn database(now: &mut Registry, Protection { summary, .. }: &Protection) {
 fn restore_points(now: &mut Registry, protection: &Protection) {
     let readable = u32::from(protection.repository_error.is_none());
     gauge(now, "repository_readable", "Whether the repository of restore points can be read", readable);
+    let room = u32::from(protection.no_room.is_none());
+    gauge(now, "repository_room", "Whether the repository has room for another restore point", room);
     if let Some(newest) = &protection.newest {
         let age = protection::age(newest.current_at()).as_secs_f64();
         gauge(now, "restore_point_age_seconds", "Since the newest restore point was taken or confirmed", age);
