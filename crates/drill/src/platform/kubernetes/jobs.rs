@@ -47,10 +47,30 @@ impl Kubernetes {
 
     /// Runs the restore Job to its end and gives its log. Where the restore points are lost too, it fetches them first.
     pub(super) async fn run_restore_job(&mut self, arguments: &[&str]) -> Result<String> {
+        let template = if self.saved()?.repository_lost { FETCH_JOB } else { RESTORE_JOB };
+        let job = self.restore_job("restore", template, arguments).await?;
+        self.run_to_its_end(&job).await
+    }
+
+    /// Goes the way back from off the cluster, to volumes that go with the Job: whatever is missing for it, such as a key, is
+    /// missing before anything is destroyed.
+    pub(super) async fn rehearse_the_fetch(&mut self) -> Result<Restored> {
+        let mut job = self.restore_job("rehearsal", FETCH_JOB, &["restore", "--latest", "--json"]).await?;
+        for volume in job["spec"]["template"]["spec"]["volumes"].as_array_mut().into_iter().flatten() {
+            if let Some(volume) = volume.as_object_mut()
+                && volume.remove("persistentVolumeClaim").is_some()
+            {
+                volume.insert("emptyDir".to_owned(), json!({}));
+            }
+        }
+        let log = self.run_to_its_end(&job).await?;
+        result_in(&log).with_context(|| format!("cannot understand what the restore printed: {log}"))
+    }
+
+    async fn restore_job(&mut self, purpose: &str, template: &str, arguments: &[&str]) -> Result<Value> {
         let image = self.image().await?;
-        let saved = self.saved()?;
-        let (fetches, lineage) = (saved.repository_lost, saved.lineage.clone());
-        let mut job = self.job("restore", if fetches { FETCH_JOB } else { RESTORE_JOB }).await?;
+        let lineage = self.saved()?.lineage.clone();
+        let mut job = self.job(purpose, template).await?;
         let pod = &mut job["spec"]["template"]["spec"];
         // By `get_mut`: an index would add what is not there.
         if let Some(fetch) = pod.get_mut("initContainers").and_then(|containers| containers.get_mut(0)) {
@@ -62,7 +82,7 @@ impl Kubernetes {
         let restore = &mut pod["containers"][0];
         restore["image"] = json!(image);
         restore["args"] = json!(arguments);
-        self.run_to_its_end(&job).await
+        Ok(job)
     }
 
     /// Changes content in a Job, with the program of the drill itself, and gives what it said.
@@ -138,7 +158,9 @@ impl Kubernetes {
             })
             .await?;
         if failed {
-            let log = self.kubectl.call(&["logs", &format!("job/{name}"), "--all-containers"], None).await?;
+            // A container that never came to its turn has no log.
+            let all = ["logs", &format!("job/{name}"), "--all-containers", "--ignore-errors"];
+            let log = self.kubectl.call(&all, None).await?;
             bail!("job {name} failed: {}", log.trim());
         }
         Ok(())

@@ -190,6 +190,11 @@ impl Kubernetes {
     async fn obstacles(&self) -> Result<Vec<String>> {
         let pods: Vec<Pod> = self.kubectl.list("pods", None).await?;
         let mut obstacles: Vec<String> = pods.iter().filter_map(Pod::obstacle).collect();
+        for (pod, container) in pods.iter().filter_map(|pod| Some((&pod.metadata.name, pod.crashing()?))) {
+            let log = ["logs", pod, &format!("--container={container}"), "--previous", "--tail=1"];
+            let last = self.kubectl.call_once(&log).await.unwrap_or_default();
+            obstacles.push(format!("container {container} of pod {pod} ended with: {}", last.trim()));
+        }
         if let Some(stopped) = self.saved.as_ref().and_then(|saved| saved.stopped.as_ref()) {
             let node = &stopped.node;
             obstacles.push(format!("node {node} is stopped, and a volume that is on it cannot follow the service"));
@@ -374,7 +379,7 @@ impl Platform for Kubernetes {
     async fn keep_logs(&self, report: &Path) -> Result<()> {
         let pods = format!("deployment/{DEPLOYMENT}");
         // Best kept as evidence, but no reason to fail: there may be no pod any more.
-        let log = self.kubectl.call(&["logs", &pods, "--all-containers", "--tail=1000"], None).await;
+        let log = self.kubectl.call(&["logs", &pods, "--all-containers", "--ignore-errors", "--tail=1000"], None).await;
         let log = log.unwrap_or_else(|error| format!("no log could be had: {error:#}\n"));
         std::fs::write(report.join("app.log"), log).context("cannot keep the service's log")
     }

@@ -244,6 +244,15 @@ impl Pod {
         self.metadata.deletion_timestamp.is_none() && self.status.conditions.iter().any(ready)
     }
 
+    /// A container that ends again and again, if there is one.
+    pub fn crashing(&self) -> Option<&str> {
+        let containers = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
+        let mut crashing = containers.filter(|container| {
+            container.state.waiting.as_ref().is_some_and(|waiting| waiting.reason == "CrashLoopBackOff")
+        });
+        crashing.next().map(|container| container.name.as_str())
+    }
+
     /// Why it does not run, as far as the API server knows.
     pub fn obstacle(&self) -> Option<String> {
         let Metadata { name, deletion_timestamp, .. } = &self.metadata;

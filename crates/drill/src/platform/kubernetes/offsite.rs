@@ -1,6 +1,6 @@
 //! Both volumes lost, with restore points off the cluster (`k8s/components/offsite`).
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
 use super::{DATA, Kubernetes, PUSHES, REPOSITORY};
 
@@ -11,8 +11,11 @@ impl Kubernetes {
         let newest = self.recorder.look(|record| record.restore_points.last().map(|point| point.manifest.sequence));
         let name = self.run_job_of("push", PUSHES).await?;
         self.finished(&name).await?;
+        let restored = self.rehearse_the_fetch().await.context("what is off the cluster cannot be had back")?;
+        let (name, found) = (restored.restore_point.name, restored.restore_point.sequence);
+        ensure!(newest <= Some(found), "off the cluster, {name} is the newest that can be had back: number {found}");
         self.recorder.add(|record| record.elsewhere.extend(newest));
-        Ok(format!("off the cluster too (job {name})"))
+        Ok(format!("off the cluster too, from where {name} was restored to a scratch volume"))
     }
 
     pub(super) async fn destroy_both_volumes(&mut self) -> Result<String> {

@@ -11,6 +11,7 @@ has a line for each call that changes something. What cluster/told.json says goe
     away        [number, seconds]: from this change on, nobody reaches the API server for so long
     pending     {part of a pod's name: why it cannot be scheduled}
     waiting     {part of a pod's name: why its container cannot be created}
+    secret      {variable: value}, as the Secret `offsite` has them
     no_restore  pods of the service start without their init container
 
 Drills call it thousands of times in these tests, and half of such a call would be spent on importing `json`, `re` and
@@ -231,7 +232,19 @@ def unscheduled(pod, why):
 
 
 def claims(pod):
-    return [volume["persistentVolumeClaim"]["claimName"] for volume in pod["spec"]["volumes"]]
+    wanted = [volume.get("persistentVolumeClaim") for volume in pod["spec"]["volumes"]]
+    return [claim["claimName"] for claim in wanted if claim]
+
+
+def scratch(pod):
+    """Directories that go with their pod, by the claims that they stand for."""
+    directories = {}
+    for volume in pod["spec"]["volumes"]:
+        if "emptyDir" in volume:
+            name = volume["name"]
+            directories[name] = os.path.join(HOME, "volumes", pod["metadata"]["uid"] + name)
+            os.makedirs(directories[name], exist_ok=True)
+    return directories
 
 
 def volume(claim):
@@ -330,9 +343,11 @@ def command(cluster, pod, container):
     """The image's programs, on the directories that the claims stand for."""
     state = cluster.state
     directory = {name: volume(cluster.find("persistentvolumeclaim", name)) for name in claims(pod)}
+    directory.update(scratch(pod))
     # A push has no use for the database.
     environment = {"DB_PATH": directory.get("pra-data", "/nowhere") + "/app.db", "BACKUP_DIR": directory["pra-backup"]}
     environment["BACKUP_REMOTE"] = f"file://{HOME}/remote"
+    environment.update(cluster.told.get("secret", {}))
     environment.update({variable["name"]: variable["value"] for variable in container.get("env", [])})
     if container["name"] == "app":
         if cluster.told.get("no_restore"):
@@ -349,7 +364,7 @@ def template(text):
     """A restore Job as JSON: what the drill edits, and what matters here."""
     values = lambda key: [line.split(": ")[1] for line in text.splitlines() if line.strip().startswith(key + ": ")]
     assert values("kind") == ["Job"], text
-    volumes = [{"persistentVolumeClaim": {"claimName": name}} for name in values("claimName")]
+    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in values("claimName")]
     assert set(values("command")) == {"[/bin/backup]"}, text
     container = lambda name, args: {"name": name, "command": ["/bin/backup"], "image": "pra/app", "args": args}
     args = [value.strip("[]").split(", ") for value in values("args")]

@@ -4,6 +4,7 @@ mod anew;
 mod cluster;
 mod failing;
 mod interrupted;
+mod offsite;
 mod passed;
 mod refused;
 mod silent;
