@@ -10,6 +10,9 @@ impl Kubernetes {
         // It pushes the newest: at least the one that is known by now.
         let newest = self.recorder.look(|record| record.restore_points.last().map(|point| point.manifest.sequence));
         let name = self.run_job_of("push", PUSHES).await?;
+        // The CronJob would remove it as soon as one of its own has ended as well: its history is one long.
+        let disown = r#"{"metadata":{"ownerReferences":null}}"#;
+        self.kubectl.change(&["patch", "job", &name, "--patch", disown]).await?;
         self.finished(&name).await?;
         let restored = self.rehearse_the_fetch().await.context("what is off the cluster cannot be had back")?;
         let (name, found) = (restored.restore_point.name, restored.restore_point.sequence);

@@ -409,7 +409,7 @@ def scale(cluster, options, kind, name):
 def patch(cluster, options, kind, name):
     body, changes = cluster.must_find(kind, name), from_json(options["--patch"])
     if options.get("--type") != "json":
-        body["spec"].update(changes["spec"])
+        body["spec"].update(changes.get("spec", {}))
         return
     for change in changes:
         *path, last = [int(part) if part.isdigit() else part for part in change["path"].split("/")[1:]]
