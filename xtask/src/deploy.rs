@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use xshell::{Shell, cmd};
 
-use crate::kubectl::{NAMESPACE, Target};
-use crate::programs::{say, usage};
+use crate::kubectl::{LABEL, NAMESPACE, Namespace, Target};
+use crate::programs::{refused, say, usage};
 use crate::wait::{Status, wait_for};
 use crate::{cluster, image};
 
@@ -33,6 +33,9 @@ const DEFAULT: &str = "k3d";
 /// What these overlays deploy is there to be destroyed on schedule.
 const SCHEDULED: &str = "scheduled-drill";
 
+/// The one of them that begins with what another system sent to a remote repository.
+const OFFSITE_COPY: &str = "scheduled-drill-offsite";
+
 impl Deploy {
     pub fn run(self, sh: &Shell) -> Result<ExitCode> {
         let Self { target, image, drill_image, overlay } = self;
@@ -44,6 +47,9 @@ impl Deploy {
         if overlay == DEFAULT {
             deploy(sh, &target, &image)?;
             return Ok(ExitCode::SUCCESS);
+        }
+        if overlay == OFFSITE_COPY {
+            has_credentials(sh, &target)?;
         }
         let is_scheduled = overlay.starts_with(SCHEDULED);
         if is_scheduled && target.namespace == NAMESPACE {
@@ -66,20 +72,56 @@ impl Deploy {
     }
 }
 
+/// The first start fetches the data: without credentials, the copy would begin empty, and stay so.
+fn has_credentials(sh: &Shell, target: &Target) -> Result<()> {
+    let Target { context, namespace } = target;
+    let kubectl = format!("kubectl --context {context}");
+    let secret = format!("{kubectl} --namespace {namespace} create secret generic offsite --from-env-file=offsite.env");
+    let missing = |first: &str| {
+        refused(format!(
+            "overlay {OFFSITE_COPY} needs the Secret offsite in namespace {namespace} of context {context} before its \
+             first start; its file is described in k8s/components/offsite/kustomization.yaml:\n{first}    {secret}"
+        ))
+    };
+    if let Namespace::Absent = target.interlock(sh)? {
+        let make = format!("    {kubectl} create namespace {namespace}\n");
+        return Err(missing(&format!("{make}    {kubectl} label namespace {namespace} {LABEL}\n")));
+    }
+    let found =
+        cmd!(sh, "kubectl --context {context} --namespace {namespace} --request-timeout=15s get secret offsite")
+            .args(["--ignore-not-found", "--output", "name"])
+            .read()?;
+    if found.is_empty() { Err(missing("")) } else { Ok(()) }
+}
+
 /// Deploys what a k3d cluster needs, and says where the service is.
 pub fn deploy(sh: &Shell, target: &Target, image: &str) -> Result<()> {
     play(sh, target, image, &[])?;
-    let Target { context, .. } = target;
-    if context == cluster::CONTEXT {
+    let Target { context, namespace } = target;
+    // Only the port of that namespace is mapped to this machine.
+    if context == cluster::CONTEXT && namespace == NAMESPACE {
         wait_for_the_service(sh)?;
         say(&format!("the service: {}", cluster::URL));
     } else {
         say(&format!(
-            "the service: port 30080 of any node of context {context}; for its addresses, \
-             kubectl --context {context} get nodes --output wide"
+            "the service: port {} of any node of context {context}; for its addresses, \
+             kubectl --context {context} get nodes --output wide; or through a tunnel, \
+             kubectl --context {context} --namespace {namespace} port-forward service/app 8081:80",
+            node_port(sh, target)
         ));
     }
     Ok(())
+}
+
+/// The port that the cluster gave the service: that of the manifests, unless another namespace has it.
+fn node_port(sh: &Shell, Target { context, namespace }: &Target) -> String {
+    let port = "jsonpath={.spec.ports[0].nodePort}";
+    let found = cmd!(sh, "kubectl --context {context} --namespace {namespace} --request-timeout=15s get service app")
+        .args(["--ignore-not-found", "--output", port])
+        .quiet()
+        .ignore_stderr()
+        .read();
+    found.ok().filter(|port| !port.is_empty()).unwrap_or_else(|| "30080".to_owned())
 }
 
 /// Applies the playbook, which waits for what it applies.
@@ -99,6 +141,13 @@ fn play(sh: &Shell, target: &Target, image: &str, more: &[String]) -> Result<()>
 
 /// What there is, for a person to read after a failure; a second failure adds nothing to the first.
 fn show(sh: &Shell, Target { context, namespace }: &Target) {
+    // Why something is pending is said here alone; the newest last.
+    let columns = "custom-columns=OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message";
+    let newest = ["--field-selector=type=Warning", "--sort-by=.metadata.creationTimestamp", "--output", columns];
+    drop(
+        cmd!(sh, "kubectl --context {context} --namespace {namespace} --request-timeout=15s get events {newest...}")
+            .run(),
+    );
     let kinds = "deployments,pods,jobs,persistentvolumeclaims";
     drop(cmd!(sh, "kubectl --context {context} --namespace {namespace} --request-timeout=15s get {kinds}").run());
 }

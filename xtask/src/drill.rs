@@ -5,6 +5,7 @@ use clap::Args;
 use xshell::Shell;
 
 use crate::cluster;
+use crate::kubectl::{NAMESPACE, Target};
 use crate::platform::{Platform, PlatformOption};
 use crate::programs::{self, refused, usage};
 
@@ -140,6 +141,9 @@ struct Conduct {
 impl Drill {
     pub fn run(self, sh: &Shell) -> Result<ExitCode> {
         let place = self.place.arguments(sh, self.platform.choose(sh)?)?;
+        if let Some(target) = target(&place) {
+            target.must_exist(sh)?;
+        }
         programs::build(sh)?.become_program(sh, "drill", &self.arguments(place))
     }
 
@@ -189,6 +193,13 @@ impl Place {
         arguments.extend(given([("--context", Some(context)), ("--namespace", namespace.clone()), ("--url", url)]));
         Ok(arguments)
     }
+}
+
+/// The namespace that the drill is for, if it is for one.
+fn target(place: &[String]) -> Option<Target> {
+    let value = |option| place.iter().skip_while(|argument| *argument != option).nth(1).cloned();
+    let namespace = value("--namespace").unwrap_or_else(|| NAMESPACE.to_owned());
+    Some(Target { context: value("--context")?, namespace })
 }
 
 fn named<const N: usize>(flags: [(&str, bool); N]) -> impl Iterator<Item = String> {

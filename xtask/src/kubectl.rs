@@ -10,7 +10,7 @@ use crate::programs::refused;
 use crate::wait::{Status, wait_for};
 
 /// The label, and its value, of a namespace that may be destroyed.
-const LABEL: &str = "pra.dev/drill=allowed";
+pub const LABEL: &str = "pra.dev/drill=allowed";
 
 /// A namespace in the cluster of a kubeconfig context.
 #[derive(clap::Args, Clone)]
@@ -42,12 +42,7 @@ impl Target {
             .ignore_status()
             .output()?;
         if !found.status.success() {
-            let reason = String::from_utf8_lossy(&found.stderr);
-            return Err(refused(format!(
-                "the cluster of context {context} does not answer: {}; for one of your own, cargo xtask cluster up; \
-                 to see what contexts there are, kubectl config get-contexts",
-                reason.trim()
-            )));
+            return Err(self.no_answer(&String::from_utf8_lossy(&found.stderr)));
         }
         if found.stdout.is_empty() {
             return Ok(Namespace::Absent);
@@ -60,6 +55,35 @@ impl Target {
             "namespace {namespace} of context {context} lacks the label {LABEL} and is left as it is; if it may be \
              destroyed, kubectl --context {context} label namespace {namespace} {LABEL}"
         )))
+    }
+
+    /// That the cluster can be asked and has the namespace, before anything takes minutes. Where kubectl itself is missing,
+    /// the drill says how to get it.
+    pub fn must_exist(&self, sh: &Shell) -> Result<()> {
+        let Self { context, namespace } = self;
+        let look =
+            cmd!(sh, "kubectl --context {context} --request-timeout=15s get namespace {namespace} --output name");
+        let Ok(found) = look.quiet().ignore_status().output() else { return Ok(()) };
+        if found.status.success() {
+            return Ok(());
+        }
+        let reason = String::from_utf8_lossy(&found.stderr);
+        if reason.contains("(NotFound)") {
+            return Err(refused(format!(
+                "there is no namespace {namespace} in the cluster of context {context}; deploy the service there, \
+                 cargo xtask deploy --context {context} --namespace {namespace}, or name another: --namespace"
+            )));
+        }
+        Err(self.no_answer(&reason))
+    }
+
+    fn no_answer(&self, reason: &str) -> anyhow::Error {
+        refused(format!(
+            "the cluster of context {} does not answer: {}; for one of your own, cargo xtask cluster up; to see what \
+             contexts there are, kubectl config get-contexts",
+            self.context,
+            reason.trim()
+        ))
     }
 
     /// Deletes the namespace, by its label too: what has lost the label meanwhile stays.

@@ -27,10 +27,11 @@ mod up;
 mod versus;
 mod wait;
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use xshell::Shell;
 
@@ -74,8 +75,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode> {
     let sh = Shell::new()?;
     let root = project_root()?;
-    sh.change_dir(root);
-    sh.set_var("PATH", tools::search_path(root)?);
+    sh.change_dir(&root);
+    sh.set_var("PATH", tools::search_path(&root)?);
     match cli.command {
         Command::All(all) => all.run(&sh),
         Command::Build(build) => build.run(&sh),
@@ -95,7 +96,20 @@ fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-fn project_root() -> Result<&'static Path> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().ok_or_else(|| anyhow::anyhow!("{} has no parent directory", manifest.display()))
+/// The project that this runs in, else the one that this program lies in. Never the one that it was compiled in: a folder
+/// that was copied or moved takes its programs with it, and works on itself.
+fn project_root() -> Result<PathBuf> {
+    let here = env::current_dir().context("cannot find the current directory")?;
+    let this = env::current_exe().context("cannot find the path of this program")?;
+    // Other projects have an `xtask` too.
+    let is_project =
+        |folder: &&Path| ["xtask", "crates/drill"].iter().all(|part| folder.join(part).join("Cargo.toml").is_file());
+    let found = here.ancestors().chain(this.ancestors()).find(is_project);
+    found.map(Path::to_owned).ok_or_else(|| {
+        programs::usage(format!(
+            "neither {} nor any directory above it is the project (one with xtask and crates/drill in it): cd to the project, \
+             then cargo xtask",
+            here.display()
+        ))
+    })
 }

@@ -6,12 +6,12 @@ use xshell::{Shell, cmd};
 
 use crate::download::{Download, Packaging};
 use crate::programs::{say, usage};
-use crate::tools;
+use crate::tools::{self, Found};
 
 /// Get kubectl, k3d, Packer and Ansible, in pinned versions, into target/tools
 #[derive(Args)]
 #[command(
-    after_help = "What is there in the right version is left alone. Each download is checked against its publisher's \
+    after_help = "What this machine has in a version that `doctor` accepts is left alone. Each download is checked against its publisher's \
                   checksums. Docker is not installed. Environment: PRA_TOOLS, a directory in the place of \
                   target/tools."
 )]
@@ -19,6 +19,9 @@ pub struct Setup {
     /// Only Ansible and the checkers of the declarations, where the other tools come from elsewhere
     #[arg(long)]
     python_only: bool,
+    /// The pinned versions, also of what this machine has in another that would do: a static kubectl for an image, say
+    #[arg(long, conflicts_with = "python_only")]
+    all: bool,
     #[command(flatten)]
     from: From,
 }
@@ -58,12 +61,25 @@ impl Setup {
         python(sh)?;
         if !self.python_only {
             for download in self.from.downloads()? {
-                download.install(sh, &tools::directory(&sh.current_dir()))?;
+                if self.all || !is_there(sh, &download) {
+                    download.install(sh, &tools::directory(&sh.current_dir()))?;
+                }
             }
         }
         say("set up; cargo xtask doctor shows what there is");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Whether the machine has it outside of the project in a version that is good enough: then nothing has to be reached.
+fn is_there(sh: &Shell, download: &Download) -> bool {
+    let tool = tools::CLUSTER.iter().find(|tool| tool.name == download.tool);
+    let found = tool.map(|tool| (tool, tool.find(sh)));
+    let Some((tool, Found::Good(version))) = found else { return false };
+    if version != download.version {
+        say(&format!("{} {version} is there, {} is wanted: left alone", tool.name, tool.wanted));
+    }
+    version != download.version
 }
 
 /// A Python environment of the project: nothing of the machine's is changed.

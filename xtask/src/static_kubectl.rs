@@ -10,7 +10,8 @@ use xshell::{Shell, cmd};
 use crate::programs::usage;
 use crate::tools;
 
-const WHAT_NEXT: &str = "Kubernetes publishes one that fits, and cargo xtask setup gets it";
+const WHAT_NEXT: &str =
+    "Kubernetes publishes one that fits, and cargo xtask setup gets it, with --all where there is another";
 
 /// A kubectl that needs nothing else.
 pub struct StaticKubectl {

@@ -1,4 +1,5 @@
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -19,6 +20,10 @@ pub struct Test {
 
 impl Test {
     pub fn run(self, sh: &Shell) -> Result<ExitCode> {
+        if self.cluster {
+            // Compiling takes minutes.
+            self.target.interlock(sh)?;
+        }
         // Tests of one program run the others, and `cargo test` builds only its own.
         cmd!(sh, "cargo build --workspace --locked").run()?;
         if self.cluster {
@@ -37,6 +42,9 @@ fn on_a_cluster(sh: &Shell, target: &Target) -> Result<ExitCode> {
     let again = generations(sh, target)?;
     ensure!(deployed == again, "a second deployment changed something: expected {deployed}, found {again}");
 
+    resumes_what_it_relies_on(sh, target, &image)?;
+    works_beside_another(sh, target, &image)?;
+
     let Target { context, namespace } = target;
     let _context = sh.push_env("PRA_TEST_CONTEXT", context);
     let _namespace = sh.push_env("PRA_TEST_NAMESPACE", namespace);
@@ -44,6 +52,35 @@ fn on_a_cluster(sh: &Shell, target: &Target) -> Result<ExitCode> {
     let options = ["--ignored", "--nocapture", "--test-threads=1"];
     cmd!(sh, "cargo test --locked --package drill --test program real_cluster -- {options...}").run()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// However somebody left it, after a deployment the service runs and backups are on.
+fn resumes_what_it_relies_on(sh: &Shell, target: &Target, image: &str) -> Result<()> {
+    let Target { context, namespace } = target;
+    let kubectl = ["--context", context, "--namespace", namespace];
+    let suspend = r#"{"spec":{"suspend":true}}"#;
+    cmd!(sh, "kubectl {kubectl...} patch cronjob sqlite-backup --patch {suspend}").run()?;
+    cmd!(sh, "kubectl {kubectl...} scale deployment app --replicas=0").run()?;
+    deploy::deploy(sh, target, image)?;
+    let field = |object: &str, path: &str| {
+        let path = format!("jsonpath={{{path}}}");
+        cmd!(sh, "kubectl {kubectl...} get {object} --output {path}").read()
+    };
+    let suspended = field("cronjob/sqlite-backup", ".spec.suspend")?;
+    ensure!(suspended == "false", "backups are off after a deployment: suspend expected false, found {suspended}");
+    let available = field("deployment/app", ".status.availableReplicas")?;
+    ensure!(available == "1", "the service is off after a deployment: 1 replica expected, found {available:?}");
+    Ok(())
+}
+
+/// Another namespace gets a port of its own, and nothing of the first changes.
+fn works_beside_another(sh: &Shell, target: &Target, image: &str) -> Result<()> {
+    let beside = Target { namespace: format!("{}-beside", target.namespace), ..target.clone() };
+    let before = generations(sh, target)?;
+    deploy::deploy(sh, &beside, image)?;
+    let after = generations(sh, target)?;
+    ensure!(before == after, "a deployment beside it changed the first one: expected {before}, found {after}");
+    beside.delete(sh, Duration::from_secs(120))
 }
 
 /// Which objects there are, and how often what is asked of each has changed.

@@ -76,7 +76,7 @@ impl Bulletin {
 
 impl Contents {
     async fn look(service: &Service) -> Result<Self, Failure> {
-        let Protection { summary, newest, age, repository_error, exposure, rehearsed } =
+        let Protection { summary, newest, age, repository_error, exposure, rehearsed, .. } =
             protection::look(service).await?;
         let messages = service.store.page(Page { position: Position::Newest, limit: MESSAGES }).await?;
         Ok(Self {

@@ -21,6 +21,13 @@ pub fn prefers_html(headers: &HeaderMap) -> bool {
     html > 0.0 && (html > json || (html == json && html_place < json_place))
 }
 
+/// Whether a client takes OpenMetrics: by its name, or because it says nothing at all. One that takes anything gets what more
+/// programs can read.
+pub fn takes_open_metrics(headers: &HeaderMap) -> bool {
+    let named = weight(text(headers, ACCEPT), |range| range.eq_ignore_ascii_case("application/openmetrics-text"));
+    !headers.contains_key(ACCEPT) || named.is_some_and(|(weight, _)| weight > 0.0)
+}
+
 /// The language that a client prefers, of those that there are: by weight, then by order.
 pub fn language(headers: &HeaderMap) -> Language {
     let accept = text(headers, ACCEPT_LANGUAGE);
@@ -80,6 +87,19 @@ mod tests {
             ("text/html;q=0", false),
         ] {
             assert_eq!(prefers_html(&sent(ACCEPT, accept)), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn open_metrics_are_for_clients_that_name_them_or_say_nothing() {
+        assert!(takes_open_metrics(&HeaderMap::new()));
+        for (accept, expected) in [
+            ("*/*", false),
+            ("text/plain", false),
+            ("application/openmetrics-text;q=0", false),
+            ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1", true),
+        ] {
+            assert_eq!(takes_open_metrics(&sent(ACCEPT, accept)), expected, "{accept}");
         }
     }
 

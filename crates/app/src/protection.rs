@@ -1,9 +1,10 @@
 //! What a loss of the database would cost now.
 
+use std::path::Path;
 use std::time::Duration;
 
 use backup::lineage::Lineage;
-use backup::{Manifest, Rehearsal, Repository, clock};
+use backup::{Manifest, Rehearsal, Repository, clock, space};
 use jiff::Timestamp;
 
 use crate::router::Service;
@@ -26,6 +27,8 @@ pub struct Protection {
     pub rehearsed: Option<Rehearsal>,
     /// Why the repository cannot be read.
     pub repository_error: Option<String>,
+    /// Why there is no room for another restore point.
+    pub no_room: Option<String>,
     /// Nothing while a journal protects all. `None` if the repository cannot be read: nobody knows then.
     pub exposure: Option<Exposure>,
 }
@@ -54,7 +57,21 @@ pub async fn look(service: &Service) -> Result<Protection, Failure> {
     let is_journaled = service.store.protection().is_some_and(|status| status.is_protected());
     let newer = if is_journaled { None } else { service.store.newer(protected).await? };
     let exposure = repository_error.is_none().then(|| exposure(newer.as_ref(), Timestamp::now()));
-    Ok(Protection { summary, newest, age: current_at.map(age), rehearsed, repository_error, exposure })
+    let no_room = service.backup_dir.as_ref().and_then(|directory| no_room(directory, summary.size_bytes));
+    Ok(Protection { summary, newest, age: current_at.map(age), rehearsed, repository_error, no_room, exposure })
+}
+
+/// The next restore point is a copy of the database, and whoever takes it can only say so to those who read its log.
+fn no_room(directory: &Path, size_bytes: i64) -> Option<String> {
+    // A directory that cannot be asked is told of by whoever reads it.
+    let (free, needed) = (space::free(directory).ok()?, u64::try_from(size_bytes).unwrap_or(0));
+    (free < needed).then(|| {
+        format!(
+            "no room for another restore point: the volume of {} has {free} bytes free, and a copy of the database takes \
+             {needed}; remove from it what is no restore point, or enlarge it",
+            directory.display()
+        )
+    })
 }
 
 /// The time since then. Never negative: a clock that was set back makes a restore point new, not one of the future.
@@ -103,6 +120,16 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volume_without_room_for_a_copy_is_told_by_its_figures() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(no_room(directory.path(), 0), None);
+        let told = no_room(directory.path(), i64::MAX).unwrap();
+        assert!(told.starts_with("no room for another restore point: the volume of /"), "{told}");
+        assert!(told.contains(&format!("takes {}", i64::MAX)), "{told}");
+        assert_eq!(no_room(Path::new("/nowhere"), i64::MAX), None);
+    }
 
     #[test]
     fn the_first_message_outside_decides_on_the_seconds() {

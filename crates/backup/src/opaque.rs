@@ -1,11 +1,12 @@
-//! What others keep beside the restore points: directories, as a service keeps its journal. What is in them is theirs; here
-//! their files are counted, and read so that a disk that has lost them is noticed.
+//! What others keep beside the restore points: directories, as a service keeps its journal, and whatever else lies there. It
+//! is theirs; here it is counted, and what is in directories is read, so that a disk that has lost it is noticed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Repository};
+use crate::{Error, Manifest, Repository};
 
 /// Where `fsck` puts what it finds, on many file systems: it belongs to root, and to nobody's data.
 const LOST_AND_FOUND: &str = "lost+found";
@@ -21,13 +22,17 @@ pub struct Opaque {
     pub unreadable: Vec<(PathBuf, io::Error)>,
 }
 
-/// The length of all of them, in bytes.
+/// The length of all that lies in the repository's directory, in bytes, but for the files of these restore points.
 ///
 /// # Errors
 /// [`Error::Io`] if a directory cannot be listed.
-pub fn bytes(repository: &Repository) -> Result<u64, Error> {
+pub fn bytes(repository: &Repository, manifests: &[Manifest]) -> Result<u64, Error> {
+    let own: BTreeSet<PathBuf> = manifests
+        .iter()
+        .flat_map(|manifest| [repository.stored_file(manifest), repository.manifest(&manifest.name)])
+        .collect();
     let length = |path: &PathBuf| fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
-    Ok(files(repository)?.iter().map(length).sum())
+    Ok(files(repository, true)?.iter().filter(|path| !own.contains(*path)).map(length).sum())
 }
 
 /// Reads all of them. One that is removed meanwhile is left out.
@@ -36,7 +41,7 @@ pub fn bytes(repository: &Repository) -> Result<u64, Error> {
 /// [`Error::Io`] if a directory cannot be listed.
 pub fn read(repository: &Repository) -> Result<Opaque, Error> {
     let mut read = Opaque::default();
-    for path in files(repository)? {
+    for path in files(repository, false)? {
         match File::open(&path).and_then(|mut file| io::copy(&mut file, &mut io::sink())) {
             Ok(bytes) => {
                 read.files += 1;
@@ -49,8 +54,9 @@ pub fn read(repository: &Repository) -> Result<Opaque, Error> {
     Ok(read)
 }
 
-/// The files in all directories below that of the repository, whose own files are in none.
-fn files(repository: &Repository) -> Result<Vec<PathBuf>, Error> {
+/// The files in all directories below that of the repository, whose own files are in none, and if asked for those beside its
+/// own.
+fn files(repository: &Repository, with_its_own: bool) -> Result<Vec<PathBuf>, Error> {
     let mut directories = vec![repository.path().to_owned()];
     let mut files = Vec::new();
     while let Some(directory) = directories.pop() {
@@ -58,7 +64,7 @@ fn files(repository: &Repository) -> Result<Vec<PathBuf>, Error> {
         for (path, kind) in list(&directory).map_err(Error::io("list", &directory))? {
             if kind.is_dir() && !path.ends_with(LOST_AND_FOUND) {
                 directories.push(path);
-            } else if kind.is_file() && !is_own {
+            } else if kind.is_file() && (with_its_own || !is_own) {
                 files.push(path);
             }
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::retention::{self, Point, Policy, Reason};
-use crate::{Error, Identity, Manifest, Name, Rejected, Writer, clock, space, verify};
+use crate::{Error, Identity, Manifest, Name, Rejected, Writer, clock, opaque, space, verify};
 
 /// What a prune did, or with a dry run would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Pruned {
     /// Those of what goes that a rule would have kept, had there been space.
     #[serde(default)]
     pub for_space: Vec<Name>,
+    /// What lies there beside the restore points, if space is limited.
+    #[serde(default)]
+    pub others_bytes: u64,
     /// What is still missing of the room for the next restore points, although nothing more may go.
     #[serde(default)]
     pub missing_bytes: u64,
@@ -87,6 +90,7 @@ pub fn run(
             pruned = plan(Policy { since_sequence, ..policy }, &manifests, now, &mut verdicts)?;
         }
         pruned.for_space = pruned.removed.iter().filter(|name| !by_rules.contains(name)).cloned().collect();
+        pruned.others_bytes = opaque::bytes(repository, &manifests)?;
         pruned.missing_bytes = stored_bytes(&manifests, &pruned.removed).saturating_sub(available);
     }
     if mode == Mode::Remove {

@@ -1,7 +1,9 @@
 //! The space that restore points take up, and the room that the next ones need.
 
+use std::io;
 use std::path::Path;
 
+use bytesize::ByteSize;
 use nix::sys::statvfs::statvfs;
 
 use crate::{Error, Manifest, Repository, opaque};
@@ -21,11 +23,25 @@ pub fn free(path: &Path) -> Result<u64, Error> {
     Ok(volume.blocks_available().saturating_mul(volume.fragment_size()))
 }
 
+/// Says how much is missing where a volume has no room for a copy; the operating system only says that.
+pub(crate) fn explain(error: Error, directory: &Path, needed: u64) -> Error {
+    let Error::Io { action, path, source } = error else { return error };
+    let is_full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let Some(free) = free(directory).ok().filter(|_| is_full) else { return Error::Io { action, path, source } };
+    let (free, needed) = (ByteSize(free), ByteSize(needed));
+    let why = format!(
+        "{source}: the volume of {} has {free} free, a copy of the database takes {needed}; remove from it what is no restore \
+         point, keep fewer of them, or enlarge it",
+        directory.display()
+    );
+    Error::Io { action, path, source: io::Error::new(source.kind(), why) }
+}
+
 /// What these restore points may take up in all so that the next ones fit too: in what others leave of `limit`, and on the
 /// volume.
 pub(crate) fn available(repository: &Repository, manifests: &[Manifest], limit: u64) -> Result<u64, Error> {
     let Some(newest) = manifests.last() else { return Ok(limit) };
     let stored: u64 = manifests.iter().map(Manifest::stored_bytes).sum();
-    let limit = limit.saturating_sub(opaque::bytes(repository)?);
+    let limit = limit.saturating_sub(opaque::bytes(repository, manifests)?);
     Ok(limit.min(stored.saturating_add(free(repository.path())?)).saturating_sub(wanted(newest)))
 }

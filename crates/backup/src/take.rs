@@ -17,7 +17,7 @@ use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{
     Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, belongings, confirm, durable,
-    identity, stored, suspicion, wal,
+    identity, space, stored, suspicion, wal,
 };
 
 /// What to take and how.
@@ -72,11 +72,13 @@ pub struct Taken {
 /// [`Error::Damaged`] if a manifest leaves no sequence number to follow, [`Error::Io`] and [`Error::Sqlite`] for the
 /// rest (a full disk, for one).
 pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
-    match attempt(writer, request, report) {
+    let taken = match attempt(writer, request, report) {
         // Its service was started meanwhile. From now on it is read beside it.
         Err(Error::Disturbed { .. }) => attempt(writer, request, report),
         taken => taken,
-    }
+    };
+    let needed = || fs::metadata(&request.database).map_or(0, |database| database.len());
+    taken.map_err(|error| space::explain(error, writer.repository().path(), needed()))
 }
 
 fn attempt(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {

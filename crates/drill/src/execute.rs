@@ -8,7 +8,7 @@ use crate::exit;
 use crate::interrupt::Interrupt;
 use crate::judge::{Evidence, Verdict, judge};
 use crate::objectives::Objectives;
-use crate::platform::{Platform, Stage};
+use crate::platform::{Fault, Platform, Stage};
 use crate::probe::ServiceStatus;
 use crate::report::{Archive, Facts, Report};
 use crate::run::Run;
@@ -111,6 +111,11 @@ fn conclude<P: Platform>(
             copy_restored: run.copy_restored.as_ref(),
             may_lose: scenario.may_lose(run.service.as_ref().is_some_and(ServiceStatus::is_journaled)),
             backups_on_trial: scenario.about().backups_on_trial,
+            repository_lost: scenario
+                .about()
+                .faults()
+                .any(|fault| matches!(fault, Fault::DestroyRepository | Fault::DestroyBothVolumes)),
+            schedule: run.platform.schedule(),
             is_journaled: run.service.as_ref().is_some_and(ServiceStatus::is_journaled),
             objectives,
             stop,

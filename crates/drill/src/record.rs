@@ -1,9 +1,11 @@
 //! What was seen during a drill: every write tried (the ledger), every read, every restore point.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backup::Manifest;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -100,14 +102,29 @@ pub struct Record {
     pub under_way: Vec<Moment>,
     /// Every restore point, in the order in which they appeared.
     pub restore_points: Vec<Protected>,
+    /// Which of them the drill itself asked for: the schedule would not have taken them.
+    pub asked_for: BTreeSet<(u64, Timestamp)>,
+    /// Which of them, by sequence, are known to be kept where no fault reaches too.
+    pub elsewhere: BTreeSet<u64>,
+    /// How long before the drill the newest restore point was current that the schedule had taken.
+    pub age_at_start: Option<Duration>,
     /// When each copy began that another program made in the place of a restore point.
     pub copies: Vec<Moment>,
     /// Backups that failed: when, and what they said.
     pub failed_backups: Vec<(Moment, String)>,
     /// What the answers to writes tell of the service's clock.
     pub offset: Offset,
+    /// From when until when the platform did not answer, so that calls of it were repeated.
+    pub unanswered: Vec<(Moment, Moment)>,
     /// Why the repository could not be looked at the last time it was tried, if so.
     pub repository_unseen: Option<String>,
+}
+
+impl Protected {
+    /// What tells it from others, and one confirmation of it from the next.
+    pub fn key(&self) -> (u64, Timestamp) {
+        (self.manifest.sequence, self.manifest.current_at(Timestamp::MAX))
+    }
 }
 
 impl Record {

@@ -89,3 +89,33 @@ fn a_service_that_runs_goes_over_to_the_imported_image() {
         [format!("{rollout} restart deployment/app"), format!("{rollout} status deployment/app --timeout 180s")];
     assert!(import(&machine).ends_with(&format!("{IMPORT}\n{LOOK}\n{}", restart.join("\n"))));
 }
+
+#[test]
+fn without_k3d_an_import_says_what_else_there_is() {
+    let machine = Machine::bare();
+    machine.program("docker", "exit 0");
+    assert_outcome(&machine.run(&["import"]), 2, &["there is no k3d here", "cargo xtask setup", "--with 'kind load"]);
+    let elsewhere = machine.run(&["import", "--context", "school"]);
+    assert_outcome(&elsewhere, 2, &["context school is not that of the k3d cluster pra", "cargo xtask deploy --image"]);
+    assert_outcome(&machine.run(&["import", "--with", "load it"]), 2, &["with {image} in it"]);
+    assert_eq!(machine.log(), [""; 0]);
+}
+
+#[test]
+fn an_image_is_loaded_into_another_cluster_by_a_command_of_the_users() {
+    let machine = Machine::bare();
+    machine.program("docker", "exit 0");
+    machine.program("load", "exit 0");
+    machine.program("kubectl", "case \"$*\" in *get*) echo deployment.apps/app ;; esac");
+    let import =
+        ["import", "--drill", "--with", "load --into school {image}", "--context", "school", "--namespace", "me"];
+    assert_outcome(&machine.run(&import), 0, &[]);
+    let log = machine.log();
+    let load = |image| concat!("load --into school pra/IMAGE:", env!("CARGO_PKG_VERSION")).replace("IMAGE", image);
+    let place = |line: &str| log.iter().position(|logged| logged == line).unwrap_or_else(|| panic!("{line}: {log:#?}"));
+    assert!(place(&load("drill")) < place(&load("app")));
+    assert!(place(&load("app")) < place("kubectl --context school --namespace me rollout restart deployment/app"));
+
+    machine.program("load", "exit 1");
+    assert_outcome(&machine.run(&import), 1, &["was not loaded into the cluster"]);
+}

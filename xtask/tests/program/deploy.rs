@@ -110,3 +110,59 @@ fn what_was_deployed_is_removed_by_name_and_label_and_seen_to_go() {
     assert_outcome(&machine.run(&["down"]), 0, &["there is no namespace pra: nothing to do"]);
     assert_eq!(machine.log().last().unwrap(), LOOK);
 }
+
+#[test]
+fn a_service_whose_port_another_has_is_found_at_its_own() {
+    let machine = Machine::with_every_tool();
+    machine.program("kubectl", "case \"$*\" in *\"get service app\"*) printf 31234 ;; esac");
+    let output = machine.run(&["deploy", "--namespace", "other"]);
+    let tunnel = "kubectl --context k3d-pra --namespace other port-forward service/app 8081:80";
+    assert_outcome(&output, 0, &["port 31234 of any node of context k3d-pra", tunnel]);
+    assert!(!machine.log().iter().any(|line| line.starts_with("curl")), "that is the service of another namespace");
+}
+
+#[test]
+fn why_a_deployment_failed_is_among_its_events() {
+    let machine = Machine::with_every_tool();
+    machine.program("ansible-playbook", "exit 2");
+    assert_outcome(&machine.run(&["deploy"]), 1, &[]);
+    let events =
+        "kubectl --context k3d-pra --namespace pra --request-timeout=15s get events --field-selector=type=Warning";
+    assert!(machine.log().iter().any(|line| line.starts_with(events)), "{:#?}", machine.log());
+}
+
+#[test]
+fn a_copy_of_what_is_off_the_cluster_is_not_started_without_its_credentials() {
+    let machine = Machine::with_every_tool();
+    let deploy = ["deploy", "--overlay", "scheduled-drill-offsite", "--namespace", "pra-drill"];
+    let secret = "--namespace pra-drill create secret generic offsite --from-env-file=offsite.env";
+    let label = "label namespace pra-drill pra.dev/drill=allowed";
+    assert_outcome(&machine.run(&deploy), 3, &["create namespace pra-drill", label, secret]);
+
+    machine.program("kubectl", &kubectl(OURS));
+    assert_outcome(&machine.run(&deploy), 3, &["needs the Secret offsite in namespace pra-drill", secret]);
+    assert!(!machine.log().iter().any(|line| line.starts_with("ansible-playbook")));
+
+    machine.program(
+        "kubectl",
+        &format!("case \"$*\" in *secret*) echo secret/offsite ;; *namespace*) echo '{OURS}' ;; esac"),
+    );
+    assert_outcome(&machine.run(&deploy), 0, &["the drill is off"]);
+}
+
+#[test]
+fn a_cluster_that_cannot_be_asked_is_named_before_anything_is_compiled() {
+    let machine = Machine::with_every_tool();
+    machine.program("cargo", "exit 0");
+    machine.program("kubectl", "echo 'error: context \"nope\" does not exist' >&2; exit 1");
+    let said = ["context nope does not answer", "kubectl config get-contexts"];
+    assert_outcome(&machine.run(&["test", "--cluster", "--context", "nope"]), 3, &said);
+    let drill = ["drill", "--kill-pod", "--platform", "kubernetes", "--context", "nope"];
+    assert_outcome(&machine.run(&drill), 3, &said);
+
+    machine.program("kubectl", "echo 'Error from server (NotFound): namespaces \"me\" not found' >&2; exit 1");
+    let deploy = "cargo xtask deploy --context nope --namespace me";
+    let said = ["there is no namespace me in the cluster of context nope", deploy];
+    assert_outcome(&machine.run(&[&drill[..], &["--namespace", "me"]].concat()), 3, &said);
+    assert!(!machine.log().iter().any(|line| line.starts_with("cargo")), "{:#?}", machine.log());
+}

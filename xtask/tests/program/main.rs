@@ -8,6 +8,7 @@ mod cluster;
 mod deploy;
 mod doctor;
 mod image;
+mod place;
 mod platform;
 mod setup;
 mod support;

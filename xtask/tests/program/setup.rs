@@ -178,6 +178,25 @@ fn another_version_is_replaced() {
 }
 
 #[test]
+fn what_the_machine_has_in_a_good_version_is_not_downloaded_unless_it_is_asked_for() {
+    let Some(machine) = machine() else { return };
+    machine.program("kubectl", "echo Client Version: v1.36.0");
+    machine.program("packer", "echo Packer v1.6.0");
+    machine.program("k3d", "echo k3d version v5.4.0");
+    // Only k3d is too old, and only k3d can be reached.
+    let mut files = published(&machine.path(""));
+    files.retain(|path, _| path.contains(K3D));
+    let publisher = Publisher::of(files);
+    let said = ["kubectl 1.36.0 is there, 1.30 is wanted: left alone", "packer 1.6.0 is there", "k3d 5.8.3 installed"];
+    assert_outcome(&setup(&machine, &publisher), 0, &said);
+    assert_eq!(installed(&machine), ["k3d"]);
+
+    let mut all = machine.command(&["setup", "--all"]);
+    all.env("PRA_KUBECTL_FROM", &publisher.address);
+    assert_outcome(&output(&mut all), 1, &["kubectl 1.33.5 was not installed", "cannot download http://127.0.0.1"]);
+}
+
+#[test]
 fn a_file_that_was_tampered_with_is_not_installed() {
     for (tool, path) in ["kubectl", "k3d", "packer"].into_iter().zip(paths()) {
         let Some(machine) = machine() else { return };

@@ -104,6 +104,12 @@ fn write_program(path: &Path, name: &str, body: &str) {
     write_script(path, &format!("echo \"{name} $*\" >> \"$STATE/log\"\nPATH=/usr/bin:/bin\n{body}"));
 }
 
+/// Copies the pipeline.
+pub fn copy_pipeline(to: &Path) {
+    let _held = NO_FORK.lock().unwrap_or_else(PoisonError::into_inner);
+    fs::copy(env!("CARGO_BIN_EXE_xtask"), to).unwrap();
+}
+
 /// Writes a shell script that can be run.
 pub fn write_script(path: &Path, body: &str) {
     let _held = NO_FORK.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,12 @@
 //! `GET /metrics`: what the service has counted, and what it is now, for Prometheus.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use backup::verify::Verdict;
 use prometheus_client::encoding::{EncodeGaugeValue, text};
@@ -14,17 +15,48 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::metrics::PREFIX;
+use crate::negotiate::takes_open_metrics;
 use crate::protection::{self, Protection};
 use crate::router::Service;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers in the text format of OpenMetrics. What is not known is left out: no number would be true.
-pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Answers in the text format of OpenMetrics, or in the older one of Prometheus to whoever does not take that. What is not
+/// known is left out: no number would be true.
+pub async fn metrics(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     match exposition(&service).await {
-        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Ok(text) if takes_open_metrics(&headers) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Ok(text) => ([(CONTENT_TYPE, PLAIN)], plain(&text)).into_response(),
         Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// The same in the older format: a family has the name of its samples, there are no units, and what only informs is a gauge.
+fn plain(open_metrics: &str) -> String {
+    let kinds = open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let suffixes: BTreeMap<&str, &str> = kinds
+        .filter_map(|(family, kind)| match kind {
+            "counter" => Some((family, "_total")),
+            "info" => Some((family, "_info")),
+            _ => None,
+        })
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines().filter(|line| *line != "# EOF" && !line.starts_with("# UNIT ")) {
+        let described = ["# HELP ", "# TYPE "].iter().find_map(|word| Some((*word, line.strip_prefix(word)?)));
+        match described.and_then(|(word, rest)| Some((word, rest.split_once(' ')?))) {
+            Some((word, (family, rest))) => {
+                let rest = if word == "# TYPE " && rest == "info" { "gauge" } else { rest };
+                let suffix = suffixes.get(family).unwrap_or(&"");
+                text.extend([word, family, suffix, " ", rest]);
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
 }
 
 async fn exposition(service: &Service) -> Result<String, fmt::Error> {
@@ -66,6 +98,8 @@ fn database(now: &mut Registry, Protection { summary, .. }: &Protection) {
 fn restore_points(now: &mut Registry, protection: &Protection) {
     let readable = u32::from(protection.repository_error.is_none());
     gauge(now, "repository_readable", "Whether the repository of restore points can be read", readable);
+    let room = u32::from(protection.no_room.is_none());
+    gauge(now, "repository_room", "Whether the repository has room for another restore point", room);
     if let Some(newest) = &protection.newest {
         if let Some(age) = protection.age {
             let age = age.as_secs_f64();
@@ -107,4 +141,22 @@ where
     N: EncodeGaugeValue + fmt::Debug + Copy + Send + Sync + 'static,
 {
     now.register(name, help, ConstGauge::new(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_format_names_a_family_as_its_samples() {
+        let open = "# HELP pra_hits Hits, all.\n# TYPE pra_hits counter\npra_hits_total{a=\"# EOF\"} 3\n\
+                    # HELP pra_size_bytes Size.\n# TYPE pra_size_bytes gauge\n# UNIT pra_size_bytes bytes\n\
+                    pra_size_bytes 1\n# HELP pra_build The program.\n# TYPE pra_build info\n\
+                    pra_build_info{version=\"1\"} 1\n# EOF\n";
+        let expected = "# HELP pra_hits_total Hits, all.\n# TYPE pra_hits_total counter\npra_hits_total{a=\"# EOF\"} 3\n\
+                        # HELP pra_size_bytes Size.\n# TYPE pra_size_bytes gauge\npra_size_bytes 1\n\
+                        # HELP pra_build_info The program.\n# TYPE pra_build_info gauge\n\
+                        pra_build_info{version=\"1\"} 1\n";
+        assert_eq!(plain(open), expected);
+    }
 }

@@ -32,7 +32,7 @@ pub struct Status {
     /// Since a restore of this database was last rehearsed and found good.
     last_verified_restore_seconds: Option<u64>,
     backup_dir: Option<String>,
-    /// Why the repository cannot be read.
+    /// Why the repository cannot be read, or why there is no room in it for another restore point.
     backup_error: Option<String>,
     /// What would be lost with the database now: messages, and seconds since the first of them was stored.
     exposed_messages: Option<i64>,
@@ -48,7 +48,8 @@ pub struct Status {
 
 /// Answers the state of the database, and of its restore points as far as the repository can be read.
 pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
-    let Protection { summary, newest, age, rehearsed, repository_error, exposure } = protection::look(&service).await?;
+    let look = protection::look(&service).await?;
+    let Protection { summary, newest, age, rehearsed, repository_error, no_room, exposure } = look;
     Ok(Json(Status {
         count: summary.count,
         last_backup_file: newest.as_ref().map(Manifest::stored_file),
@@ -59,7 +60,7 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>,
         backup_size_bytes: newest.as_ref().map(|newest| newest.size_bytes),
         last_verified_restore_seconds: rehearsed.map(|rehearsed| protection::age(rehearsed.at).as_secs()),
         backup_dir: service.backup_dir.as_ref().map(|directory| directory.display().to_string()),
-        backup_error: repository_error,
+        backup_error: repository_error.or(no_room),
         exposed_messages: exposure.map(|exposure| exposure.messages),
         exposed_seconds: exposure.and_then(|exposure| exposure.seconds),
         protection: service.store.protection(),

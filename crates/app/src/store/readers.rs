@@ -91,17 +91,18 @@ pub fn page_json(connection: &Connection, page: Page) -> rusqlite::Result<Vec<u8
     Ok(json)
 }
 
+/// Each goes along the key and sorts nothing. What is sorted would not fit into memory if messages are long, and there may be
+/// no place for a temporary file.
+const NEWEST: &str = "SELECT id, timestamp, message FROM message ORDER BY id DESC LIMIT ?1";
+const BEFORE: &str = "SELECT id, timestamp, message FROM message WHERE id < ?2 ORDER BY id DESC LIMIT ?1";
+const AFTER: &str = "SELECT id, timestamp, message FROM message WHERE id > ?2 AND id <= \
+     (SELECT max(id) FROM (SELECT id FROM message WHERE id > ?2 ORDER BY id LIMIT ?1)) ORDER BY id DESC";
+
 fn for_each(connection: &Connection, page: Page, mut visit: impl FnMut(Message<Cow<'_, str>>)) -> rusqlite::Result<()> {
     let (sql, parameters): (_, &[i64]) = match page.position {
-        Position::Newest => ("SELECT id, timestamp, message FROM message ORDER BY id DESC LIMIT ?1", &[page.limit]),
-        Position::Before(id) => {
-            ("SELECT id, timestamp, message FROM message WHERE id < ?2 ORDER BY id DESC LIMIT ?1", &[page.limit, id])
-        }
-        Position::After(id) => (
-            "SELECT * FROM (SELECT id, timestamp, message FROM message WHERE id > ?2 ORDER BY id LIMIT ?1) \
-             ORDER BY id DESC",
-            &[page.limit, id],
-        ),
+        Position::Newest => (NEWEST, &[page.limit]),
+        Position::Before(id) => (BEFORE, &[page.limit, id]),
+        Position::After(id) => (AFTER, &[page.limit, id]),
     };
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params_from_iter(parameters))?;
@@ -136,4 +137,34 @@ pub fn summary(connection: &Connection) -> rusqlite::Result<Summary> {
 fn text<'row>(row: &'row Row<'_>, column: usize) -> rusqlite::Result<Cow<'row, str>> {
     let bytes = row.get_ref(column)?.as_bytes()?;
     Ok(String::from_utf8_lossy(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_page_needs_a_place_to_sort() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.db");
+        schema::prepare(&path).unwrap();
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        for sql in [NEWEST, BEFORE, AFTER] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters = vec![1; plan.parameter_count()];
+            let steps = plan.query_map(params_from_iter(parameters), |row| row.get("detail")).unwrap();
+            let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
+            assert!(!steps.is_empty() && !steps.iter().any(|step| step.contains("TEMP")), "{sql}: {steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_keeps_what_is_temporary_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.db");
+        schema::prepare(&path).unwrap();
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let memory: i64 = connection.pragma_query_value(None, "temp_store", |row| row.get(0)).unwrap();
+        assert_eq!(memory, 2);
+    }
 }

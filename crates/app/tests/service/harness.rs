@@ -151,7 +151,18 @@ impl App {
 
     /// A request of its own, so that many may run at once; `None` if there is no answer.
     pub fn request(&self, method: Method, path: &str) -> impl Future<Output = Option<Answer>> + use<> {
+        self.request_as(method, path, "*/*")
+    }
+
+    /// The same from a client that states what it accepts.
+    pub fn request_as(
+        &self,
+        method: Method,
+        path: &str,
+        accept: &'static str,
+    ) -> impl Future<Output = Option<Answer>> + use<> {
         let request = self.client.request(method, format!("http://{}{path}", self.address)).timeout(BOUND);
+        let request = request.header("accept", accept);
         async {
             let response = request.send().await.ok()?;
             let (status, headers) = (response.status(), response.headers().clone());
@@ -161,6 +172,11 @@ impl App {
 
     pub async fn get(&self, path: &str) -> Answer {
         self.request(Method::GET, path).await.unwrap_or_else(|| panic!("no answer to {path}\n{}", self.stderr()))
+    }
+
+    pub async fn get_as(&self, path: &str, accept: &'static str) -> Answer {
+        let answer = self.request_as(Method::GET, path, accept).await;
+        answer.unwrap_or_else(|| panic!("no answer to {path}\n{}", self.stderr()))
     }
 
     pub async fn add(&self, message: &str) -> Answer {

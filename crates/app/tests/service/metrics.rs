@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
 use crate::harness::{App, Place};
 use crate::status::{start, take};
 
+/// What Prometheus sends.
+const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                          text/plain;version=0.0.4;q=0.4,*/*;q=0.2";
+
 /// The samples by name and labels; the exposition must be complete.
 async fn scrape(app: &App) -> BTreeMap<String, f64> {
-    let answer = app.get("/metrics").await;
+    let answer = app.get_as("/metrics", PROMETHEUS).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let samples = answer.text.strip_suffix("# EOF\n").unwrap().lines().filter(|line| !line.starts_with('#'));
@@ -35,6 +41,41 @@ async fn requests_are_counted_by_route_and_status_and_no_client_makes_up_a_name(
     assert_eq!(counted("/nothing", 404), None);
     assert_eq!(found["pra_http_request_duration_seconds_count{route=\"/count\"}"], 3.0);
     assert_eq!(found[&format!("pra_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))], 1.0);
+}
+
+#[tokio::test]
+async fn whoever_does_not_take_open_metrics_gets_what_promtool_accepts() {
+    let place = Place::new();
+    let app = place.start();
+    app.add("x").await.id();
+    // As curl asks.
+    let answer = app.get_as("/metrics", "*/*").await;
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let samples = |text: &str| -> Vec<String> {
+        let named = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+        named.map(|(name, _)| name.to_owned()).collect()
+    };
+    let open = app.get_as("/metrics", PROMETHEUS).await.text;
+    assert!(samples(&open).len() > 30);
+    let missing: Vec<String> =
+        samples(&answer.text).into_iter().filter(|name| !samples(&open).contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+
+    let Some(checked) = promtool(&answer.text) else { return };
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+/// What it says of an exposition; `None`, outside of continuous integration, if it is missing.
+fn promtool(exposition: &str) -> Option<Output> {
+    let mut check = Command::new("promtool");
+    check.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = check.spawn();
+    if child.is_err() && std::env::var_os("CI").is_none() {
+        return None;
+    }
+    let mut child = child.unwrap();
+    child.stdin.take().unwrap().write_all(exposition.as_bytes()).unwrap();
+    Some(child.wait_with_output().unwrap())
 }
 
 #[tokio::test]

@@ -49,8 +49,8 @@ pub struct PolicyArgs {
     /// Keep all that were current within this span, such as 36h or 7d, before the newest of their lineage
     #[arg(long, value_name = "DURATION", value_parser = days)]
     keep_within: Option<Duration>,
-    /// Let restore points, room for two more, and what a service keeps in directories beside them, such as a journal, take
-    /// up no more than this, such as 200MiB, nor than the volume has: the oldest that only a rule keeps go first
+    /// Let restore points, room for two more, and what else lies beside them, such as a service's journal, take up no more
+    /// than this, such as 200MiB, nor than the volume has: the oldest that only a rule keeps go first
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_space: Option<u64>,
 }
@@ -149,8 +149,11 @@ pub fn warn(pruned: &Pruned) {
         );
     }
     if pruned.missing_bytes > 0 {
-        let missing = output::size(pruned.missing_bytes);
-        tracing::warn!("{missing} are missing of the room for the next restore points; enlarge the volume");
+        let (missing, others) = (output::size(pruned.missing_bytes), output::size(pruned.others_bytes));
+        tracing::warn!(
+            "{missing} are missing of the room for the next restore points; enlarge the volume, or remove what lies there and \
+             is no restore point ({others})"
+        );
     }
 }
 

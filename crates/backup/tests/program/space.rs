@@ -1,7 +1,10 @@
 //! Space: what goes for lack of it, what does not, and who says so in time.
 
+use std::fs;
+
 use backup::prune::Pruned;
 
+use crate::faults::Faults;
 use crate::stage::Stage;
 
 /// Restore points of some 60 kB each.
@@ -36,6 +39,45 @@ fn what_protects_stays_however_short_space_is() {
     let ended = stage.run(&["take", "--copy-unchanged", "--keep-last", "9", "--max-space", "1B"]).expect(0);
     ended.says("missing of the room for the next restore points");
     assert_eq!(stage.sequences(), [4]);
+}
+
+#[test]
+fn whatever_else_lies_there_takes_its_share() {
+    let (stage, size) = with_restore_points(6);
+    let limit = (8 * size + size / 2).to_string();
+    let rules = ["prune", "--keep-last", "9", "--max-space", &limit];
+    let alone: Pruned = stage.json(&[&rules[..], &["--dry-run"]].concat());
+    assert_eq!(alone.removed.len(), 0);
+    let foreign = stage.repository.path().join("holidays.mp4");
+    fs::write(&foreign, vec![7; usize::try_from(3 * size).unwrap()]).unwrap();
+    let beside: Pruned = stage.json(&rules);
+    assert_eq!((beside.for_space.len(), beside.missing_bytes), (3, 0));
+    assert!((3 * size..4 * size).contains(&beside.others_bytes), "{}", beside.others_bytes);
+    // What is left of a restore point is nobody's, and takes space as well.
+    let names: Vec<_> = stage.repository.manifests().unwrap().into_iter().map(|manifest| manifest.name).collect();
+    fs::remove_file(stage.repository.manifest(&names[0])).unwrap();
+    let beside: Pruned = stage.json(&rules);
+    assert!((4 * size..5 * size).contains(&beside.others_bytes), "{}", beside.others_bytes);
+    assert!(foreign.exists());
+
+    let ended = stage.run(&["take", "--copy-unchanged", "--keep-last", "9", "--max-space", &(4 * size).to_string()]);
+    ended.expect(0).says("remove what lies there and is no restore point (");
+}
+
+#[test]
+fn a_take_without_room_says_how_much_is_free_and_how_much_it_takes() {
+    let Some(faults) = Faults::ready() else { return };
+    let (stage, _connection) = Stage::with_rows(40);
+    let calls = faults.run(&stage.copy(), &["take"], None).calls;
+    for (at, _) in
+        (1..).zip(&calls).filter(|(_, call)| call.is_write() && call.path.to_string_lossy().contains(".db.partial"))
+    {
+        let run = faults.run(&stage.copy(), &["take"], Some(("ENOSPC-ever", at)));
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        for said in ["No space left on device", " free, a copy of the database takes ", "enlarge it"] {
+            assert!(run.stderr.contains(said), "{said:?} is not in: {}", run.stderr);
+        }
+    }
 }
 
 #[test]

@@ -51,6 +51,16 @@ struct State {
     state_dir: PathBuf,
 }
 
+impl State {
+    /// The command that finishes what was left behind in this directory.
+    fn cleanup(&self) -> String {
+        match self.state_dir.to_str() {
+            Some(".drill") => "drill cleanup".to_owned(),
+            _ => format!("drill cleanup --state-dir '{}'", self.state_dir.display()),
+        }
+    }
+}
+
 impl Cli {
     /// Runs the subcommand and gives the exit code.
     pub async fn run(self) -> Result<u8> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use drill::objectives::positive_duration;
+use drill::platform::abandoned::Cluster;
 use drill::platform::kubernetes::{Conduct, NodePower, PATIENCE, Target};
 use drill::platform::local::Protector;
 use drill::platform::{Kubernetes, Local};
@@ -90,6 +91,13 @@ impl Place {
             (Name::Kubernetes, Some(context)) => format!("{context}, namespace {}", self.namespace),
             _ => "local".to_owned(),
         }
+    }
+
+    /// Whether it is that namespace of that cluster.
+    pub fn is_at(&self, cluster: Cluster) -> bool {
+        self.platform == Name::Kubernetes
+            && self.context.as_deref() == Some(cluster.context)
+            && self.namespace == cluster.namespace
     }
 
     /// Why a scenario is not to be had there; `None` if it is.

@@ -12,7 +12,7 @@ use drill::exit;
 use drill::interrupt::{Interrupt, end_process_1};
 use drill::journal::{Journal, run_name};
 use drill::objectives::{Objectives, duration, positive_duration};
-use drill::platform::abandoned::find;
+use drill::platform::abandoned::{Cluster, find};
 use drill::platform::local::{Folder, Programs, StateDir};
 use drill::platform::{Fault, Local, Platform};
 use drill::progress::Progress;
@@ -96,12 +96,8 @@ impl Run {
             Ok(state) => state,
             Err(error) => return Ok(refuse(&progress, &error)),
         };
-        for abandoned in find(&state)? {
-            if let Some(cluster) = abandoned.cluster() {
-                let left = anyhow!("a drill on {cluster} was killed; finish its recovery first: drill cleanup");
-                return Ok(refuse(&progress, &left));
-            }
-            progress.line(&abandoned.clean_up(&progress).await?);
+        if let Err(error) = self.finish_abandoned(&state, &progress).await {
+            return Ok(refuse(&progress, &error));
         }
         let mut codes = Vec::new();
         let mut reports = Vec::new();
@@ -124,6 +120,22 @@ impl Run {
         progress.finish();
         self.conclude(&archive, &reports)?;
         Ok(exit::worst(codes))
+    }
+
+    /// Clears up after drills on this machine. What one left on a cluster takes a decision, and concerns only those who come
+    /// to the same place.
+    async fn finish_abandoned(&self, state: &StateDir, progress: &Progress) -> Result<()> {
+        for abandoned in find(state)? {
+            let Some(cluster) = abandoned.cluster() else {
+                progress.line(&abandoned.clean_up(progress).await?);
+                continue;
+            };
+            let (Cluster { context, namespace }, step, cleanup) = (cluster, &abandoned.last_step, self.state.cleanup());
+            let left = format!("a drill on {context} was killed in namespace {namespace}, at the step: {step}");
+            ensure!(!self.place.is_at(cluster), "{left}; finish its recovery first: {cleanup}");
+            progress.line(&format!("note: {left}; {cleanup} finishes it"));
+        }
+        Ok(())
     }
 
     /// Sums up the drills, if there were several.

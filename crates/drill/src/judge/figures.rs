@@ -71,18 +71,30 @@ fn false_up(evidence: &Evidence, correct: Moment) -> f64 {
     outage.first_wrong.filter(|wrong| *wrong < correct).map_or(0.0, |wrong| seconds_between(wrong, correct))
 }
 
-/// Over consecutive restore points: from the start of one snapshot until the next is published, the first is all there
-/// is. Where the runbook stopped the backups, its outage does not count.
-pub(super) fn worst_case_rpo(evidence: &Evidence) -> Option<f64> {
+/// Over consecutive restore points of the schedule: from the start of one snapshot until the next is published, the first is
+/// all there is. What the drill asked for would not have been there. Where the runbook stopped the backups, its outage does
+/// not count.
+fn worst_case_rpo(evidence: &Evidence) -> Option<f64> {
     let stopped = evidence.timeline.at(Event::R0).and_then(|_| evidence.timeline.at(Event::D0));
     let outage = stopped.zip(evidence.timeline.at(Event::S3));
-    evidence
-        .record
-        .restore_points
-        .windows(2)
-        .filter(|pair| outage.is_none_or(|(from, until)| pair[1].published < from || pair[0].began > until))
-        .map(|pair| seconds_between(pair[0].began, pair[1].published))
-        .max_by(f64::total_cmp)
+    let outage = outage.map(|(from, until)| (from.as_secs_f64(), until.as_secs_f64()));
+    let record = evidence.record;
+    let mut gaps = Vec::new();
+    // The last one of before the drill is as good as any.
+    let mut began = record.age_at_start.map(|age| -age.as_secs_f64());
+    for point in &record.restore_points {
+        let published = point.published.as_secs_f64();
+        let gap = began.filter(|began| outage.is_none_or(|(from, until)| published < from || *began > until));
+        gaps.extend(gap.map(|began| published - began));
+        if !record.asked_for.contains(&point.key()) {
+            began = Some(point.began.as_secs_f64());
+        }
+    }
+    // A drill may be too short to see the schedule go round: then the next would have come after one interval.
+    let takes = record.restore_points.iter().map(|point| seconds_between(point.began, point.published));
+    let interval = evidence.schedule.zip(takes.max_by(f64::total_cmp));
+    gaps.extend(interval.map(|(interval, take)| interval.as_secs_f64() + take));
+    gaps.into_iter().max_by(f64::total_cmp)
 }
 
 pub(super) fn phases(timeline: &Timeline) -> Phases {

@@ -27,6 +27,8 @@ pub(super) struct Drill {
     pub may_lose: bool,
     pub backups_on_trial: bool,
     pub is_journaled: bool,
+    pub repository_lost: bool,
+    pub schedule: Option<Duration>,
     pub objectives: Objectives,
     pub stop: Option<Stop>,
 }
@@ -79,6 +81,8 @@ impl Drill {
             may_lose: true,
             backups_on_trial: false,
             is_journaled: false,
+            repository_lost: false,
+            schedule: None,
             objectives: Objectives { rto: ms(2000), rpo: ms(1500) },
             stop: None,
         }
@@ -148,6 +152,8 @@ impl Drill {
             may_lose: self.may_lose,
             backups_on_trial: self.backups_on_trial,
             is_journaled: self.is_journaled,
+            repository_lost: self.repository_lost,
+            schedule: self.schedule,
             objectives: self.objectives,
             stop: self.stop.as_ref(),
         })
@@ -190,6 +196,21 @@ type Mutation = (&'static str, fn(&mut Drill), Verdict, &'static [Cause]);
 const LEDGERS_AND_FINAL_READS: &[Mutation] = &[
     ("nothing", |_| {}, Verdict::Pass, &[]),
     ("one old write is lost", |d| d.lose([30]), Verdict::Fail, &[Cause::RpoMissed, Cause::Torn, Cause::LostThoughHeld]),
+    ("a restore point that went with its volume held it", |d| {
+        d.repository_lost = true;
+        d.record.elsewhere.insert(1);
+        d.record.restore_points[0].manifest.high_water.insert("message".into(), 21);
+        d.restored = Some(restored(d.record.restore_points[0].manifest.clone()));
+        d.objectives.rpo = ms(4000);
+        d.lose(21..41);
+    }, Verdict::Pass, &[]),
+    ("a restore point that is kept elsewhere too held it", |d| {
+        d.repository_lost = true;
+        d.record.elsewhere.extend([1, 2]);
+        d.restored = Some(restored(d.record.restore_points[0].manifest.clone()));
+        d.objectives.rpo = ms(4000);
+        d.lose(20..41);
+    }, Verdict::Fail, &[Cause::LostThoughHeld]),
     ("the newest write that was held is lost", |d| d.lose([40]), Verdict::Fail, &[Cause::LostThoughHeld]),
     ("a stretch is lost", |d| d.lose(36..39), Verdict::Fail, &[Cause::Torn, Cause::LostThoughHeld]),
     ("the sentinel is lost", |d| d.lose([0]), Verdict::Fail, &[Cause::RpoMissed, Cause::Torn, Cause::LostThoughHeld]),
@@ -320,6 +341,36 @@ fn the_figures_of_a_passing_drill() {
     // Between write 40, acknowledged at 4.002 s, and write 41.
     assert_eq!((rounded(actual.rpa_seconds_min), rounded(actual.rpa_seconds_max)), (Some(898.0), Some(998.0)));
     assert_eq!(rounded(actual.worst_case_rpo_seconds), Some(2145.0));
+}
+
+#[test]
+fn the_worst_case_is_that_of_the_schedule_and_not_of_what_the_drill_asked_for() {
+    let worst = |change: fn(&mut Drill)| {
+        let mut drill = Drill::passing();
+        // Each point is there 0.1 s after it began: at 2.005 and 4.05 s. The outage is from 4.99 to 6 s.
+        change(&mut drill);
+        drill.judged().actual.worst_case_rpo_seconds.map(|seconds| (seconds * 1e3).round())
+    };
+    assert_eq!(worst(|_| {}), Some(2145.0));
+    // A schedule of a minute is seldom seen to go round in a drill: then the next would have come a minute later.
+    assert_eq!(worst(|drill| drill.schedule = Some(ms(60_000))), Some(60_100.0));
+    // Taken by the drill, it divides no gap of the schedule, nor begins one.
+    assert_eq!(
+        worst(|drill| {
+            let first = drill.record.restore_points[0].key();
+            drill.record.asked_for.insert(first);
+            drill.record.age_at_start = Some(ms(58_000));
+        }),
+        Some(62_150.0)
+    );
+    // Where the schedule takes none any more, what the drill asked for shows how long that lasted at least.
+    assert_eq!(
+        worst(|drill| {
+            let last = drill.record.restore_points[1].key();
+            drill.record.asked_for.insert(last);
+        }),
+        Some(2145.0)
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The verdict: pass only where every figure is there and none speaks against it.
 
 use std::fmt;
+use std::time::Duration;
 
 use backup::{Manifest, Restored};
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::clock::{Clock, Moment};
 use crate::event::{Event, Timeline};
 use crate::objectives::Objectives;
 use crate::probe::Message;
-use crate::record::Record;
+use crate::record::{Protected, Record};
 use crate::stop::Stop;
 
 /// What a drill comes to, the worst last.
@@ -60,6 +61,10 @@ pub struct Evidence<'a> {
     pub may_lose: bool,
     /// Whether the fault is one of the backups: the RPO is then missed as soon as the newest restore point is too old.
     pub backups_on_trial: bool,
+    /// Whether the fault destroys the restore points as well: only those that are kept elsewhere too can come back.
+    pub repository_lost: bool,
+    /// At which interval restore points are taken by a schedule that is not the drill's.
+    pub schedule: Option<Duration>,
     /// Whether the service keeps a journal, so that more comes back than a restore point holds.
     pub is_journaled: bool,
     /// The targets.
@@ -150,14 +155,21 @@ fn inconclusive(evidence: &Evidence) -> Option<String> {
 }
 
 /// What a right recovery brings back: all that the newest restore point held that was published before the fault and was
-/// not rejected as damaged; where another program restored, what it was seen to give back before. Without a restore nothing may be lost at all, so there is no such bound.
+/// not rejected as damaged, and that survived the fault; where another program restored, what it was seen to give back before. Without a restore nothing may be lost at all, so there is no such bound.
 fn held(evidence: &Evidence, effective: Moment) -> Held {
     let Some(restored) = evidence.restored else {
         return Held { up_to: evidence.copy_restored.and_then(mark), until: None };
     };
     let rejected = |manifest: &&Manifest| !restored.rejected.iter().any(|rejected| rejected.name == manifest.name);
-    let published = evidence.record.restore_points.iter().filter(|point| point.published < effective);
-    let held = published
+    let record = evidence.record;
+    let survives = |point: &&Protected| {
+        let is_there = !evidence.repository_lost || record.elsewhere.contains(&point.manifest.sequence);
+        is_there && point.published < effective
+    };
+    let held = record
+        .restore_points
+        .iter()
+        .filter(survives)
         .map(|point| &point.manifest)
         .filter(rejected)
         .filter(|manifest| manifest.lineage == restored.restore_point.lineage)

@@ -44,10 +44,35 @@ fn is_of_a_drill(folder: &Path) -> bool {
     named && folder.is_dir() && journal::path(folder).is_file()
 }
 
+/// Where on a cluster a drill ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cluster<'a> {
+    /// The kubeconfig context.
+    pub context: &'a str,
+    /// The namespace.
+    pub namespace: &'a str,
+}
+
 impl Abandoned {
     /// The cluster that it may have left in pieces, if it ran on one.
-    pub fn cluster(&self) -> Option<&str> {
-        self.saved.as_ref().map(|saved| saved.context.as_str())
+    pub fn cluster(&self) -> Option<Cluster<'_>> {
+        let Saved { context, namespace, .. } = self.saved.as_ref()?;
+        Some(Cluster { context, namespace })
+    }
+
+    /// The run, which is what its folder is called.
+    pub fn run(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Drops what is written down of a drill whose cluster is gone, and gives what a person would type if it is not.
+    pub fn forget(self, progress: &Progress) -> Result<Vec<String>> {
+        let Self { folder, saved, .. } = self;
+        let saved = saved.context("it did not run on a cluster")?;
+        let recorder = Arc::new(Recorder::new(Clock::start()));
+        let by_hand = Kubernetes::left_behind(saved, folder.clone(), recorder, progress.clone()).by_hand();
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        Ok(by_hand)
     }
 
     /// Finishes what it began, and says what was done.

@@ -141,6 +141,9 @@ pub trait Platform {
     /// How often the platform takes a restore point by itself.
     fn backup_interval(&self) -> Duration;
 
+    /// How often restore points are taken by a schedule that is not the drill's, if that is known.
+    fn schedule(&self) -> Option<Duration>;
+
     /// Checks what must hold before anything is started or broken, and changes nothing.
     async fn preflight(&mut self) -> Result<()>;
 

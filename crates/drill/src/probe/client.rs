@@ -43,6 +43,9 @@ pub struct ServiceStatus {
     pub lineage: Option<backup::lineage::Lineage>,
     /// Its version.
     pub version: String,
+    /// Why its restore points cannot be read, or why there is no room for another one.
+    #[serde(default)]
+    pub backup_error: Option<String>,
     #[serde(default)]
     protection: Option<ServiceProtection>,
 }

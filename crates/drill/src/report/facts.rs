@@ -8,7 +8,7 @@ use backup::{Manifest, Restored};
 
 use super::schema::{Counts, Entry, Method, Rejected, Report, RestorePoint, SeenPoint, Targets};
 use crate::clock::Clock;
-use crate::event::{Event, Happened, Timeline};
+use crate::event::{Event, Happened, Timeline, seconds_between};
 use crate::judge::{DETECTION_FAILURES, Judgement, Loss, RUN_LENGTH, Reconciliation};
 use crate::objectives::Objectives;
 use crate::platform::{Access, Placement};
@@ -96,7 +96,18 @@ fn warnings(facts: &Facts) -> Vec<String> {
         .then(|| "measured through a tunnel, which breaks with its pod: --url is more exact".to_owned());
     let was_set = facts.record.offset.was_set();
     let clock = was_set.then(|| "the clock of the service or of the drill was set meanwhile".to_owned());
-    worst.into_iter().chain(tunnel).chain(clock).collect()
+    worst.into_iter().chain(tunnel).chain(clock).chain(unanswered(facts.record)).collect()
+}
+
+/// What the platform did not see, nobody was told.
+fn unanswered(record: &Record) -> Option<String> {
+    let longest =
+        record.unanswered.iter().map(|(from, until)| seconds_between(*from, *until)).max_by(f64::total_cmp)?;
+    let since = record.unanswered.iter().map(|(from, _)| *from).min()?.as_secs_f64();
+    Some(format!(
+        "the platform did not answer for up to {longest:.1} s at a time, first at {since:.1} s: calls were repeated, and what \
+         was seen and done through it may be as much late"
+    ))
 }
 
 fn method(facts: &Facts) -> Method {

@@ -67,7 +67,10 @@ impl<P: Platform> Run<P> {
         match self.recorder.wait_for(limit, fresh).await {
             Some(point) => self.add(Event::X, point.published, point.manifest.name.to_string()),
             // The judge makes a failure of it.
-            None => self.progress.line(&format!("no new restore point within {} s", limit.as_secs_f64())),
+            None => {
+                let why = self.recorder.look(Record::last_obstacle).map_or(String::new(), |why| format!("; {why}"));
+                self.progress.line(&format!("no new restore point within {} s{why}", limit.as_secs_f64()));
+            }
         }
         Ok(())
     }

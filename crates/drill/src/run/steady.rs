@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use reqwest::Url;
 
 use super::trial::holds;
@@ -47,6 +47,9 @@ impl<P: Platform> Run<P> {
         let id = sentinel.acknowledged().with_context(|| format!("the sentinel was not stored: {sentinel:?}"))?;
         self.platform.resume_backups().await?;
         let service = client.status().await?;
+        if let Some(why) = &service.backup_error {
+            bail!("the service says that there will be no restore point: {why}");
+        }
         ensure!(
             self.settings.protect == Protect::None || service.is_journaled(),
             "the service does not protect what it acknowledges, see /status; start it with --protect sync"
@@ -72,11 +75,14 @@ impl<P: Platform> Run<P> {
         self.progress.waiting(format!("waiting for verified restore points that hold the sentinel: {wanted}"));
         let holding = |record: &Record| {
             let points = record.restore_points.iter().filter(|point| holds(&point.manifest, sentinel, &lineage));
-            (points.count() >= wanted).then_some(())
+            let is_held = points.count() >= wanted;
+            // What one backup could not do, the next cannot either, or the system is not steady.
+            let failed = record.failed_backups.last().map(|(_, why)| Err(anyhow!("a backup failed: {why}")));
+            if is_held { Some(Ok(())) } else { failed }
         };
-        self.recorder.wait_for(limit, holding).await.ok_or_else(|| {
+        self.recorder.wait_for(limit, holding).await.unwrap_or_else(|| {
             let why = self.recorder.look(Record::last_obstacle).map_or(String::new(), |why| format!("; {why}"));
-            anyhow!("not {wanted} restore points that hold the sentinel within {} s{why}", limit.as_secs_f64())
+            Err(anyhow!("not {wanted} restore points that hold the sentinel within {} s{why}", limit.as_secs_f64()))
         })
     }
 

@@ -1,9 +1,14 @@
 //! Drills on a real cluster, which `cargo xtask test --cluster --context NAME` has deployed to. One after the other.
 
+mod anew;
+mod full;
+mod silent;
+
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use crate::support::{Place, Running, assert_exit};
 
@@ -32,12 +37,13 @@ fn on_the_cluster(place: &Place, arguments: &[&str]) -> Command {
     place.drill(&all)
 }
 
-fn passes(arguments: &[&str]) {
+fn passes(arguments: &[&str]) -> Value {
     let place = Place::new();
     let output = on_the_cluster(&place, arguments).output().unwrap();
     assert_exit(&output, 0);
     eprintln!("{}", String::from_utf8_lossy(&output.stdout));
     whole();
+    place.report()
 }
 
 /// The service is ready, the backups are on, both volumes are on one node, and nothing of a drill is left.
@@ -77,7 +83,10 @@ fn a_pod_that_is_killed_by_force_loses_nothing() {
 #[test]
 #[ignore = "needs a cluster: cargo xtask test --cluster --context NAME"]
 fn a_lost_volume_is_restored_by_the_runbook() {
-    passes(&["kill-pvc"]);
+    let report = passes(&["kill-pvc"]);
+    // Of the schedule, not of what the drill itself took.
+    let worst = report["actual"]["worst_case_rpo_seconds"].as_f64().unwrap();
+    assert!((60.0..90.0).contains(&worst), "the CronJob runs each minute, and a backup takes seconds: {worst}");
 }
 
 #[test]

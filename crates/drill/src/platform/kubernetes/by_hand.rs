@@ -22,7 +22,13 @@ impl Kubernetes {
             format!("{kubectl} scale deployment {DEPLOYMENT} --replicas=0"),
             apply(DATA),
         ]);
-        commands.extend(saved.repository_lost.then(|| apply(REPOSITORY)));
+        if saved.repository_lost {
+            commands.push(apply(REPOSITORY));
+            let secrets = "get secret offsite offsite-identity --ignore-not-found";
+            commands.push(format!(
+                "{kubectl} {secrets}   # where the restore points are; the second has the key, if they are encrypted"
+            ));
+        }
         if saved.damage.is_some() {
             let job = "k8s/restore-job.yaml";
             commands.push(format!(

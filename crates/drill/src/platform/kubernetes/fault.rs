@@ -12,7 +12,7 @@ impl Kubernetes {
         ensure!(!pods.is_empty(), "no pod of the service is ready: there is nothing to kill");
         let names: Vec<String> = pods.iter().map(|pod| pod.metadata.name.clone()).collect();
         self.killed = pods.into_iter().map(|pod| pod.metadata.uid).collect();
-        let mut arguments = vec!["delete", "pod", "--wait=false"];
+        let mut arguments = vec!["delete", "pod", "--wait=false", "--ignore-not-found"];
         if self.conduct.force {
             arguments.extend(["--force", "--grace-period=0"]);
         }

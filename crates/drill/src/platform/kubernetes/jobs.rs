@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result, bail};
 use backup::Restored;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::kubectl::State;
 use super::objects::Job;
-use super::{CRON_JOB, DEPLOYMENT, Kubernetes, RUN_LABEL};
+use super::{CRON_JOB, DEPLOYMENT, Kubernetes, RUN_LABEL, watch};
 
 /// The Job that restores, as it is kept beside the other manifests. `deploy` does not apply it.
 const RESTORE_JOB: &str = include_str!("../../../../../k8s/restore-job.yaml");
@@ -25,7 +26,9 @@ impl Kubernetes {
 
     /// Runs the CronJob's Job once, at once.
     pub(super) async fn back_up_now(&mut self) -> Result<()> {
-        self.run_job_of("backup", CRON_JOB).await.map(drop)
+        let name = self.run_job_of("backup", CRON_JOB).await?;
+        self.tasks.spawn(watch::follow(self.kubectl.clone(), name, self.recorder.clone()));
+        Ok(())
     }
 
     /// Begins a CronJob's Job once, at once, and gives its name.
@@ -39,15 +42,35 @@ impl Kubernetes {
     /// both to the same node.
     pub(super) async fn restore_by_job(&mut self, arguments: &[&str]) -> Result<Restored> {
         let log = self.run_restore_job(arguments).await?;
-        restored(&log).with_context(|| format!("cannot understand what the restore printed: {log}"))
+        result_in(&log).with_context(|| format!("cannot understand what the restore printed: {log}"))
     }
 
     /// Runs the restore Job to its end and gives its log. Where the restore points are lost too, it fetches them first.
     pub(super) async fn run_restore_job(&mut self, arguments: &[&str]) -> Result<String> {
+        let template = if self.saved()?.repository_lost { FETCH_JOB } else { RESTORE_JOB };
+        let job = self.restore_job("restore", template, arguments).await?;
+        self.run_to_its_end(&job).await
+    }
+
+    /// Goes the way back from off the cluster, to volumes that go with the Job: whatever is missing for it, such as a key, is
+    /// missing before anything is destroyed.
+    pub(super) async fn rehearse_the_fetch(&mut self) -> Result<Restored> {
+        let mut job = self.restore_job("rehearsal", FETCH_JOB, &["restore", "--latest", "--json"]).await?;
+        for volume in job["spec"]["template"]["spec"]["volumes"].as_array_mut().into_iter().flatten() {
+            if let Some(volume) = volume.as_object_mut()
+                && volume.remove("persistentVolumeClaim").is_some()
+            {
+                volume.insert("emptyDir".to_owned(), json!({}));
+            }
+        }
+        let log = self.run_to_its_end(&job).await?;
+        result_in(&log).with_context(|| format!("cannot understand what the restore printed: {log}"))
+    }
+
+    async fn restore_job(&mut self, purpose: &str, template: &str, arguments: &[&str]) -> Result<Value> {
         let image = self.image().await?;
-        let saved = self.saved()?;
-        let (fetches, lineage) = (saved.repository_lost, saved.lineage.clone());
-        let mut job = self.job("restore", if fetches { FETCH_JOB } else { RESTORE_JOB }).await?;
+        let lineage = self.saved()?.lineage.clone();
+        let mut job = self.job(purpose, template).await?;
         let pod = &mut job["spec"]["template"]["spec"];
         // By `get_mut`: an index would add what is not there.
         if let Some(fetch) = pod.get_mut("initContainers").and_then(|containers| containers.get_mut(0)) {
@@ -59,7 +82,7 @@ impl Kubernetes {
         let restore = &mut pod["containers"][0];
         restore["image"] = json!(image);
         restore["args"] = json!(arguments);
-        self.run_to_its_end(&job).await
+        Ok(job)
     }
 
     /// Changes content in a Job, with the program of the drill itself, and gives what it said.
@@ -86,7 +109,7 @@ impl Kubernetes {
         let pod = pods.iter().find(|pod| pod.is_ready()).context("no pod of the service is ready")?;
         let name = &pod.metadata.name;
         let log = self.kubectl.call(&["logs", name, "--container=restore"], None).await?;
-        restored(&log).with_context(|| format!("the init container of pod {name} restored nothing: {log}"))
+        result_in(&log).with_context(|| format!("the init container of pod {name} restored nothing: {log}"))
     }
 
     /// The image of the service.
@@ -135,7 +158,9 @@ impl Kubernetes {
             })
             .await?;
         if failed {
-            let log = self.kubectl.call(&["logs", &format!("job/{name}"), "--all-containers"], None).await?;
+            // A container that never came to its turn has no log.
+            let all = ["logs", &format!("job/{name}"), "--all-containers", "--ignore-errors"];
+            let log = self.kubectl.call(&all, None).await?;
             bail!("job {name} failed: {}", log.trim());
         }
         Ok(())
@@ -180,7 +205,7 @@ fn beside(image: &str) -> Option<String> {
 }
 
 /// The result among the lines of a log, where stdout and stderr are mixed.
-fn restored(log: &str) -> Result<Restored> {
+pub(super) fn result_in<T: DeserializeOwned>(log: &str) -> Result<T> {
     let lines: Vec<&str> = log.lines().skip_while(|line| *line != "{").collect();
     let end = lines.iter().position(|line| *line == "}").context("no result")?;
     Ok(serde_json::from_str(&lines[..=end].join("\n"))?)
@@ -208,7 +233,7 @@ mod tests {
     fn a_result_is_found_among_log_lines() {
         let log = "INFO restoring\n{\n  \"a\": {\n  }\n}\nINFO done\n";
         // Found, and then not a result of a restore.
-        assert!(restored(log).unwrap_err().to_string().contains("missing field"));
-        assert_eq!(restored("nothing\n").unwrap_err().to_string(), "no result");
+        assert!(result_in::<Restored>(log).unwrap_err().to_string().contains("missing field"));
+        assert_eq!(result_in::<Restored>("nothing\n").unwrap_err().to_string(), "no result");
     }
 }

@@ -1,10 +1,14 @@
 //! The conversation with the cluster: `kubectl`, with context and namespace pinned on every call.
+//!
+//! A call that gets no answer is repeated if that can do no harm: one that reads, one that leaves the same however often it is
+//! made, and any that did not reach the server.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -12,10 +16,19 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::objects::List;
+use super::silence::{self, Silence};
+use crate::clock::Moment;
 use crate::progress::Progress;
+use crate::record::Recorder;
 
 /// No single call takes longer.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// For how long at most a call without an answer is repeated: longer than an API server takes to start again.
+const REPEAT_LIMIT: Duration = Duration::from_secs(60);
+
+/// How soon.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// How often a state that is waited for is asked for.
 const POLL: Duration = Duration::from_millis(200);
@@ -28,6 +41,23 @@ pub enum State<T> {
     NotYet(String),
 }
 
+/// After which silence a call may be repeated.
+#[derive(Clone, Copy)]
+enum Repeat {
+    /// Any.
+    Always,
+    /// If the server was not reached.
+    Unreached,
+}
+
+/// Why a call failed.
+enum Failure {
+    /// There was no answer.
+    Silent(Silence, anyhow::Error),
+    /// Anything else.
+    Final(anyhow::Error),
+}
+
 /// `kubectl` for one namespace of one context.
 #[derive(Clone)]
 pub struct Kubectl {
@@ -35,12 +65,20 @@ pub struct Kubectl {
     context: String,
     namespace: String,
     progress: Progress,
+    recorder: Arc<Recorder>,
+    repeat_for: Duration,
 }
 
 impl Kubectl {
     /// `kubectl` from the `PATH`.
-    pub fn new(context: String, namespace: String, progress: Progress) -> Self {
-        Self { program: "kubectl".into(), context, namespace, progress }
+    pub fn new(context: String, namespace: String, progress: Progress, recorder: Arc<Recorder>) -> Self {
+        let repeat_for = Duration::ZERO;
+        Self { program: "kubectl".into(), context, namespace, progress, recorder, repeat_for }
+    }
+
+    /// From now on, calls without an answer are repeated, but for no longer than a state of the cluster is waited for.
+    pub fn repeat_calls(&mut self, patience: Duration) {
+        self.repeat_for = REPEAT_LIMIT.min(patience);
     }
 
     /// The namespace.
@@ -76,7 +114,12 @@ impl Kubectl {
     pub async fn must_get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<T> {
         let found = self.get(kind, name).await?;
         found.with_context(|| {
-            format!("there is no {kind} {name} in namespace {} of context {}", self.namespace, self.context)
+            format!(
+                "there is no {kind} {name} in namespace {namespace} of context {context}; deploy it, with the overlay that \
+                 was deployed there: cargo xtask deploy --context {context} --namespace {namespace}",
+                namespace = self.namespace,
+                context = self.context
+            )
         })
     }
 
@@ -93,7 +136,13 @@ impl Kubectl {
     /// Changes something; shown as one would type it.
     pub async fn change(&self, arguments: &[&str]) -> Result<String> {
         self.progress.command(&format!("kubectl {}", self.arguments(arguments).join(" ")));
-        self.call(arguments, None).await
+        let is_idempotent = match arguments[0] {
+            // A second deletion finds nothing.
+            "delete" => arguments.contains(&"--ignore-not-found"),
+            "patch" => !arguments.contains(&"--type=json"),
+            verb => matches!(verb, "scale" | "cordon" | "uncordon"),
+        };
+        self.repeated(arguments, None, if is_idempotent { Repeat::Always } else { Repeat::Unreached }).await
     }
 
     /// Creates an object from its JSON; shown by kind and name.
@@ -102,25 +151,101 @@ impl Kubectl {
         let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
         let arguments = ["create", "--filename=-"];
         self.progress.command(&format!("kubectl {}   # {kind} {name}", self.arguments(&arguments).join(" ")));
-        self.call(&arguments, Some(object.to_string())).await.map(drop)
+        self.repeated(&arguments, Some(object.to_string()), Repeat::Unreached).await.map(drop)
     }
 
     /// Reads something, with input where there is some.
     pub async fn call(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
+        self.repeated(arguments, input, Repeat::Always).await
+    }
+
+    /// The same for whoever asks again anyway.
+    pub async fn call_once(&self, arguments: &[&str]) -> Result<String> {
+        self.attempt(arguments, None, false).await.map_err(|failure| match failure {
+            Failure::Silent(_, error) | Failure::Final(error) => error,
+        })
+    }
+
+    async fn repeated(&self, arguments: &[&str], input: Option<String>, repeat: Repeat) -> Result<String> {
+        let clock = self.recorder.clock;
+        let mut silent_since: Option<Moment> = None;
+        loop {
+            let began = clock.now();
+            let (silence, error) = match self.attempt(arguments, input.clone(), silent_since.is_some()).await {
+                Ok(answer) => {
+                    self.answered(silent_since);
+                    return Ok(answer);
+                }
+                Err(Failure::Final(error)) => {
+                    self.answered(silent_since);
+                    return Err(error);
+                }
+                Err(Failure::Silent(silence, error)) => (silence, error),
+            };
+            let may_repeat = matches!(repeat, Repeat::Always) || silence == Silence::Unreached;
+            if !may_repeat || self.repeat_for.is_zero() {
+                return Err(error);
+            }
+            if silent_since.is_none() {
+                let limit = self.repeat_for.as_secs();
+                self.progress.line(&format!("no answer of the API server, asking again for {limit} s: {error:#}"));
+            }
+            let since = *silent_since.get_or_insert(began);
+            if clock.now() - since >= self.repeat_for {
+                self.answered(silent_since);
+                return Err(error.context(format!("the API server did not answer for {} s", self.repeat_for.as_secs())));
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Notes for how long there was no answer.
+    fn answered(&self, silent_since: Option<Moment>) {
+        if let Some(since) = silent_since {
+            let until = self.recorder.clock.now();
+            self.recorder.add(|record| record.unanswered.push((since, until)));
+        }
+    }
+
+    async fn attempt(
+        &self,
+        arguments: &[&str],
+        input: Option<String>,
+        is_going_on: bool,
+    ) -> std::result::Result<String, Failure> {
+        let shown = || format!("kubectl {}", self.arguments(arguments).join(" "));
+        let output = match self.output(arguments, input).await.map_err(Failure::Final)? {
+            Some(output) => output,
+            None => {
+                let error = anyhow!("`{}` did not end within {} s", shown(), CALL_LIMIT.as_secs());
+                return Err(Failure::Silent(Silence::Unknown, error));
+            }
+        };
+        if output.status.success() {
+            let text = String::from_utf8(output.stdout);
+            return text.with_context(|| format!("`{}` did not print text", shown())).map_err(Failure::Final);
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let error = anyhow!("`{}` failed: {}", shown(), stderr.trim());
+        Err(match silence::of(&stderr, is_going_on) {
+            Some(silence) => Failure::Silent(silence, error),
+            None => Failure::Final(error),
+        })
+    }
+
+    /// What a call printed; `None` if it did not end in time.
+    async fn output(&self, arguments: &[&str], input: Option<String>) -> Result<Option<Output>> {
         let shown = || format!("kubectl {}", self.arguments(arguments).join(" "));
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut child = self.spawn(self.arguments(arguments), stdin, Stdio::piped())?;
         if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-            stdin.write_all(input.as_bytes()).await.with_context(shown)?;
+            // A call that fails before it has read its input says why; what it says matters more than the closed pipe.
+            drop(stdin.write_all(input.as_bytes()).await);
         }
-        let output = tokio::time::timeout(CALL_LIMIT, child.wait_with_output())
-            .await
-            .with_context(|| format!("`{}` did not end within {} s", shown(), CALL_LIMIT.as_secs()))?
-            .with_context(shown)?;
-        if !output.status.success() {
-            bail!("`{}` failed: {}", shown(), String::from_utf8_lossy(&output.stderr).trim());
+        match tokio::time::timeout(CALL_LIMIT, child.wait_with_output()).await {
+            Ok(output) => output.with_context(shown).map(Some),
+            Err(_) => Ok(None),
         }
-        String::from_utf8(output.stdout).with_context(|| format!("`{}` did not print text", shown()))
     }
 
     /// Runs what goes on for ever until it ends or says on stderr that something went wrong, and gives what it said.

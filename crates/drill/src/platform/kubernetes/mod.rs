@@ -15,6 +15,7 @@ mod placement;
 mod poison;
 mod preflight;
 mod saved;
+mod silence;
 mod tunnel;
 mod volume;
 mod watch;
@@ -28,7 +29,6 @@ use anyhow::{Context, Result, bail};
 use backup::lineage::Lineage;
 use backup::{Manifest, Restored};
 use reqwest::Url;
-use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{Access, Fault, Manner, Placed, Platform};
@@ -113,7 +113,7 @@ impl Kubernetes {
     ) -> Self {
         let Target { context, namespace, url, drill_image, patience } = target;
         Self {
-            kubectl: Kubectl::new(context, namespace, progress),
+            kubectl: Kubectl::new(context, namespace, progress, recorder.clone()),
             conduct,
             url,
             drill_image,
@@ -135,7 +135,11 @@ impl Kubernetes {
         let drill_image = saved.drill_image.clone();
         let target = Target { context, namespace, url: None, drill_image, patience: saved.patience };
         let run = saved.run.clone();
-        Self { saved: Some(saved), ..Self::new(target, Conduct::default(), run, folder, recorder, progress) }
+        let patience = saved.patience;
+        let mut left =
+            Self { saved: Some(saved), ..Self::new(target, Conduct::default(), run, folder, recorder, progress) };
+        left.kubectl.repeat_calls(patience);
+        left
     }
 
     fn checked(&self) -> Result<&preflight::Checked> {
@@ -186,6 +190,11 @@ impl Kubernetes {
     async fn obstacles(&self) -> Result<Vec<String>> {
         let pods: Vec<Pod> = self.kubectl.list("pods", None).await?;
         let mut obstacles: Vec<String> = pods.iter().filter_map(Pod::obstacle).collect();
+        for (pod, container) in pods.iter().filter_map(|pod| Some((&pod.metadata.name, pod.crashing()?))) {
+            let log = ["logs", pod, &format!("--container={container}"), "--previous", "--tail=1"];
+            let last = self.kubectl.call_once(&log).await.unwrap_or_default();
+            obstacles.push(format!("container {container} of pod {pod} ended with: {}", last.trim()));
+        }
         if let Some(stopped) = self.saved.as_ref().and_then(|saved| saved.stopped.as_ref()) {
             let node = &stopped.node;
             obstacles.push(format!("node {node} is stopped, and a volume that is on it cannot follow the service"));
@@ -231,8 +240,12 @@ impl Platform for Kubernetes {
     }
 
     fn backup_interval(&self) -> Duration {
-        // The schedule in `k8s/`: each minute.
-        Duration::from_secs(60)
+        // If it cannot be told: the schedule in `k8s/`, each minute.
+        self.schedule().unwrap_or(Duration::from_secs(60))
+    }
+
+    fn schedule(&self) -> Option<Duration> {
+        self.checked.as_ref()?.schedule
     }
 
     async fn preflight(&mut self) -> Result<()> {
@@ -248,12 +261,13 @@ impl Platform for Kubernetes {
         saved.store(&self.folder)?;
         // From here on there may be something to clean up: a call that is cut short may have taken effect.
         self.saved = Some(saved);
-        let lease = json!({
-            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-            "metadata": { "name": LEASE, "namespace": self.kubectl.namespace() },
-            "spec": { "holderIdentity": self.run },
-        });
-        self.kubectl.create(&lease).await.context("the lease that keeps drills apart cannot be had")?;
+        let lease = preflight::lease(self.kubectl.namespace(), &self.run, &self.folder);
+        if let Err(error) = self.kubectl.create(&lease).await {
+            // Another drill may have been faster.
+            preflight::alone(&self.kubectl, Some(&self.run)).await?;
+            return Err(error.context("cannot acquire the lease that keeps drills apart"));
+        }
+        self.kubectl.repeat_calls(self.patience);
         self.tasks.spawn(watch::watch(self.kubectl.clone(), self.program()?, self.recorder.clone()));
         self.reach(&access).await
     }
@@ -284,7 +298,7 @@ impl Platform for Kubernetes {
     async fn relieve(&mut self, fault: Fault) -> Result<String> {
         match fault {
             Fault::DestroyRepository => {
-                self.kubectl.create(&self.saved()?.repository).await?;
+                self.create_claim(&self.saved()?.repository).await?;
                 Ok(format!("claim {REPOSITORY} is there, empty"))
             }
             other => bail!("there is no way to undo {other:?}"),
@@ -328,7 +342,7 @@ impl Platform for Kubernetes {
 
     async fn replace_volume(&mut self) -> Result<()> {
         // Bound only once a pod uses it: there is nothing to wait for yet.
-        self.kubectl.create(&self.saved()?.claim).await
+        self.create_claim(&self.saved()?.claim).await
     }
 
     fn protector(&self) -> Option<&str> {
@@ -365,7 +379,7 @@ impl Platform for Kubernetes {
     async fn keep_logs(&self, report: &Path) -> Result<()> {
         let pods = format!("deployment/{DEPLOYMENT}");
         // Best kept as evidence, but no reason to fail: there may be no pod any more.
-        let log = self.kubectl.call(&["logs", &pods, "--all-containers", "--tail=1000"], None).await;
+        let log = self.kubectl.call(&["logs", &pods, "--all-containers", "--ignore-errors", "--tail=1000"], None).await;
         let log = log.unwrap_or_else(|error| format!("no log could be had: {error:#}\n"));
         std::fs::write(report.join("app.log"), log).context("cannot keep the service's log")
     }

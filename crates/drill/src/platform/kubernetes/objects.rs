@@ -1,6 +1,7 @@
 //! The parts of Kubernetes objects that a drill looks at, as the API server writes them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -113,7 +114,7 @@ pub struct PodTemplate {
     pub spec: PodSpec,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodSpec {
     pub containers: Vec<Container>,
@@ -158,7 +159,30 @@ pub struct CronJob {
 pub struct CronJobSpec {
     #[serde(default)]
     pub suspend: bool,
+    #[serde(default)]
+    pub schedule: String,
     pub job_template: JobTemplate,
+}
+
+impl CronJobSpec {
+    /// The longest time between two runs, for the common kinds of schedules.
+    pub fn interval(&self) -> Option<Duration> {
+        let fields: Vec<&str> = self.schedule.split_whitespace().collect();
+        let minutes = match fields[..] {
+            ["@hourly"] => 60,
+            [every, "*", "*", "*", "*"] => match every.strip_prefix("*/") {
+                Some(step) => step.parse().ok().filter(|step| (1..=60).contains(step))?,
+                None if every == "*" => 1,
+                None => every.parse::<u64>().ok().map(|_| 60)?,
+            },
+            ["@daily"] => 24 * 60,
+            [minute, hour, "*", "*", "*"] => {
+                minute.parse::<u64>().ok().zip(hour.parse::<u64>().ok()).map(|_| 24 * 60)?
+            }
+            _ => return None,
+        };
+        Some(Duration::from_secs(minutes * 60))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -220,6 +244,15 @@ impl Pod {
         self.metadata.deletion_timestamp.is_none() && self.status.conditions.iter().any(ready)
     }
 
+    /// A container that ends again and again, if there is one.
+    pub fn crashing(&self) -> Option<&str> {
+        let containers = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
+        let mut crashing = containers.filter(|container| {
+            container.state.waiting.as_ref().is_some_and(|waiting| waiting.reason == "CrashLoopBackOff")
+        });
+        crashing.next().map(|container| container.name.as_str())
+    }
+
     /// Why it does not run, as far as the API server knows.
     pub fn obstacle(&self) -> Option<String> {
         let Metadata { name, deletion_timestamp, .. } = &self.metadata;
@@ -247,8 +280,12 @@ impl Pod {
 fn advice(why: &str) -> &'static str {
     if why.contains("unschedulable") {
         " (a node takes no pods, and a volume that is on it cannot follow the service: kubectl uncordon)"
+    } else if why.contains("taint") {
+        " (a node is not to be used, it may be down, and a volume that is on it cannot follow the service: bring that node \
+         back; delete nothing)"
     } else if why.contains("node affinity") {
-        " (the volumes are on different nodes: delete the empty one and restore before the service starts)"
+        " (no node has all the volumes; if a node is gone, bring it back; if none is, the volumes are on different nodes: \
+         delete the empty one and restore before the service starts, but never one that may hold data)"
     } else if why.contains("ImagePull") || why.contains("ErrImage") {
         " (the image is not on the node: import it)"
     } else if why.contains("CrashLoopBackOff") {
@@ -294,4 +331,35 @@ pub struct ContainerState {
 pub struct Waiting {
     pub reason: String,
     pub message: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_of_a_common_schedule_is_known() {
+        for (schedule, minutes) in [
+            ("* * * * *", Some(1)),
+            ("*/5 * * * *", Some(5)),
+            ("17 * * * *", Some(60)),
+            ("@hourly", Some(60)),
+            ("17 3 * * *", Some(24 * 60)),
+            ("0 9-17 * * 1-5", None),
+            ("", None),
+        ] {
+            let template = JobTemplate { spec: JobSpec { template: PodTemplate { spec: PodSpec::default() } } };
+            let spec = CronJobSpec { suspend: false, schedule: schedule.to_owned(), job_template: template };
+            assert_eq!(spec.interval().map(|interval| interval.as_secs() / 60), minutes, "{schedule:?}");
+        }
+    }
+
+    #[test]
+    fn advice_never_costs_a_volume_that_may_hold_data() {
+        let down = "0/3 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }, 2 node(s) \
+                    didn't match PersistentVolume's node affinity";
+        assert!(advice(down).contains("delete nothing"), "{}", advice(down));
+        let apart = "0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity";
+        assert!(advice(apart).contains("never one that may hold data"), "{}", advice(apart));
+    }
 }

@@ -1,15 +1,24 @@
 //! Both volumes lost, with restore points off the cluster (`k8s/components/offsite`).
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
 use super::{DATA, Kubernetes, PUSHES, REPOSITORY};
 
 impl Kubernetes {
     /// Pushes what is not off the cluster yet, at once.
     pub(super) async fn push_now(&mut self) -> Result<String> {
+        // It pushes the newest: at least the one that is known by now.
+        let newest = self.recorder.look(|record| record.restore_points.last().map(|point| point.manifest.sequence));
         let name = self.run_job_of("push", PUSHES).await?;
+        // The CronJob would remove it as soon as one of its own has ended as well: its history is one long.
+        let disown = r#"{"metadata":{"ownerReferences":null}}"#;
+        self.kubectl.change(&["patch", "job", &name, "--patch", disown]).await?;
         self.finished(&name).await?;
-        Ok(format!("off the cluster too (job {name})"))
+        let restored = self.rehearse_the_fetch().await.context("what is off the cluster cannot be had back")?;
+        let (name, found) = (restored.restore_point.name, restored.restore_point.sequence);
+        ensure!(newest <= Some(found), "off the cluster, {name} is the newest that can be had back: number {found}");
+        self.recorder.add(|record| record.elsewhere.extend(newest));
+        Ok(format!("off the cluster too, from where {name} was restored to a scratch volume"))
     }
 
     pub(super) async fn destroy_both_volumes(&mut self) -> Result<String> {
@@ -20,7 +29,9 @@ impl Kubernetes {
         self.suspend(PUSHES, true).await?;
         self.stop_everything().await?;
         self.unused(REPOSITORY).await?;
-        self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, REPOSITORY, "--wait=false"]).await?;
+        self.kubectl
+            .change(&["delete", "persistentvolumeclaim", DATA, REPOSITORY, "--wait=false", "--ignore-not-found"])
+            .await?;
         for (claim, uid) in &uids {
             self.claim_gone(claim, uid).await?;
         }

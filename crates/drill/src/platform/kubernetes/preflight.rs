@@ -1,10 +1,12 @@
 //! What must hold before anything on a cluster is changed. Only reads.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use reqwest::Url;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::kubectl::Kubectl;
 use super::objects::{Claim, CronJob, Deployment, Namespace, Node, Pod, Service};
@@ -32,6 +34,10 @@ pub struct Checked {
     pub access: Access,
     /// The program `backup` in the image, as the CronJob calls it.
     pub program: String,
+    /// How often the CronJob takes a restore point.
+    pub schedule: Option<Duration>,
+    namespace_uid: String,
+    deployment_uid: String,
     claim: Value,
     repository: Value,
     pushes_suspended: Option<bool>,
@@ -64,6 +70,8 @@ impl Checked {
             patience,
             context: kubectl.context().to_owned(),
             namespace: kubectl.namespace().to_owned(),
+            namespace_uid: Some(self.namespace_uid.clone()),
+            deployment_uid: Some(self.deployment_uid.clone()),
             run: run.to_owned(),
             drill_image: None,
             replicas: self.replicas,
@@ -84,21 +92,37 @@ impl Checked {
 
 /// Checks the namespace's label, the service, its volumes, its backups, and that no other drill is running.
 pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: &Conduct) -> Result<Checked> {
-    allowed(kubectl).await?;
-    alone(kubectl).await?;
+    let namespace_uid = allowed(kubectl).await?;
+    alone(kubectl, None).await?;
     let deployment: Deployment = kubectl.must_get("deployment", DEPLOYMENT).await?;
-    ensure!(deployment.spec.replicas > 0, "deployment {DEPLOYMENT} is scaled to 0; scale it to 1 first");
+    ensure!(
+        deployment.spec.replicas > 0,
+        "deployment {DEPLOYMENT} is scaled to 0; scale it to 1 first: kubectl --context {} --namespace {} scale deployment \
+         {DEPLOYMENT} --replicas=1",
+        kubectl.context(),
+        kubectl.namespace()
+    );
     let ready = ready_pods(kubectl, &deployment).await?;
     let node = ready.iter().find_map(|pod| pod.spec.node_name.clone());
     let pods = ready.into_iter().map(|pod| (pod.metadata.name, pod.metadata.uid)).collect();
     let (claim_uid, volume) = bound(kubectl, DATA).await?;
     let (repository_uid, _) = bound(kubectl, REPOSITORY).await?;
     let cron_job: CronJob = kubectl.must_get("cronjob", CRON_JOB).await?;
-    ensure!(!cron_job.spec.suspend, "cronjob {CRON_JOB} is suspended: there would be no backup; resume it first");
+    ensure!(
+        !cron_job.spec.suspend,
+        "cronjob {CRON_JOB} is suspended: there would be no backup; resume it first: kubectl --context {} --namespace {} \
+         patch cronjob {CRON_JOB} --patch '{{\"spec\":{{\"suspend\":false}}}}'",
+        kubectl.context(),
+        kubectl.namespace()
+    );
+    let (schedule, suspended) = (cron_job.spec.interval(), cron_job.spec.suspend);
     let containers = cron_job.spec.job_template.spec.template.spec.containers;
     let container = containers.into_iter().next().with_context(|| format!("cronjob {CRON_JOB} has no container"))?;
     let program = container.command.into_iter().next();
     Ok(Checked {
+        schedule,
+        namespace_uid,
+        deployment_uid: deployment.metadata.uid,
         pods,
         node,
         claim_uid,
@@ -110,42 +134,81 @@ pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: &Conduct) -> R
         pushes_suspended: if conduct.offsite { Some(pushes_suspended(kubectl).await?) } else { None },
         repository_uid,
         replicas: deployment.spec.replicas,
-        suspended: cron_job.spec.suspend,
+        suspended,
     })
 }
 
-async fn allowed(kubectl: &Kubectl) -> Result<()> {
-    let name = kubectl.namespace();
-    let namespace: Namespace = kubectl.must_get("namespace", name).await?;
+/// The namespace's UID, if it allows drills.
+async fn allowed(kubectl: &Kubectl) -> Result<String> {
+    let (name, context) = (kubectl.namespace(), kubectl.context());
+    // The first call of all: here it shows whether there is a cluster.
+    let namespace: Option<Namespace> = kubectl
+        .get("namespace", name)
+        .await
+        .map_err(|error| anyhow!("{error:#}; to see what contexts there are: kubectl config get-contexts"))?;
+    let namespace = namespace.with_context(|| {
+        format!(
+            "there is no namespace {name} in the cluster of context {context}; deploy the service there: cargo xtask deploy \
+             --context {context} --namespace {name}, or name another: --namespace"
+        )
+    })?;
     match namespace.metadata.labels.get(LABEL).map(String::as_str) {
-        Some("allowed") => Ok(()),
+        Some("allowed") => Ok(namespace.metadata.uid),
         found => bail!(
-            "namespace {name} of context {} does not allow drills: expected the label {LABEL}=allowed, found {}; \
-             if its data may be destroyed: kubectl --context {} label namespace {name} {LABEL}=allowed",
-            kubectl.context(),
+            "namespace {name} of context {context} does not allow drills: expected the label {LABEL}=allowed, found {}; \
+             if its data may be destroyed: kubectl --context {context} label namespace {name} {LABEL}=allowed",
             found.unwrap_or("none"),
-            kubectl.context(),
         ),
     }
 }
 
-async fn alone(kubectl: &Kubectl) -> Result<()> {
+/// The lease of a run, with what its finder needs to know.
+pub fn lease(namespace: &str, run: &str, folder: &Path) -> Value {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {
+            "name": LEASE, "namespace": namespace,
+            "annotations": { HOST: host.trim(), FOLDER: folder.to_string_lossy() }
+        },
+        "spec": { "holderIdentity": run },
+    })
+}
+
+/// Where a drill runs, in the annotations of its lease.
+const HOST: &str = "pra.dev/drill-host";
+const FOLDER: &str = "pra.dev/drill-folder";
+
+/// Makes sure that no other run holds the lease.
+pub async fn alone(kubectl: &Kubectl, run: Option<&str>) -> Result<()> {
     let lease: Option<Value> = kubectl.get("lease", LEASE).await?;
-    match lease {
-        None => Ok(()),
-        Some(lease) => bail!(
-            "another drill is running: lease {LEASE} is held by run {}; if it was killed, `drill cleanup` on the \
-             machine where it ran finishes it",
-            lease["spec"]["holderIdentity"]
-        ),
-    }
+    let Some(lease) = lease.filter(|lease| run.is_none_or(|run| lease["spec"]["holderIdentity"] != run)) else {
+        return Ok(());
+    };
+    let (context, namespace) = (kubectl.context(), kubectl.namespace());
+    let noted = |key: &str| lease["metadata"]["annotations"][key].as_str().unwrap_or("unknown").to_owned();
+    bail!(
+        "another drill is running in namespace {namespace} of context {context}: lease {LEASE} is held by run {}, host {}, \
+         notes in {}; wait for its end; if it was killed, `drill cleanup` there finishes it; if that machine is gone for \
+         good: cargo xtask deploy --context {context} --namespace {namespace}, with the overlay that was deployed, and once \
+         the service has its data, kubectl --context {context} --namespace {namespace} delete lease {LEASE}",
+        lease["spec"]["holderIdentity"],
+        noted(HOST),
+        noted(FOLDER),
+    )
 }
 
 /// Whether restore points are kept from being pushed off the cluster; an error where nothing pushes them at all.
 async fn pushes_suspended(kubectl: &Kubectl) -> Result<bool> {
     let cron_job: Option<CronJob> = kubectl.get("cronjob", PUSHES).await?;
     let cron_job = cron_job.with_context(|| {
-        format!("there is no cronjob {PUSHES}: no restore point leaves the cluster; deploy the overlay `offsite` first")
+        format!(
+            "there is no cronjob {PUSHES} in namespace {namespace} of context {context}: no restore point leaves the cluster; \
+             deploy the overlay `offsite` first: cargo xtask deploy --context {context} --namespace {namespace} --overlay \
+             offsite",
+            namespace = kubectl.namespace(),
+            context = kubectl.context()
+        )
     })?;
     Ok(cron_job.spec.suspend)
 }

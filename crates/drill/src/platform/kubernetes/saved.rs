@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::node::Stopped;
+use super::objects::Metadata;
 use crate::platform::Access;
 
 /// The cluster as it was.
@@ -22,6 +23,13 @@ pub struct Saved {
     pub namespace: String,
     /// How clients reach the service.
     pub access: Access,
+    /// Which namespace of that name it was; those that were made later are not the drill's. `None` in notes of an older
+    /// version.
+    #[serde(default)]
+    pub namespace_uid: Option<String>,
+    /// Which Deployment it was, likewise.
+    #[serde(default)]
+    pub deployment_uid: Option<String>,
     /// How long the cluster may take to reach a state.
     pub patience: Duration,
     /// The run's name; our objects carry it.
@@ -94,6 +102,24 @@ impl Saved {
 
 fn path(folder: &Path) -> PathBuf {
     folder.join("kubernetes.json")
+}
+
+/// The annotation of a claim that a drill has created, with the run as its value: later, others are told from it.
+const CREATED_BY: &str = "pra.dev/drill-run";
+
+/// A claim to create, marked as the drill's own. Whoever deploys finds nothing to change: it is no field of what is deployed.
+pub fn owned_claim(fresh: &Value, run: &str) -> Value {
+    let mut claim = fresh.clone();
+    claim["metadata"]["annotations"][CREATED_BY] = json!(run);
+    claim
+}
+
+impl Saved {
+    /// Whether a claim of the drill's names was created by others since.
+    pub fn is_of_others(&self, claim: &Metadata) -> bool {
+        let is_own = claim.annotations.get(CREATED_BY) == Some(&self.run);
+        self.namespace_uid.is_some() && claim.uid != self.claim_uid && !is_own
+    }
 }
 
 /// The annotation in which `apply` keeps what was deployed.
@@ -175,6 +201,8 @@ mod tests {
         let saved = Saved {
             context: "k3d-pra".into(),
             namespace: "pra".into(),
+            namespace_uid: Some("1".into()),
+            deployment_uid: Some("2".into()),
             access: Access::Tunnel,
             patience: Duration::from_secs(1),
             run: "r".into(),

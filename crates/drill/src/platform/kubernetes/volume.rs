@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::kubectl::State;
 use super::objects::{Claim, CronJob, Job, Pod};
+use super::saved::owned_claim;
 use super::{CRON_JOB, DATA, DEPLOYMENT, Kubernetes, REPOSITORY};
 
 impl Kubernetes {
@@ -68,12 +69,16 @@ impl Kubernetes {
         let uid = self.checked()?.claim_uid.clone();
         if self.conduct.brutal {
             // Writers and backups go on: the claim stays until its last user is gone, so its users are killed.
-            self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
+            self.kubectl
+                .change(&["delete", "persistentvolumeclaim", DATA, "--wait=false", "--ignore-not-found"])
+                .await?;
             self.scale(0).await?;
             self.kill_users().await?;
         } else {
             self.stop_everything().await?;
-            self.kubectl.change(&["delete", "persistentvolumeclaim", DATA, "--wait=false"]).await?;
+            self.kubectl
+                .change(&["delete", "persistentvolumeclaim", DATA, "--wait=false", "--ignore-not-found"])
+                .await?;
         }
         self.claim_gone(DATA, &uid).await?;
         if self.conduct.brutal {
@@ -109,6 +114,11 @@ impl Kubernetes {
             })
         })
         .await
+    }
+
+    /// Creates a claim that is known as the drill's own.
+    pub(super) async fn create_claim(&self, fresh: &Value) -> Result<()> {
+        self.kubectl.create(&owned_claim(fresh, &self.run)).await
     }
 
     async fn kill_users(&self) -> Result<()> {

@@ -143,6 +143,21 @@ impl Local {
     }
 }
 
+impl Local {
+    /// Goes the way back from where restore points are kept too, out of the way of everything: whatever is missing for it,
+    /// such as a key, is missing before anything is destroyed.
+    async fn rehearse_the_fetch(&self) -> Result<()> {
+        let Some((remote, lineage)) = self.remote.as_ref().zip(self.lineage.as_ref()) else { return Ok(()) };
+        let place = Folder::at(self.folder.root.join("rehearsal"));
+        place.create()?;
+        let pull = self.programs.pull(&place, remote, lineage);
+        programs::result_of::<Pulled>(pull, &self.folder, RESTORE_LIMIT).await?;
+        let restore = self.programs.restore(&place, lineage, Manner::Missing);
+        programs::result_of::<Restored>(restore, &self.folder, RESTORE_LIMIT).await?;
+        remove(&place.root).await
+    }
+}
+
 impl Platform for Local {
     const NAME: &'static str = "local";
 
@@ -164,6 +179,10 @@ impl Platform for Local {
 
     fn backup_interval(&self) -> Duration {
         self.backup_every
+    }
+
+    fn schedule(&self) -> Option<Duration> {
+        None
     }
 
     async fn preflight(&mut self) -> Result<()> {
@@ -211,6 +230,7 @@ impl Platform for Local {
         folder.create()?;
         let command = self.programs.take_once(&self.folder.database(), &folder.repository);
         let taken: Taken = programs::result_of(command, &self.folder, RESTORE_LIMIT).await?;
+        self.rehearse_the_fetch().await.context("what is kept elsewhere cannot be had back")?;
         Ok(format!("{} in {}", taken.restore_point.name, folder.repository.display()))
     }
 

@@ -44,6 +44,7 @@ impl Schedule {
             recorder.add(|record| match taken {
                 Ok(Taken { restore_point: manifest, .. }) => {
                     let began = recorder.clock.moment(manifest.current_at(Timestamp::now()));
+                    record.elsewhere.extend(remote.is_some().then_some(manifest.sequence));
                     record.restore_points.push(Protected { manifest, began, published });
                 }
                 Err(error) => record.failed_backups.push((published, format!("{error:#}"))),

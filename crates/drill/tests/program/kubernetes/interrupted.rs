@@ -123,7 +123,7 @@ fn a_drill_killed_while_both_volumes_are_lost_fetches_what_is_elsewhere() {
     });
 }
 
-fn kill_at(cluster: &Cluster, arguments: &[&str], phase: &str) {
+pub fn kill_at(cluster: &Cluster, arguments: &[&str], phase: &str) {
     let mut drill = cluster.start(arguments);
     drill.wait_for(&format!(" s  {phase}  "));
     kill(Pid::from_raw(drill.pid()), Signal::SIGKILL).unwrap();

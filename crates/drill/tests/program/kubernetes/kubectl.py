@@ -8,8 +8,10 @@ has a line for each call that changes something. What cluster/told.json says goe
     fail_from   the same for this one and all that follow
     lose        numbers of changes that take effect, and are answered with an error
     hang        numbers of changes that take effect, and are never answered; cluster/hanging is then there
+    away        [number, seconds]: from this change on, nobody reaches the API server for so long
     pending     {part of a pod's name: why it cannot be scheduled}
     waiting     {part of a pod's name: why its container cannot be created}
+    secret      {variable: value}, as the Secret `offsite` has them
     no_restore  pods of the service start without their init container
 
 Drills call it thousands of times in these tests, and half of such a call would be spent on importing `json`, `re` and
@@ -121,7 +123,7 @@ class Cluster:
         return [pod for pod in self.all("pod").values() if pod["owner"] == owner]
 
     def pods_of_others(self, revision):
-        """Pods of another revision, which have to be gone first (Recreate)."""
+        """Pods of another revision, which have to be gone first: here, unlike on a cluster, two cannot have the port."""
         return [pod for pod in self.pods_of("app") if pod["revision"] != revision]
 
     def end_pod(self, pod, force=False):
@@ -151,6 +153,8 @@ class Cluster:
     def reconcile(self):
         """Gives the pods that are to be started."""
         deployment = self.find("deployment", "app")
+        if deployment is None or self.find("cronjob", "sqlite-backup") is None:
+            return []
         self.tick()
         pods = [pod for pod in self.pods_of("app") if "deletionTimestamp" not in pod["metadata"]]
         revision = deployment["metadata"]["annotations"][REVISION]
@@ -228,7 +232,19 @@ def unscheduled(pod, why):
 
 
 def claims(pod):
-    return [volume["persistentVolumeClaim"]["claimName"] for volume in pod["spec"]["volumes"]]
+    wanted = [volume.get("persistentVolumeClaim") for volume in pod["spec"]["volumes"]]
+    return [claim["claimName"] for claim in wanted if claim]
+
+
+def scratch(pod):
+    """Directories that go with their pod, by the claims that they stand for."""
+    directories = {}
+    for volume in pod["spec"]["volumes"]:
+        if "emptyDir" in volume:
+            name = volume["name"]
+            directories[name] = os.path.join(HOME, "volumes", pod["metadata"]["uid"] + name)
+            os.makedirs(directories[name], exist_ok=True)
+    return directories
 
 
 def volume(claim):
@@ -327,9 +343,11 @@ def command(cluster, pod, container):
     """The image's programs, on the directories that the claims stand for."""
     state = cluster.state
     directory = {name: volume(cluster.find("persistentvolumeclaim", name)) for name in claims(pod)}
+    directory.update(scratch(pod))
     # A push has no use for the database.
     environment = {"DB_PATH": directory.get("pra-data", "/nowhere") + "/app.db", "BACKUP_DIR": directory["pra-backup"]}
     environment["BACKUP_REMOTE"] = f"file://{HOME}/remote"
+    environment.update(cluster.told.get("secret", {}))
     environment.update({variable["name"]: variable["value"] for variable in container.get("env", [])})
     if container["name"] == "app":
         if cluster.told.get("no_restore"):
@@ -346,7 +364,7 @@ def template(text):
     """A restore Job as JSON: what the drill edits, and what matters here."""
     values = lambda key: [line.split(": ")[1] for line in text.splitlines() if line.strip().startswith(key + ": ")]
     assert values("kind") == ["Job"], text
-    volumes = [{"persistentVolumeClaim": {"claimName": name}} for name in values("claimName")]
+    volumes = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in values("claimName")]
     assert set(values("command")) == {"[/bin/backup]"}, text
     container = lambda name, args: {"name": name, "command": ["/bin/backup"], "image": "pra/app", "args": args}
     args = [value.strip("[]").split(", ") for value in values("args")]
@@ -391,7 +409,7 @@ def scale(cluster, options, kind, name):
 def patch(cluster, options, kind, name):
     body, changes = cluster.must_find(kind, name), from_json(options["--patch"])
     if options.get("--type") != "json":
-        body["spec"].update(changes["spec"])
+        body["spec"].update(changes.get("spec", {}))
         return
     for change in changes:
         *path, last = [int(part) if part.isdigit() else part for part in change["path"].split("/")[1:]]
@@ -463,6 +481,7 @@ VERBS = {
     **{"get": get, "create": create, "scale": scale, "patch": patch, "delete": delete, "logs": logs, "exec": execute},
     **{"cordon": cordon, "uncordon": uncordon, "rollout": rollout},
 }
+AWAY = "The connection to the server stand-in was refused - did you specify the right host or port?"
 READING = ("get", "logs", "exec")
 
 
@@ -482,6 +501,8 @@ def parse(argv):
 
 def serve(argv):
     """One call, up to its answer."""
+    if time.time() < read_json("state.json").get("away_until", 0):
+        raise Refused(AWAY)
     options, (verb, *words) = parse(argv)
     if options.get("--filename") == "-":
         options["input"] = sys.stdin.read()
@@ -494,6 +515,10 @@ def serve(argv):
     with Cluster() as cluster:
         told, number = cluster.told, None
         if verb not in READING:
+            away, seconds = told.get("away", (0, 0))
+            if away == cluster.state["changes"] + 1 and "away_until" not in cluster.state:
+                cluster.state["away_until"] = time.time() + seconds
+                raise Refused(AWAY)
             number = cluster.state["changes"] = cluster.state["changes"] + 1
             what = [verb, *words]
             if "input" in options:
@@ -558,7 +583,7 @@ def begin(programs, port):
 def end():
     """Kills everything that runs."""
     with Cluster() as cluster:
-        cluster.find("deployment", "app")["spec"]["replicas"] = 0
+        cluster.all("deployment").clear()
         for pod in list(cluster.all("pod").values()):
             cluster.end_pod(pod, force=True)
 

@@ -1,10 +1,13 @@
 //! Drills on a cluster, with a stand-in for kubectl that runs the real service and the real backups.
 
+mod anew;
 mod cluster;
 mod failing;
 mod interrupted;
+mod offsite;
 mod passed;
 mod refused;
+mod silent;
 mod stalled;
 
 use std::sync::Mutex;

@@ -28,7 +28,10 @@ fn a_cluster_that_is_not_fit_for_a_drill_is_not_touched() {
         ("deployment app is scaled to 0", vec![("/deployment/app/spec/replicas", json!(0)), suspended.clone()]),
         // Suspended, since a backup would bind it again.
         ("claim pra-backup is Pending, not Bound", vec![("/persistentvolumeclaim/pra-backup", unbound), suspended]),
-        ("is held by run \"another\"", vec![("/lease", lease)]),
+        ("is held by run \"another\"", vec![("/lease", lease.clone())]),
+        ("namespace pra delete lease pra-drill", vec![("/lease", lease)]),
+        ("there is no deployment app in namespace pra", vec![("/deployment", json!({}))]),
+        ("cargo xtask deploy --context stand-in --namespace pra", vec![("/cronjob", json!({}))]),
     ];
     super::for_each(cases, |(why, edits)| {
         let cluster = Cluster::new();
@@ -46,11 +49,14 @@ fn a_cluster_that_is_not_fit_for_a_drill_is_not_touched() {
 fn an_unknown_context_namespace_or_program_is_named() {
     let cluster = Cluster::new();
     assert_refused(&cluster, &["kill-pvc", "--namespace", "other"], "there is no namespace other");
+    let deploy = "cargo xtask deploy --context stand-in --namespace other";
+    assert_refused(&cluster, &["kill-pvc", "--namespace", "other"], deploy);
     let elsewhere = ["run", "kill-pvc", "--platform", "kubernetes", "--context", "production"];
     let output = cluster.with_kubectl(&elsewhere).output().unwrap();
     assert_exit(&output, 3);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("context \"production\" does not exist"), "{said}");
+    assert!(said.contains("kubectl config get-contexts"), "{said}");
     let output = cluster.run(&["kill-pvc"]).env("PATH", cluster.place.path()).output().unwrap();
     assert_exit(&output, 3);
     let said = String::from_utf8_lossy(&output.stderr);
