@@ -19,23 +19,29 @@ pub(crate) struct Told {
     pub current_at: Timestamp,
 }
 
-/// Until when each restore point held what its database held, given in the order of their sequence. It is never said to
-/// be older than it can be: not before one that was taken earlier, and where its own time is ahead, not before the next.
-pub(crate) fn current(told: &[Told], now: Timestamp) -> Vec<Timestamp> {
-    let mut current: Vec<Timestamp> = Vec::with_capacity(told.len());
+/// Until when each restore point held what its database held, given in the order of their sequence; and whether the clock
+/// that told it is believed. It is not if that lies in the future, or before what was told of an earlier one. The restore
+/// point is then taken for as young as it can be: it was current no later than when the next one was taken.
+pub(crate) fn current(told: &[Told], now: Timestamp) -> Vec<(Timestamp, bool)> {
+    let mut current = Vec::with_capacity(told.len());
     let mut latest = Timestamp::MIN;
     for at in told {
-        if !is_ahead(at.current_at, now) {
-            latest = latest.max(at.current_at);
+        let is_believed = at.current_at >= latest && !is_ahead(at.current_at, now);
+        if is_believed {
+            latest = at.current_at;
         }
-        current.push(latest);
+        current.push((latest, is_believed));
     }
     let mut next = now;
-    for (at, current) in told.iter().zip(&mut current).rev() {
-        if is_ahead(at.current_at, now) {
-            *current = next.max(*current);
+    for (index, at) in told.iter().enumerate().rev() {
+        let (until, is_believed) = current[index];
+        let before = index.checked_sub(1).map_or(Timestamp::MIN, |index| current[index].0);
+        if !is_believed {
+            current[index].0 = next.max(until);
+        } else if is_ahead(at.created_at, now) {
+            next = until;
         } else {
-            next = if is_ahead(at.created_at, now) { *current } else { at.created_at };
+            next = at.created_at.max(before);
         }
     }
     current
@@ -50,21 +56,22 @@ mod tests {
         let day = |day: i64| Timestamp::from_second(1_800_000_000 + day * 86_400).unwrap();
         for (told, expected) in [
             (vec![], vec![]),
-            (vec![(1, 1), (2, 2)], vec![1, 2]),
-            (vec![(1, 5), (6, 6)], vec![5, 6]),
+            (vec![(1, 1), (2, 2)], vec![(1, true), (2, true)]),
+            (vec![(1, 5), (6, 6)], vec![(5, true), (6, true)]),
             // The clock was ahead, and is right again.
-            (vec![(1, 1), (999, 999), (3, 4)], vec![1, 3, 4]),
-            (vec![(1, 1), (999, 999)], vec![1, 9]),
-            (vec![(999, 999)], vec![9]),
-            (vec![(1, 1), (999, 5), (6, 6)], vec![1, 5, 6]),
+            (vec![(1, 1), (999, 999), (3, 4)], vec![(1, true), (3, false), (4, true)]),
+            (vec![(1, 1), (999, 999)], vec![(1, true), (9, false)]),
+            (vec![(999, 999)], vec![(9, false)]),
+            (vec![(1, 1), (999, 5), (6, 6)], vec![(1, true), (5, true), (6, true)]),
             // It was behind.
-            (vec![(1, 1), (-999, -999), (3, 3)], vec![1, 1, 3]),
-            (vec![(1, 1), (2, 2), (-999, -999)], vec![1, 2, 2]),
-            (vec![(1, 1), (999, 999), (-999, -999), (4, 4)], vec![1, 1, 1, 4]),
+            (vec![(1, 1), (-999, -999), (3, 3)], vec![(1, true), (3, false), (3, true)]),
+            (vec![(1, 1), (2, 2), (-999, -999)], vec![(1, true), (2, true), (9, false)]),
+            (vec![(1, 1), (-999, 4), (5, 5)], vec![(1, true), (4, true), (5, true)]),
+            (vec![(1, 1), (999, 999), (-999, -999), (4, 4)], vec![(1, true), (4, false), (4, false), (4, true)]),
         ] {
             let told: Vec<Told> =
                 told.into_iter().map(|(from, to)| Told { created_at: day(from), current_at: day(to) }).collect();
-            let expected: Vec<Timestamp> = expected.into_iter().map(day).collect();
+            let expected: Vec<_> = expected.into_iter().map(|(at, is_believed)| (day(at), is_believed)).collect();
             assert_eq!(current(&told, day(9)), expected, "{told:?}");
         }
     }

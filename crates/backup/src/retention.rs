@@ -202,14 +202,14 @@ fn ages(policy: &Policy, points: &[Point], newest_first: &[usize], now: Timestam
     let order: Vec<usize> = newest_first.iter().rev().copied().collect();
     let told: Vec<Told> = order.iter().map(|&index| points[index].told()).collect();
     let current = clock::current(&told, now);
-    let mut believed = told.iter().zip(&current).filter(|(told, _)| !clock::is_ahead(told.current_at, now)).rev();
+    let mut believed = told.iter().zip(&current).filter(|(_, (_, is_believed))| *is_believed).rev();
     let reference = match (believed.next(), believed.next()) {
-        (Some((newest, _)), Some((_, before))) if is_leap(policy, before.duration_until(newest.created_at)) => *before,
-        (Some((_, newest)), _) => *newest,
+        (Some((newest, _)), Some((_, (before, _)))) if is_leap(policy, before.duration_until(newest.created_at)) => *before,
+        (Some((_, (newest, _))), _) => *newest,
         (None, _) => Timestamp::MIN,
     };
     let mut ages = vec![Duration::ZERO; points.len()];
-    for (index, current) in order.into_iter().zip(current) {
+    for (index, (current, _)) in order.into_iter().zip(current) {
         // What is younger than the reference has no age.
         ages[index] = current.duration_until(reference).try_into().unwrap_or_default();
     }
