@@ -80,9 +80,8 @@ impl Case {
     }
 }
 
-#[test]
-fn what_was_deleted_and_what_was_written_since_is_there_in_any_schema() {
-    for (schema, since) in [
+/// Schemas with some rows, and what is written after the mistake.
+const SCHEMAS: &[(&str, &str)] = &[
         (
             "CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t (a) VALUES ('a'), ('b'), ('c')",
             "INSERT INTO t (a) VALUES ('d'), ('e')",
@@ -147,7 +146,11 @@ fn what_was_deleted_and_what_was_written_since_is_there_in_any_schema() {
              INSERT INTO t (a) VALUES ('a'); INSERT INTO f VALUES ('a')",
             "INSERT INTO t (a) VALUES ('b'); INSERT INTO f VALUES ('b'); INSERT INTO r VALUES (2, 1, 3)",
         ),
-    ] {
+];
+
+#[test]
+fn what_was_deleted_and_what_was_written_since_is_there_in_any_schema() {
+    for (schema, since) in SCHEMAS {
         let case = Case::new(schema);
         let [_, expected, found] = case.undo(since);
         assert_eq!(found, expected, "{schema}");
