@@ -76,7 +76,7 @@ pub(crate) fn hold(connection: Connection, database: &Path, patience: Duration) 
     snapshot((connection, now()), database, patience, Kept::default())
 }
 
-/// The same without leaving anything beside the database. One that has to be recovered first, where this user may not, is
+/// Begins it as [`begin`] does, without leaving anything beside the database. One that has to be recovered first, where this user may not, is
 /// copied to `scratch`.
 pub(crate) fn begin_without_a_trace(database: &Path, patience: Duration, scratch: &Path) -> Result<Snapshot, Error> {
     check_file(database)?;
