@@ -222,6 +222,26 @@ fn the_image_serves_backs_up_and_restores_without_any_right() {
 }
 
 #[test]
+fn long_messages_are_read_where_nothing_but_the_volumes_can_be_written() {
+    let Some(image) = image() else { return };
+    let volumes = Volumes::new();
+    let service = Service::start(&volumes, image);
+    for _ in 0..1000 {
+        let added = service.get(&format!("/add?message={}", "x".repeat(4000))).unwrap();
+        assert!(added.contains("\"status\":\"added\""), "{added}");
+    }
+    for query in ["after=0", "before=1001", ""] {
+        let answer = service.get(&format!("/consultation?limit=1000&{query}")).unwrap();
+        let head = answer.lines().next().unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 200") && answer.len() > 4_000_000,
+            "{query}: {head}, {} bytes",
+            answer.len()
+        );
+    }
+}
+
+#[test]
 fn the_same_programs_give_the_same_layer() {
     let Some(image) = image() else { return };
     // The programs as another machine might have them: elsewhere, of another time and mode.

@@ -161,7 +161,8 @@ impl Kubernetes {
             // A container that never came to its turn has no log.
             let all = ["logs", &format!("job/{name}"), "--all-containers", "--ignore-errors"];
             let log = self.kubectl.call(&all, None).await?;
-            bail!("job {name} failed: {}", log.trim());
+            let said: Vec<&str> = log.lines().filter(|line| !line.starts_with("error: container ")).collect();
+            bail!("job {name} failed: {}", said.join("\n").trim());
         }
         Ok(())
     }

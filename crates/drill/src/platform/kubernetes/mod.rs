@@ -379,7 +379,7 @@ impl Platform for Kubernetes {
     async fn keep_logs(&self, report: &Path) -> Result<()> {
         let pods = format!("deployment/{DEPLOYMENT}");
         // Best kept as evidence, but no reason to fail: there may be no pod any more.
-        let log = self.kubectl.call(&["logs", &pods, "--all-containers", "--ignore-errors", "--tail=1000"], None).await;
+        let log = self.kubectl.call_once(&["logs", &pods, "--all-containers", "--ignore-errors", "--tail=1000"]).await;
         let log = log.unwrap_or_else(|error| format!("no log could be had: {error:#}\n"));
         std::fs::write(report.join("app.log"), log).context("cannot keep the service's log")
     }

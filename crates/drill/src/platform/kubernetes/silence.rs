@@ -19,8 +19,8 @@ const UNREACHED: [&str; 6] = [
     "dial tcp",
 ];
 
-/// What it prints when a connection ends early or takes too long, or when the server says that it cannot serve now.
-const UNKNOWN: [&str; 11] = [
+/// What it prints when a connection ends early or takes too long.
+const LOST: [&str; 7] = [
     "Unable to connect to the server",
     "i/o timeout",
     "connection reset by peer",
@@ -28,11 +28,13 @@ const UNKNOWN: [&str; 11] = [
     "EOF",
     "context deadline exceeded",
     "Client.Timeout exceeded",
-    "(ServiceUnavailable)",
-    "(ServerTimeout)",
-    "(Timeout)",
-    "etcdserver: ",
 ];
+
+/// What is in front of whatever the server says. It may quote the same of others: of a node that does not answer it.
+const ANSWER: &str = "Error from server";
+
+/// What the server says when it cannot serve now.
+const UNAVAILABLE: [&str; 4] = ["(ServiceUnavailable)", "(ServerTimeout)", "(Timeout)", "etcdserver: "];
 
 /// What a server says for a moment after it has started, before it has read who may do what.
 const NOT_SETTLED: [&str; 2] = ["(Forbidden)", "(Unauthorized)"];
@@ -40,12 +42,11 @@ const NOT_SETTLED: [&str; 2] = ["(Forbidden)", "(Unauthorized)"];
 /// What the stderr of a failed call tells; `None` for an answer, such as a refusal, and for what kubectl itself objects to.
 pub fn of(stderr: &str, is_going_on: bool) -> Option<Silence> {
     let says = |any: &[&str]| any.iter().any(|text| stderr.contains(text));
-    if says(&UNREACHED) {
-        Some(Silence::Unreached)
-    } else if says(&UNKNOWN) || is_going_on && says(&NOT_SETTLED) {
-        Some(Silence::Unknown)
-    } else {
-        None
+    match stderr.contains(ANSWER) {
+        true if says(&UNAVAILABLE) || is_going_on && says(&NOT_SETTLED) => Some(Silence::Unknown),
+        true => None,
+        false if says(&UNREACHED) => Some(Silence::Unreached),
+        false => says(&LOST).then_some(Silence::Unknown),
     }
 }
 
@@ -66,6 +67,8 @@ mod tests {
             ("error: unexpected EOF", Some(Silence::Unknown)),
             ("Error from server: etcdserver: leader changed", Some(Silence::Unknown)),
             ("Error from server (ServiceUnavailable): the server is currently unable", Some(Silence::Unknown)),
+            ("Error from server: Get \"https://10.0.0.1:10250/containerLogs/a\": http2: client connection lost", None),
+            ("Error from server: Get \"https://10.0.0.1:10250/containerLogs/a\": dial tcp: i/o timeout", None),
             ("Error from server (NotFound): pods \"a\" not found", None),
             ("Error from server (InternalError): told to fail", None),
             ("Error from server (AlreadyExists): jobs.batch \"a\" already exists", None),

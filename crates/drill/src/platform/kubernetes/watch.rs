@@ -71,7 +71,7 @@ pub async fn follow(kubectl: Kubectl, job: String, recorder: Arc<Recorder>) {
             Ok(None) => return,
         }
     };
-    let log = kubectl.call(&["logs", &format!("job/{job}")], None).await;
+    let log = kubectl.call_once(&["logs", &format!("job/{job}")]).await;
     let log = log.unwrap_or_else(|error| format!("its log cannot be had: {error:#}"));
     let now = recorder.clock.now();
     // One that published a suspect restore point has failed too.
