@@ -17,6 +17,8 @@ pub(crate) struct Told {
     pub created_at: Timestamp,
     /// See [`crate::Manifest::current_at`].
     pub current_at: Timestamp,
+    /// See [`crate::Manifest::not_before`].
+    pub not_before: Option<Timestamp>,
 }
 
 /// Until when each restore point held what its database held, given in the order of their sequence; and whether the clock
@@ -26,6 +28,7 @@ pub(crate) fn current(told: &[Told], now: Timestamp) -> Vec<(Timestamp, bool)> {
     let mut current = Vec::with_capacity(told.len());
     let mut latest = Timestamp::MIN;
     for at in told {
+        latest = latest.max(at.not_before.filter(|at| !is_ahead(*at, now)).unwrap_or(Timestamp::MIN));
         let is_believed = at.current_at >= latest && !is_ahead(at.current_at, now);
         if is_believed {
             latest = at.current_at;
@@ -35,13 +38,10 @@ pub(crate) fn current(told: &[Told], now: Timestamp) -> Vec<(Timestamp, bool)> {
     let mut next = now;
     for (index, at) in told.iter().enumerate().rev() {
         let (until, is_believed) = current[index];
-        let before = index.checked_sub(1).map_or(Timestamp::MIN, |index| current[index].0);
         if !is_believed {
             current[index].0 = next.max(until);
-        } else if is_ahead(at.created_at, now) {
-            next = until;
         } else {
-            next = at.created_at.max(before);
+            next = if is_ahead(at.created_at, now) { until } else { at.created_at };
         }
     }
     current
@@ -70,10 +70,19 @@ mod tests {
             (vec![(1, 1), (999, 999), (-999, -999), (4, 4)], vec![(1, true), (4, false), (4, false), (4, true)]),
         ] {
             let told: Vec<Told> =
-                told.into_iter().map(|(from, to)| Told { created_at: day(from), current_at: day(to) }).collect();
+                told.into_iter().map(|(from, to)| Told { created_at: day(from), current_at: day(to), not_before: None }).collect();
             let expected: Vec<_> = expected.into_iter().map(|(at, is_believed)| (day(at), is_believed)).collect();
             assert_eq!(current(&told, day(9)), expected, "{told:?}");
         }
+    }
+
+    #[test]
+    fn that_a_clock_was_behind_is_known_although_what_tells_it_is_gone() {
+        let day = |day: i64| Timestamp::from_second(1_800_000_000 + day * 86_400).unwrap();
+        let behind = |not_before: i64| Told { created_at: day(1), current_at: day(1), not_before: Some(day(not_before)) };
+        let next = Told { created_at: day(6), current_at: day(6), not_before: None };
+        assert_eq!(current(&[behind(5), next], day(9))[0], (day(6), false));
+        assert_eq!(current(&[behind(99), next], day(9))[0], (day(1), true), "the other clock was ahead");
     }
 
     #[test]

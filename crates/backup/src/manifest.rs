@@ -39,6 +39,10 @@ pub struct Manifest {
     /// The latest instant of an earlier confirmation, where the clock has gone back since: one of the two is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_ahead_at: Option<Timestamp>,
+    /// Until when the one before of the same database was told to be current, where the clock has gone back since: one of
+    /// the two times is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// Size of the database file.
     pub size_bytes: u64,
     /// SQLite's page size in bytes.
@@ -191,7 +195,8 @@ mod tests {
         serde_json::json!({
             "schema_version": 1, "sequence": 7, "name": "app-20261122T180935.449Z",
             "created_at": "2026-11-22T18:09:35.449812Z", "verified_at": "2026-11-22T18:09:36Z",
-            "confirmed_at": "2026-11-22T18:10:35Z", "confirmed_ahead_at": "2026-11-22T18:11:35Z", "size_bytes": 8192, "page_size": 4096, "page_count": 2,
+            "confirmed_at": "2026-11-22T18:10:35Z", "confirmed_ahead_at": "2026-11-22T18:11:35Z",
+            "not_before": "2026-11-22T18:10:00Z", "size_bytes": 8192, "page_size": 4096, "page_count": 2,
             "blake3": "00", "content_blake3": "01", "compressed": {"bytes": 100, "blake3": "02"}, "lineage": null,
             "source": {"id": "0".repeat(32), "name": "shop", "path": "/data/app.db",
                 "file": {"inode": 7, "born_at": "2026-11-22T18:00:00Z"}},
@@ -218,7 +223,7 @@ mod tests {
     fn a_manifest_without_the_fields_that_came_later_is_read() {
         let mut older = sample();
         let later =
-            ["has_rows", "suspicions", "confirmed_at", "content_blake3", "compressed", "confirmed_ahead_at", "source"];
+            ["has_rows", "suspicions", "confirmed_at", "content_blake3", "compressed", "confirmed_ahead_at", "not_before", "source"];
         for field in later.into_iter().chain(["change_counter", "tables", "checked", "restored_from", "trusted_at"]) {
             older.as_object_mut().unwrap().remove(field).unwrap();
         }

@@ -166,5 +166,6 @@ impl<L: FnMut(&Manifest) -> Result<(), Error>> Verdicts<L> {
 
 fn point(manifest: &Manifest, now: Timestamp) -> Point {
     let (created_at, current_at) = (manifest.created_at, manifest.current_at(now));
-    Point { sequence: manifest.sequence, created_at, current_at, suspect: manifest.is_suspect() }
+    let (sequence, not_before, suspect) = (manifest.sequence, manifest.not_before, manifest.is_suspect());
+    Point { sequence, created_at, current_at, not_before, suspect }
 }

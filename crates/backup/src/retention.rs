@@ -46,13 +46,15 @@ pub struct Point {
     pub created_at: Timestamp,
     /// The last instant at which it held what the database held.
     pub current_at: Timestamp,
+    /// See [`crate::Manifest::not_before`].
+    pub not_before: Option<Timestamp>,
     /// Whether it looked, when it was taken, as if its database had been lost or exchanged.
     pub suspect: bool,
 }
 
 impl Point {
     fn told(&self) -> Told {
-        Told { created_at: self.created_at, current_at: self.current_at }
+        Told { created_at: self.created_at, current_at: self.current_at, not_before: self.not_before }
     }
 }
 

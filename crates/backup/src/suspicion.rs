@@ -259,6 +259,7 @@ mod tests {
             verified_at: created_at,
             confirmed_at: None,
             confirmed_ahead_at: None,
+            not_before: None,
             size_bytes: 40_960,
             page_size: 4096,
             page_count: 10,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 pub use crate::pages::Progress;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::copy::{self, Copied};
@@ -145,6 +146,7 @@ fn copy_and_publish(
         verified_at: created_at,
         confirmed_at: None,
         confirmed_ahead_at: None,
+        not_before: None,
         size_bytes: fs::metadata(&target).map_err(Error::io("look at", &target))?.len(),
         page_size: content.page_size,
         page_count: content.page_count,
@@ -181,6 +183,8 @@ fn copy_and_publish(
         manifest.compressed = Some(stored::compress(&target, &compressed, &manifest, level)?);
         durable::remove(&target)?;
     }
+    let before = earlier.iter().rfind(|earlier| earlier.identity() == manifest.identity());
+    manifest.not_before = before.map(|before| before.current_at(Timestamp::MAX)).filter(|before| *before > created_at);
     manifest.restored_from = writer.repository().restored(&manifest, earlier);
     manifest.suspicions = suspicions(&manifest, earlier);
     manifest.verified_at = source::now();
