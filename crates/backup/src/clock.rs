@@ -19,6 +19,8 @@ pub(crate) struct Told {
     pub current_at: Timestamp,
     /// See [`crate::Manifest::not_before`].
     pub not_before: Option<Timestamp>,
+    /// What it said of one confirmation contradicts what it said of another, or lies in the future.
+    pub is_contradicted: bool,
 }
 
 /// Until when each restore point held what its database held, given in the order of their sequence; and whether the clock
@@ -29,7 +31,7 @@ pub(crate) fn current(told: &[Told], now: Timestamp) -> Vec<(Timestamp, bool)> {
     let mut latest = Timestamp::MIN;
     for at in told {
         latest = latest.max(at.not_before.filter(|at| !is_ahead(*at, now)).unwrap_or(Timestamp::MIN));
-        let is_believed = at.current_at >= latest && !is_ahead(at.current_at, now);
+        let is_believed = at.current_at >= latest && !is_ahead(at.current_at, now) && !at.is_contradicted;
         if is_believed {
             latest = at.current_at;
         }
@@ -69,8 +71,15 @@ mod tests {
             (vec![(1, 1), (-999, 4), (5, 5)], vec![(1, true), (4, true), (5, true)]),
             (vec![(1, 1), (999, 999), (-999, -999), (4, 4)], vec![(1, true), (4, false), (4, false), (4, true)]),
         ] {
-            let told: Vec<Told> =
-                told.into_iter().map(|(from, to)| Told { created_at: day(from), current_at: day(to), not_before: None }).collect();
+            let told: Vec<Told> = told
+                .into_iter()
+                .map(|(from, to)| Told {
+                    created_at: day(from),
+                    current_at: day(to),
+                    not_before: None,
+                    is_contradicted: false,
+                })
+                .collect();
             let expected: Vec<_> = expected.into_iter().map(|(at, is_believed)| (day(at), is_believed)).collect();
             assert_eq!(current(&told, day(9)), expected, "{told:?}");
         }
@@ -79,8 +88,13 @@ mod tests {
     #[test]
     fn that_a_clock_was_behind_is_known_although_what_tells_it_is_gone() {
         let day = |day: i64| Timestamp::from_second(1_800_000_000 + day * 86_400).unwrap();
-        let behind = |not_before: i64| Told { created_at: day(1), current_at: day(1), not_before: Some(day(not_before)) };
-        let next = Told { created_at: day(6), current_at: day(6), not_before: None };
+        let behind = |not_before: i64| Told {
+            created_at: day(1),
+            current_at: day(1),
+            not_before: Some(day(not_before)),
+            is_contradicted: false,
+        };
+        let next = Told { created_at: day(6), current_at: day(6), not_before: None, is_contradicted: false };
         assert_eq!(current(&[behind(5), next], day(9))[0], (day(6), false));
         assert_eq!(current(&[behind(99), next], day(9))[0], (day(1), true), "the other clock was ahead");
     }

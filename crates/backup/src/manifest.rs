@@ -82,6 +82,10 @@ pub struct Manifest {
     /// What looked wrong about it beside its predecessor, when it was taken; empty for most.
     #[serde(default)]
     pub suspicions: Vec<Suspicion>,
+    /// The suspect one that it comes after, if nothing had been put right until then, see [`crate::Error::Suspect`]. It is known
+    /// from here also where that one is not, as in a remote repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows_suspect: Option<Name>,
     /// The restore point that the database had been restored from since the restore point before this one was taken, by a
     /// restore on record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,6 +149,12 @@ impl Manifest {
         believed.into_iter().max().or_else(|| doubted.into_iter().min()).unwrap_or(self.created_at)
     }
 
+    /// Whether the clocks that told of its confirmations contradict each other, or `now`.
+    pub(crate) fn is_contradicted(&self, now: Timestamp) -> bool {
+        let is_ahead = |at: Timestamp| clock::is_ahead(at, now);
+        self.confirmed_at.is_some_and(is_ahead) || self.confirmed_ahead_at.is_some_and(|at| !is_ahead(at))
+    }
+
     /// Whose it is.
     pub fn identity(&self) -> Identity {
         identity::of(self.lineage.as_ref(), self.source.as_ref())
@@ -202,7 +212,8 @@ mod tests {
                 "file": {"inode": 7, "born_at": "2026-11-22T18:00:00Z"}},
             "change_counter": 5, "tables": {"message": {"rows": true, "last": 3}},
             "checked": {"check": "quick", "verdict": "inconsistent", "findings": ["NULL value in t.n"]},
-            "restored_from": "app-20261122T180835.449Z", "trusted_at": "2026-11-22T19:00:00Z",
+            "restored_from": "app-20261122T180835.449Z",
+            "follows_suspect": "app-20261122T180735.449Z", "trusted_at": "2026-11-22T19:00:00Z",
             "high_water": {"message": 3}, "has_rows": true,
             "suspicions": [{"kind": "rolled-back", "reason": "expected, found"}], "sqlite_version": "3.51.0", "tool_version": "0.1.0",
             "durations": {"copy_seconds": 0.1, "verify_seconds": 0.2}
@@ -222,9 +233,24 @@ mod tests {
     #[test]
     fn a_manifest_without_the_fields_that_came_later_is_read() {
         let mut older = sample();
-        let later =
-            ["has_rows", "suspicions", "confirmed_at", "content_blake3", "compressed", "confirmed_ahead_at", "not_before", "source"];
-        for field in later.into_iter().chain(["change_counter", "tables", "checked", "restored_from", "trusted_at"]) {
+        let later = [
+            "has_rows",
+            "suspicions",
+            "confirmed_at",
+            "content_blake3",
+            "compressed",
+            "confirmed_ahead_at",
+            "not_before",
+            "source",
+        ];
+        for field in later.into_iter().chain([
+            "change_counter",
+            "tables",
+            "checked",
+            "restored_from",
+            "follows_suspect",
+            "trusted_at",
+        ]) {
             older.as_object_mut().unwrap().remove(field).unwrap();
         }
         let manifest = parse(&older).unwrap();

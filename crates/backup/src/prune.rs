@@ -119,7 +119,7 @@ pub(crate) fn plan<L: FnMut(&Manifest) -> Result<(), Error>>(
     }
     let mut pruned = Pruned::default();
     for (identity, manifests) in by_identity {
-        let points: Vec<Point> = manifests.iter().map(|manifest| point(manifest, now)).collect();
+        let points: Vec<Point> = manifests.iter().map(|manifest| point(manifest, &manifests, now)).collect();
         let reasons = retention::decide(&policy, &points, now, |index| verdicts.is_good(manifests[index]))?;
         if reasons.iter().flatten().any(|reason| *reason == Reason::NoneGood) {
             let rejected = manifests.iter().filter_map(|manifest| verdicts.rejected(manifest)).rev().collect();
@@ -164,8 +164,16 @@ impl<L: FnMut(&Manifest) -> Result<(), Error>> Verdicts<L> {
     }
 }
 
-fn point(manifest: &Manifest, now: Timestamp) -> Point {
-    let (created_at, current_at) = (manifest.created_at, manifest.current_at(now));
-    let (sequence, not_before, suspect) = (manifest.sequence, manifest.not_before, manifest.is_suspect());
-    Point { sequence, created_at, current_at, not_before, suspect }
+fn point(manifest: &Manifest, all: &[&Manifest], now: Timestamp) -> Point {
+    // One that follows a suspect one stands for it where that one is not.
+    let is_gone = |name: &Name| all.iter().all(|other| other.name != *name);
+    let stands_for_it = manifest.trusted_at.is_none() && manifest.follows_suspect.as_ref().is_some_and(is_gone);
+    Point {
+        sequence: manifest.sequence,
+        created_at: manifest.created_at,
+        current_at: manifest.current_at(now),
+        not_before: manifest.not_before,
+        is_contradicted: manifest.is_contradicted(now),
+        suspect: manifest.is_suspect() || stands_for_it,
+    }
 }

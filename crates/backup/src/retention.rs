@@ -48,13 +48,16 @@ pub struct Point {
     pub current_at: Timestamp,
     /// See [`crate::Manifest::not_before`].
     pub not_before: Option<Timestamp>,
+    /// Whether nobody knows until when it was current, since what clocks said of its confirmations is contradictory.
+    pub is_contradicted: bool,
     /// Whether it looked, when it was taken, as if its database had been lost or exchanged.
     pub suspect: bool,
 }
 
 impl Point {
     fn told(&self) -> Told {
-        Told { created_at: self.created_at, current_at: self.current_at, not_before: self.not_before }
+        let Self { created_at, current_at, not_before, is_contradicted, .. } = *self;
+        Told { created_at, current_at, not_before, is_contradicted }
     }
 }
 
@@ -206,7 +209,9 @@ fn ages(policy: &Policy, points: &[Point], newest_first: &[usize], now: Timestam
     let current = clock::current(&told, now);
     let mut believed = told.iter().zip(&current).filter(|(_, (_, is_believed))| *is_believed).rev();
     let reference = match (believed.next(), believed.next()) {
-        (Some((newest, _)), Some((_, (before, _)))) if is_leap(policy, before.duration_until(newest.created_at)) => *before,
+        (Some((newest, _)), Some((_, (before, _)))) if is_leap(policy, before.duration_until(newest.created_at)) => {
+            *before
+        }
         (Some((_, (newest, _))), _) => *newest,
         (None, _) => Timestamp::MIN,
     };

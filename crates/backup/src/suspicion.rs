@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Identity, Manifest};
+use crate::{Identity, Manifest, Name};
 
 /// One thing that looks wrong about a restore point. It was published all the same: whether it is wrong, only people
 /// can tell.
@@ -74,7 +74,10 @@ pub(crate) fn of(taken: &Manifest, earlier: &[Manifest]) -> Vec<Suspicion> {
 /// the database hold again what it held before.
 pub(crate) fn trusted(manifests: &[&Manifest]) -> Vec<bool> {
     let (mut last, mut is_doubtful): (Option<&Manifest>, bool) = (None, false);
+    let is_trusted_now =
+        |name: &Name| manifests.iter().any(|manifest| manifest.name == *name && !manifest.is_suspect());
     let trust = manifests.iter().map(|manifest| {
+        is_doubtful |= manifest.follows_suspect.as_ref().is_some_and(|suspect| !is_trusted_now(suspect));
         let is_settled = manifest.trusted_at.is_some() || manifest.restored_from.is_some();
         is_doubtful = manifest.is_suspect()
             || (is_doubtful && !is_settled && !last.is_some_and(|last| holds_again(manifest, last)));
@@ -84,6 +87,17 @@ pub(crate) fn trusted(manifests: &[&Manifest]) -> Vec<bool> {
         !is_doubtful
     });
     trust.collect()
+}
+
+/// The suspect one that a restore point comes after, given those of its database before it, if it is not trusted for that.
+pub(crate) fn followed(taken: &Manifest, earlier: &[Manifest]) -> Option<Name> {
+    let same = earlier.iter().filter(|manifest| manifest.identity() == taken.identity());
+    let history: Vec<&Manifest> = same.chain([taken]).collect();
+    if taken.is_suspect() || trusted(&history).last() == Some(&true) {
+        return None;
+    }
+    let suspect = |manifest: &&Manifest| manifest.is_suspect().then(|| manifest.name.clone());
+    history.iter().rev().find_map(|manifest| suspect(manifest).or_else(|| manifest.follows_suspect.clone()))
 }
 
 fn holds_again(manifest: &Manifest, before: &Manifest) -> bool {
@@ -243,7 +257,7 @@ mod tests {
 
     use super::*;
     use crate::identity::FileId;
-    use crate::{Durations, Name, SCHEMA_VERSION, Source, Table};
+    use crate::{Durations, SCHEMA_VERSION, Source, Table};
 
     const ONE: char = '1';
     const TWO: char = '2';
@@ -274,6 +288,7 @@ mod tests {
             has_rows: Some(true),
             checked: None,
             suspicions: Vec::new(),
+            follows_suspect: None,
             restored_from: None,
             trusted_at: None,
             sqlite_version: String::new(),
@@ -453,5 +468,10 @@ mod tests {
         let restored = Manifest { restored_from: Some(history[0].name.clone()), ..history[2].clone() };
         assert_eq!(trust(&[history[0].clone(), history[1].clone(), restored, marks(4, 3)]), [true, false, true, true]);
         assert_eq!(trust(&[suspect(marks(1, 1)), marks(2, 2)]), [false, false]);
+        // Where the suspect one itself is not, as in a remote repository.
+        assert_eq!(followed(&history[2], &history[..2]), Some(history[1].name.clone()));
+        assert_eq!(followed(&history[3], &history[..3]), None);
+        let follower = Manifest { follows_suspect: Some(history[1].name.clone()), ..history[2].clone() };
+        assert_eq!(trust(&[history[0].clone(), follower]), [true, false]);
     }
 }

@@ -161,6 +161,7 @@ fn copy_and_publish(
         has_rows: Some(holdings.has_rows),
         checked: None,
         suspicions: Vec::new(),
+        follows_suspect: None,
         restored_from: None,
         trusted_at: None,
         sqlite_version: rusqlite::version().to_owned(),
@@ -187,6 +188,7 @@ fn copy_and_publish(
     manifest.not_before = before.map(|before| before.current_at(Timestamp::MAX)).filter(|before| *before > created_at);
     manifest.restored_from = writer.repository().restored(&manifest, earlier);
     manifest.suspicions = suspicions(&manifest, earlier);
+    manifest.follows_suspect = suspicion::followed(&manifest, earlier);
     manifest.verified_at = source::now();
     manifest.durations.verify_seconds = copied.elapsed().as_secs_f64();
     writer.publish(&manifest)?;

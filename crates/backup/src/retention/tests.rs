@@ -10,7 +10,7 @@ const NO_POLICY: Policy = Policy { last: 0, hourly: 0, daily: 0, weekly: 0, with
 fn points(times: &[&str]) -> Vec<Point> {
     let point = |(sequence, time): (u64, &&str)| {
         let created_at = time.parse().unwrap();
-        Point { sequence, created_at, current_at: created_at, not_before: None, suspect: false }
+        Point { sequence, created_at, current_at: created_at, not_before: None, is_contradicted: false, suspect: false }
     };
     (1..).zip(times).map(point).collect()
 }
@@ -89,7 +89,7 @@ fn one_of_the_future_neither_expires_the_others_nor_outlives_them() {
     assert_eq!(kept(within(60), &points, &[]), [2, 3]);
     let taken = |sequence, time: &str| {
         let created_at = time.parse().unwrap();
-        Point { sequence, created_at, current_at: created_at, not_before: None, suspect: false }
+        Point { sequence, created_at, current_at: created_at, not_before: None, is_contradicted: false, suspect: false }
     };
     points.push(taken(4, "2026-11-22T12:00:00Z"));
     assert_eq!(kept(within(59), &points, &[]), [3, 4], "it was taken before the one that follows it");
@@ -105,7 +105,14 @@ fn while_the_clock_is_ahead_one_take_expires_nothing() {
     let while_ahead = "2999-01-01T00:00:01Z".parse().unwrap();
     assert_eq!(kept_at(while_ahead, within(60), &points, &[]), [2, 3]);
     let created_at = while_ahead;
-    points.push(Point { sequence: 4, created_at, current_at: created_at, not_before: None, suspect: false });
+    points.push(Point {
+        sequence: 4,
+        created_at,
+        current_at: created_at,
+        not_before: None,
+        is_contradicted: false,
+        suspect: false,
+    });
     assert_eq!(kept_at(while_ahead, within(60), &points, &[]), [3, 4], "two in a row are believed");
 }
 
@@ -350,7 +357,7 @@ proptest! {
                     let created_at = at(now + wrong);
                     let before = points.last().map(|before: &Point| before.current_at);
                     let not_before = before.filter(|before| *before > created_at);
-                    points.push(Point { sequence, created_at, current_at: created_at, not_before, suspect });
+                    points.push(Point { sequence, created_at, current_at: created_at, not_before, is_contradicted: false, suspect });
                 }
                 Event::Confirm { seconds } => {
                     now += seconds;
