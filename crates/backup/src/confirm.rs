@@ -64,7 +64,8 @@ pub(crate) fn newest(
 /// Confirmed at an instant. Where the clock was ahead before, or is behind now, nobody knows which; both are kept.
 fn confirmed(newest: &Manifest, at: Timestamp) -> Manifest {
     let ahead = newest.confirmed_at.max(newest.confirmed_ahead_at).filter(|before| *before > at);
-    Manifest { confirmed_at: Some(at), confirmed_ahead_at: ahead, ..newest.clone() }
+    let after = newest.confirmed_at.unwrap_or(newest.created_at);
+    Manifest { confirmed_at: Some(at), confirmed_after: Some(after), confirmed_ahead_at: ahead, ..newest.clone() }
 }
 
 /// What is known without reading all of the snapshot.

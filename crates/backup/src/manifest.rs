@@ -36,6 +36,9 @@ pub struct Manifest {
     /// without having changed; see [`Manifest::current_at`].
     #[serde(default)]
     pub confirmed_at: Option<Timestamp>,
+    /// What was told before that: the confirmation before the last, or its creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_after: Option<Timestamp>,
     /// The latest instant of an earlier confirmation, where the clock has gone back since: one of the two is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_ahead_at: Option<Timestamp>,
@@ -205,7 +208,7 @@ mod tests {
         serde_json::json!({
             "schema_version": 1, "sequence": 7, "name": "app-20261122T180935.449Z",
             "created_at": "2026-11-22T18:09:35.449812Z", "verified_at": "2026-11-22T18:09:36Z",
-            "confirmed_at": "2026-11-22T18:10:35Z", "confirmed_ahead_at": "2026-11-22T18:11:35Z",
+            "confirmed_at": "2026-11-22T18:10:35Z", "confirmed_after": "2026-11-22T18:10:05Z", "confirmed_ahead_at": "2026-11-22T18:11:35Z",
             "not_before": "2026-11-22T18:10:00Z", "size_bytes": 8192, "page_size": 4096, "page_count": 2,
             "blake3": "00", "content_blake3": "01", "compressed": {"bytes": 100, "blake3": "02"}, "lineage": null,
             "source": {"id": "0".repeat(32), "name": "shop", "path": "/data/app.db",

@@ -172,6 +172,7 @@ fn point(manifest: &Manifest, all: &[&Manifest], now: Timestamp) -> Point {
         sequence: manifest.sequence,
         created_at: manifest.created_at,
         current_at: manifest.current_at(now),
+        confirmed_after: manifest.confirmed_after,
         not_before: manifest.not_before,
         is_contradicted: manifest.is_contradicted(now),
         suspect: manifest.is_suspect() || stands_for_it,

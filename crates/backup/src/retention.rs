@@ -46,6 +46,8 @@ pub struct Point {
     pub created_at: Timestamp,
     /// The last instant at which it held what the database held.
     pub current_at: Timestamp,
+    /// See [`crate::Manifest::confirmed_after`].
+    pub confirmed_after: Option<Timestamp>,
     /// See [`crate::Manifest::not_before`].
     pub not_before: Option<Timestamp>,
     /// Whether nobody knows until when it was current, since what clocks said of its confirmations is contradictory.
@@ -207,14 +209,13 @@ fn ages(policy: &Policy, points: &[Point], newest_first: &[usize], now: Timestam
     let order: Vec<usize> = newest_first.iter().rev().copied().collect();
     let told: Vec<Told> = order.iter().map(|&index| points[index].told()).collect();
     let current = clock::current(&told, now);
-    let mut believed = told.iter().zip(&current).filter(|(_, (_, is_believed))| *is_believed).rev();
-    let reference = match (believed.next(), believed.next()) {
-        (Some((newest, _)), Some((_, (before, _)))) if is_leap(policy, before.duration_until(newest.created_at)) => {
-            *before
-        }
-        (Some((_, (newest, _))), _) => *newest,
-        (None, _) => Timestamp::MIN,
-    };
+    let mut believed = order.iter().zip(&current).filter(|(_, (_, is_believed))| *is_believed).rev();
+    let newest = believed.next().map(|(index, (current, _))| (&points[*index], *current));
+    let reference = newest.map_or(Timestamp::MIN, |(newest, current)| {
+        let confirmed = newest.confirmed_after.map(|after| (after, newest.current_at));
+        let last = confirmed.or_else(|| believed.next().map(|(_, (before, _))| (*before, newest.created_at)));
+        last.filter(|(before, at)| is_leap(policy, before.duration_until(*at))).map_or(current, |(before, _)| before)
+    });
     let mut ages = vec![Duration::ZERO; points.len()];
     for (index, (current, _)) in order.into_iter().zip(current) {
         // What is younger than the reference has no age.

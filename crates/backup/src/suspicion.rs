@@ -272,6 +272,7 @@ mod tests {
             created_at,
             verified_at: created_at,
             confirmed_at: None,
+            confirmed_after: None,
             confirmed_ahead_at: None,
             not_before: None,
             size_bytes: 40_960,

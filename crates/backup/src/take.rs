@@ -145,6 +145,7 @@ fn copy_and_publish(
         created_at,
         verified_at: created_at,
         confirmed_at: None,
+        confirmed_after: None,
         confirmed_ahead_at: None,
         not_before: None,
         size_bytes: fs::metadata(&target).map_err(Error::io("look at", &target))?.len(),

@@ -184,8 +184,8 @@ async fn confirm(remote: &Remote, local: &Manifest, read: &RemoteManifest, found
     if local.current_at(now) <= there.current_at(now) && local.trusted_at == there.trusted_at {
         return Ok(());
     }
-    let Manifest { confirmed_at, confirmed_ahead_at, trusted_at, .. } = *local;
-    let manifest = Manifest { confirmed_at, confirmed_ahead_at, trusted_at, ..there.clone() };
+    let Manifest { confirmed_at, confirmed_after, confirmed_ahead_at, trusted_at, .. } = *local;
+    let manifest = Manifest { confirmed_at, confirmed_after, confirmed_ahead_at, trusted_at, ..there.clone() };
     let described = RemoteManifest { manifest, remote: read.remote.clone() };
     publish(remote, &described, PutMode::Update(found.version.clone())).await
 }

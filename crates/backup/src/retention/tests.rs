@@ -10,7 +10,15 @@ const NO_POLICY: Policy = Policy { last: 0, hourly: 0, daily: 0, weekly: 0, with
 fn points(times: &[&str]) -> Vec<Point> {
     let point = |(sequence, time): (u64, &&str)| {
         let created_at = time.parse().unwrap();
-        Point { sequence, created_at, current_at: created_at, not_before: None, is_contradicted: false, suspect: false }
+        Point {
+            sequence,
+            created_at,
+            current_at: created_at,
+            confirmed_after: None,
+            not_before: None,
+            is_contradicted: false,
+            suspect: false,
+        }
     };
     (1..).zip(times).map(point).collect()
 }
@@ -89,7 +97,15 @@ fn one_of_the_future_neither_expires_the_others_nor_outlives_them() {
     assert_eq!(kept(within(60), &points, &[]), [2, 3]);
     let taken = |sequence, time: &str| {
         let created_at = time.parse().unwrap();
-        Point { sequence, created_at, current_at: created_at, not_before: None, is_contradicted: false, suspect: false }
+        Point {
+            sequence,
+            created_at,
+            current_at: created_at,
+            confirmed_after: None,
+            not_before: None,
+            is_contradicted: false,
+            suspect: false,
+        }
     };
     points.push(taken(4, "2026-11-22T12:00:00Z"));
     assert_eq!(kept(within(59), &points, &[]), [3, 4], "it was taken before the one that follows it");
@@ -109,6 +125,7 @@ fn while_the_clock_is_ahead_one_take_expires_nothing() {
         sequence: 4,
         created_at,
         current_at: created_at,
+        confirmed_after: None,
         not_before: None,
         is_contradicted: false,
         suspect: false,
@@ -258,14 +275,17 @@ fn current(point: &Point, points: &[Point], now: Timestamp) -> Timestamp {
 }
 
 fn age(point: &Point, policy: Policy, points: &[Point], now: Timestamp) -> Duration {
+    let longest = policy.within.map_or(0, |within| i64::try_from(within.as_secs()).unwrap()).max(DAY_SECONDS);
+    let unless_leap = |before: Timestamp, at: Timestamp, newest: Timestamp| {
+        if at.as_second() - before.as_second() > longest { before } else { newest }
+    };
     let reference = match believed(points, now).as_slice() {
         [] => Timestamp::MIN,
-        [only] => only.current_at,
-        [.., before, newest] => {
-            let distance = newest.created_at.as_second() - before.current_at.as_second();
-            let longest = policy.within.map_or(0, |within| i64::try_from(within.as_secs()).unwrap()).max(DAY_SECONDS);
-            if distance > longest { before.current_at } else { newest.current_at }
+        [.., newest] if newest.confirmed_after.is_some() => {
+            unless_leap(newest.confirmed_after.unwrap(), newest.current_at, newest.current_at)
         }
+        [only] => only.current_at,
+        [.., before, newest] => unless_leap(before.current_at, newest.created_at, newest.current_at),
     };
     let seconds = reference.as_second() - current(point, points, now).as_second();
     Duration::from_secs(seconds.max(0).unsigned_abs())
@@ -357,11 +377,12 @@ proptest! {
                     let created_at = at(now + wrong);
                     let before = points.last().map(|before: &Point| before.current_at);
                     let not_before = before.filter(|before| *before > created_at);
-                    points.push(Point { sequence, created_at, current_at: created_at, not_before, is_contradicted: false, suspect });
+                    points.push(Point { sequence, created_at, current_at: created_at, confirmed_after: None, not_before, is_contradicted: false, suspect });
                 }
                 Event::Confirm { seconds } => {
                     now += seconds;
                     if let Some(newest) = points.last_mut() {
+                        newest.confirmed_after = Some(newest.current_at);
                         newest.current_at = at(now);
                     }
                 }

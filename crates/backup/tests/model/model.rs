@@ -7,6 +7,9 @@ use backup::retention::Policy;
 
 use crate::step::Which;
 
+/// Seconds that the steps of a sequence may take themselves.
+const SLACK: i64 = 60;
+
 /// What is in a database: the last thing that was stored, and how many rows there are.
 pub type State = (i64, i64);
 
@@ -45,7 +48,8 @@ impl Points {
         let last = newest_first.iter().take(policy.last as usize);
         let newest = newest_first.first().map_or(0, |newest| newest.until);
         let within = newest_first.iter().filter(|point| {
-            policy.within.is_some_and(|within| newest - point.until <= i64::try_from(within.as_secs()).unwrap())
+            let age = newest - point.until + SLACK;
+            policy.within.is_some_and(|within| age <= i64::try_from(within.as_secs()).unwrap())
         });
         let promised = last.chain(within).chain(good).chain(right);
         promised.filter(|point| point.is_good).map(|point| point.name.clone()).collect()

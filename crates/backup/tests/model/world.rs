@@ -131,8 +131,8 @@ impl World {
     fn take(&mut self, which: Which, wrong: i64, policy: Option<&Policy>) -> Result<(), Fault> {
         // Of the first one, nothing tells that its clock is behind.
         let is_first = self.here.of(which).next().is_none();
-        // Nor, while the clock of one is ahead, that it is not time that has passed, once there is another.
-        let is_again = self.is_newest_ahead(which);
+        // Nor that a clock is ahead rather than time has passed, once it told of two.
+        let is_again = self.is_any_ahead(which);
         let wrong = if is_first || is_again { 0 } else { wrong };
         self.turn_clock(wrong);
         let writer = self.repository.writer(Duration::ZERO).unwrap();
@@ -160,15 +160,14 @@ impl World {
         policy.map_or(Ok(()), |policy| self.prune(policy))
     }
 
-    fn is_newest_ahead(&self, which: Which) -> bool {
-        let Some(newest) = self.here.of(which).next_back() else { return false };
-        let manifests = self.repository.manifests().unwrap();
-        let manifest = manifests.into_iter().find(|manifest| manifest.name == newest.name);
+    /// Whether a clock that was ahead told of one of its restore points.
+    fn is_any_ahead(&self, which: Which) -> bool {
         clock::shift(self.passed);
-        manifest.is_some_and(|manifest| {
-            let told = [Some(manifest.created_at), manifest.confirmed_at].into_iter().flatten();
-            told.into_iter().any(|at| backup::clock::is_ahead(at, jiff::Timestamp::now()))
-        })
+        let now = jiff::Timestamp::now();
+        let is_of_it = |manifest: &Manifest| self.here.of(which).any(|point| point.name == manifest.name);
+        let told = |manifest: Manifest| [Some(manifest.created_at), manifest.confirmed_at, manifest.confirmed_ahead_at];
+        let manifests = self.repository.manifests().unwrap().into_iter().filter(is_of_it);
+        manifests.flat_map(told).flatten().any(|at| backup::clock::is_ahead(at, now))
     }
 
     /// What was made anew and is smaller than before must not pass for the right one, and nothing else may be suspect.
