@@ -21,7 +21,7 @@ struct Recorded {
     /// Whose the restore point is, as [`crate::Identity`] has it.
     identity: String,
     restore_point: Name,
-    /// The path it was restored to, as [`crate::Source`] has it: a copy elsewhere says nothing of the database.
+    /// The path it was restored to, as [`crate::Source`] has it.
     path: String,
     /// The greatest sequence number there was. A take after that is one of what was restored.
     sequence: u64,
@@ -36,6 +36,10 @@ impl Repository {
     /// if it went back to an older state, the next take may call that suspect.
     pub fn record_restore(&self, restored: &Manifest, database: &Path) -> Result<(), Error> {
         let path = identity::path_of(database)?;
+        // A copy elsewhere says nothing of the database, and a repository that is read for one stays as it is.
+        if restored.source.as_ref().is_some_and(|source| source.path != path) {
+            return Ok(());
+        }
         let writer = self.writer(PATIENCE)?;
         let sequence = self.manifests()?.last().map_or(restored.sequence, |newest| newest.sequence);
         let identity = restored.identity().to_string();
