@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use backup::lineage::Lineage;
 use backup::{Manifest, Restored};
 use reqwest::Url;
@@ -264,8 +264,10 @@ impl Platform for Kubernetes {
         let lease = preflight::lease(self.kubectl.namespace(), &self.run, &self.folder);
         if let Err(error) = self.kubectl.create(&lease).await {
             // Another drill may have been faster.
-            preflight::alone(&self.kubectl, Some(&self.run)).await?;
-            return Err(error.context("cannot acquire the lease that keeps drills apart"));
+            return Err(match preflight::other_drill(&self.kubectl, Some(&self.run)).await {
+                Ok(Some(held)) => anyhow!("{held}"),
+                _ => error.context("cannot acquire the lease that keeps drills apart"),
+            });
         }
         self.kubectl.repeat_calls(self.patience);
         self.tasks.spawn(watch::watch(self.kubectl.clone(), self.program()?, self.recorder.clone()));

@@ -93,7 +93,9 @@ impl Checked {
 /// Checks the namespace's label, the service, its volumes, its backups, and that no other drill is running.
 pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: &Conduct) -> Result<Checked> {
     let namespace_uid = allowed(kubectl).await?;
-    alone(kubectl, None).await?;
+    if let Some(held) = other_drill(kubectl, None).await? {
+        bail!("{held}");
+    }
     let deployment: Deployment = kubectl.must_get("deployment", DEPLOYMENT).await?;
     ensure!(
         deployment.spec.replicas > 0,
@@ -179,15 +181,15 @@ pub fn lease(namespace: &str, run: &str, folder: &Path) -> Value {
 const HOST: &str = "pra.dev/drill-host";
 const FOLDER: &str = "pra.dev/drill-folder";
 
-/// Makes sure that no other run holds the lease.
-pub async fn alone(kubectl: &Kubectl, run: Option<&str>) -> Result<()> {
+/// Which other run holds the lease, and what to do about it.
+pub async fn other_drill(kubectl: &Kubectl, run: Option<&str>) -> Result<Option<String>> {
     let lease: Option<Value> = kubectl.get("lease", LEASE).await?;
     let Some(lease) = lease.filter(|lease| run.is_none_or(|run| lease["spec"]["holderIdentity"] != run)) else {
-        return Ok(());
+        return Ok(None);
     };
     let (context, namespace) = (kubectl.context(), kubectl.namespace());
     let noted = |key: &str| lease["metadata"]["annotations"][key].as_str().unwrap_or("unknown").to_owned();
-    bail!(
+    Ok(Some(format!(
         "another drill is running in namespace {namespace} of context {context}: lease {LEASE} is held by run {}, host {}, \
          notes in {}; wait for its end; if it was killed, `drill cleanup` there finishes it; if that machine is gone for \
          good: cargo xtask deploy --context {context} --namespace {namespace}, with the overlay that was deployed, and once \
@@ -195,7 +197,7 @@ pub async fn alone(kubectl: &Kubectl, run: Option<&str>) -> Result<()> {
         lease["spec"]["holderIdentity"],
         noted(HOST),
         noted(FOLDER),
-    )
+    )))
 }
 
 /// Whether restore points are kept from being pushed off the cluster; an error where nothing pushes them at all.
