@@ -154,8 +154,10 @@ impl Manifest {
 
     /// Whether the clocks that told of its confirmations contradict each other, or `now`.
     pub(crate) fn is_contradicted(&self, now: Timestamp) -> bool {
-        let is_ahead = |at: Timestamp| clock::is_ahead(at, now);
-        self.confirmed_at.is_some_and(is_ahead) || self.confirmed_ahead_at.is_some_and(|at| !is_ahead(at))
+        let is_past = |at: &Timestamp| !clock::is_ahead(*at, now);
+        let others = [Some(self.created_at), self.confirmed_ahead_at];
+        self.confirmed_at
+            .is_some_and(|last| !is_past(&last) || others.into_iter().flatten().filter(is_past).any(|at| at > last))
     }
 
     /// Whose it is.
@@ -282,6 +284,15 @@ mod tests {
         ] {
             assert_eq!(manifest.current_at(at(now)), at(expected), "{now}");
         }
+        let contradicted = |confirmed_at: &str, ahead_at: Option<&str>, now: &str| {
+            let confirmed_ahead_at = ahead_at.map(at);
+            Manifest { confirmed_at: Some(at(confirmed_at)), confirmed_ahead_at, ..manifest.clone() }
+                .is_contradicted(at(now))
+        };
+        let now = "2026-11-22T13:00:00Z";
+        assert!(!contradicted(confirmed_at, None, now) && !contradicted(confirmed_at, Some(ahead_at), now));
+        assert!(contradicted("1996-01-01T00:00:00Z", None, now), "before it was created");
+        assert!(contradicted(confirmed_at, Some("2026-11-22T12:30:00Z"), now) && contradicted(ahead_at, None, now));
     }
 
     #[test]
