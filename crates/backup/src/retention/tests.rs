@@ -248,11 +248,12 @@ fn buckets(reason: Reason, point: &Point) -> BTreeSet<String> {
 /// The points of which it is believed what a clock told: it is not yet to come, and of no earlier one that is believed a
 /// later time was told.
 fn believed(points: &[Point], now: Timestamp) -> Vec<&Point> {
+    let is_past = |at: &Timestamp| at.as_second() <= now.as_second() + 60;
     let mut believed: Vec<&Point> = Vec::new();
-    for point in points.iter().filter(|point| point.current_at.as_second() <= now.as_second() + 60) {
-        let is_told_later = |at: Timestamp| at > point.current_at && at.as_second() <= now.as_second() + 60;
-        let contradicted = believed.last().map(|earlier| earlier.current_at).into_iter().chain(point.not_before);
-        if !contradicted.into_iter().any(is_told_later) {
+    for (index, point) in points.iter().enumerate() {
+        let earlier = believed.iter().map(|earlier| earlier.current_at);
+        let told = points[..=index].iter().filter_map(|earlier| earlier.not_before).filter(is_past);
+        if is_past(&point.current_at) && earlier.chain(told).all(|at| at <= point.current_at) {
             believed.push(point);
         }
     }
