@@ -29,21 +29,24 @@ pub(crate) struct Told {
 pub(crate) fn current(told: &[Told], now: Timestamp) -> Vec<(Timestamp, bool)> {
     let mut current = Vec::with_capacity(told.len());
     let mut latest = Timestamp::MIN;
+    // When each was taken, if that is believed, else until when it was current.
+    let mut taken = Vec::with_capacity(told.len());
     for at in told {
         latest = latest.max(at.not_before.filter(|at| !is_ahead(*at, now)).unwrap_or(Timestamp::MIN));
+        let is_begun = at.created_at >= latest && !is_ahead(at.created_at, now);
         let is_believed = at.current_at >= latest && !is_ahead(at.current_at, now) && !at.is_contradicted;
         if is_believed {
             latest = at.current_at;
         }
         current.push((latest, is_believed));
+        taken.push(if is_begun { at.created_at } else { latest });
     }
     let mut next = now;
-    for (index, at) in told.iter().enumerate().rev() {
-        let (until, is_believed) = current[index];
-        if !is_believed {
-            current[index].0 = next.max(until);
+    for ((until, is_believed), taken) in current.iter_mut().zip(taken).rev() {
+        if *is_believed {
+            next = taken;
         } else {
-            next = if is_ahead(at.created_at, now) { until } else { at.created_at };
+            *until = next.max(*until);
         }
     }
     current

@@ -271,7 +271,12 @@ fn current(point: &Point, points: &[Point], now: Timestamp) -> Timestamp {
     let told = points.iter().filter(|other| other.sequence <= point.sequence).filter_map(|other| other.not_before);
     let before = earlier.into_iter().chain(told.filter(is_past)).max().unwrap_or(Timestamp::MIN);
     let next = believed.iter().find(|other| other.sequence > point.sequence);
-    let most = next.map_or(now, |next| Some(next.created_at).filter(is_past).unwrap_or(next.current_at));
+    let most = next.map_or(now, |next| {
+        let earlier = believed.iter().filter(|other| other.sequence < next.sequence).map(|other| other.current_at);
+        let told = points.iter().filter(|other| other.sequence <= next.sequence).filter_map(|other| other.not_before);
+        let is_contradicted = earlier.chain(told.filter(is_past)).any(|at| at > next.created_at);
+        if is_past(&next.created_at) && !is_contradicted { next.created_at } else { next.current_at }
+    });
     before.max(most)
 }
 
