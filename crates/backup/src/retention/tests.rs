@@ -8,19 +8,23 @@ use super::*;
 const NO_POLICY: Policy = Policy { last: 0, hourly: 0, daily: 0, weekly: 0, within: None, since_sequence: 0 };
 
 fn points(times: &[&str]) -> Vec<Point> {
-    let point = |(sequence, time): (u64, &&str)| {
-        let created_at = time.parse().unwrap();
-        Point {
-            sequence,
-            created_at,
-            current_at: created_at,
-            confirmed_after: None,
-            not_before: None,
-            is_contradicted: false,
-            suspect: false,
-        }
-    };
-    (1..).zip(times).map(point).collect()
+    (1..).zip(times).map(|(sequence, time)| point(sequence, time)).collect()
+}
+
+fn point(sequence: u64, time: &str) -> Point {
+    taken(sequence, time.parse().unwrap(), false)
+}
+
+fn taken(sequence: u64, created_at: Timestamp, suspect: bool) -> Point {
+    Point {
+        sequence,
+        created_at,
+        current_at: created_at,
+        confirmed_after: None,
+        not_before: None,
+        is_contradicted: false,
+        suspect,
+    }
 }
 
 /// Later than all that is looked at here, but for one of another millennium.
@@ -95,21 +99,9 @@ fn within(seconds: u64) -> Policy {
 fn one_of_the_future_neither_expires_the_others_nor_outlives_them() {
     let mut points = points(&["2026-11-22T10:00:00Z", "2026-11-22T11:59:00Z", "2999-01-01T00:00:00Z"]);
     assert_eq!(kept(within(60), &points, &[]), [2, 3]);
-    let taken = |sequence, time: &str| {
-        let created_at = time.parse().unwrap();
-        Point {
-            sequence,
-            created_at,
-            current_at: created_at,
-            confirmed_after: None,
-            not_before: None,
-            is_contradicted: false,
-            suspect: false,
-        }
-    };
-    points.push(taken(4, "2026-11-22T12:00:00Z"));
+    points.push(point(4, "2026-11-22T12:00:00Z"));
     assert_eq!(kept(within(59), &points, &[]), [3, 4], "it was taken before the one that follows it");
-    points.push(taken(5, "2026-11-22T12:10:00Z"));
+    points.push(point(5, "2026-11-22T12:10:00Z"));
     let later = "2026-11-22T12:10:01Z".parse().unwrap();
     assert_eq!(kept_at(later, within(59), &points, &[]), [5]);
 }
@@ -120,16 +112,7 @@ fn while_the_clock_is_ahead_one_take_expires_nothing() {
     let mut points = points(&["2026-11-22T10:00:00Z", "2026-11-22T11:59:00Z", ahead]);
     let while_ahead = "2999-01-01T00:00:01Z".parse().unwrap();
     assert_eq!(kept_at(while_ahead, within(60), &points, &[]), [2, 3]);
-    let created_at = while_ahead;
-    points.push(Point {
-        sequence: 4,
-        created_at,
-        current_at: created_at,
-        confirmed_after: None,
-        not_before: None,
-        is_contradicted: false,
-        suspect: false,
-    });
+    points.push(taken(4, while_ahead, false));
     assert_eq!(kept_at(while_ahead, within(60), &points, &[]), [3, 4], "two in a row are believed");
 }
 
@@ -383,7 +366,7 @@ proptest! {
                     let created_at = at(now + wrong);
                     let before = points.last().map(|before: &Point| before.current_at);
                     let not_before = before.filter(|before| *before > created_at);
-                    points.push(Point { sequence, created_at, current_at: created_at, confirmed_after: None, not_before, is_contradicted: false, suspect });
+                    points.push(Point { not_before, ..taken(sequence, created_at, suspect) });
                 }
                 Event::Confirm { seconds } => {
                     now += seconds;

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::{env, fs};
+
+use crate::preload;
 
 const FILE: &str = "MODEL_CLOCK";
 
@@ -16,7 +17,7 @@ pub fn runs_under_it() -> bool {
 /// Runs one test of this program with a clock that it can move. Outside of continuous integration, it is skipped without a C
 /// compiler.
 pub fn run_under_it(test: &str) {
-    let Some(library) = compile() else { return };
+    let Some(library) = preload::library("model/clock.c") else { return };
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), 0i64.to_ne_bytes()).unwrap();
     let mut command = Command::new(env::current_exe().unwrap());
@@ -29,18 +30,4 @@ pub fn shift(seconds: i64) {
     static CLOCK: OnceLock<File> = OnceLock::new();
     let open = || File::options().write(true).open(env::var_os(FILE).unwrap()).unwrap();
     CLOCK.get_or_init(open).write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
-}
-
-fn compile() -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/model/clock.c");
-    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-{}.so", std::process::id()));
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).output();
-    let why = match compiled {
-        Ok(output) if output.status.success() => return Some(library),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => format!("cc: {error}"),
-    };
-    assert!(env::var_os("CI").is_none(), "cannot check: {why}");
-    eprintln!("skipped: {why}");
-    None
 }

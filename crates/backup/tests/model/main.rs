@@ -11,6 +11,8 @@
 
 mod clock;
 mod model;
+#[path = "../preload/mod.rs"]
+mod preload;
 mod step;
 mod world;
 

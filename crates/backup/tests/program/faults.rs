@@ -1,10 +1,11 @@
 //! The program under a file system that is watched and broken, call by call: see `faults.c`.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::{env, fs};
 
+use crate::preload;
 use crate::stage::Stage;
 
 /// The library to preload.
@@ -47,7 +48,7 @@ impl Faults {
     /// Compiles it, once. `None`, outside of continuous integration, without a C compiler.
     pub fn ready() -> Option<&'static Self> {
         static READY: OnceLock<Option<Faults>> = OnceLock::new();
-        READY.get_or_init(|| compile().map(Self)).as_ref()
+        READY.get_or_init(|| preload::library("program/faults.c").map(Self)).as_ref()
     }
 
     /// Runs the program with a fault at one call, or with none, and waits for its end.
@@ -84,21 +85,6 @@ impl Faults {
         command.env("LD_PRELOAD", &self.0).env("FAULT_CLOCK", seconds);
         command
     }
-}
-
-fn compile() -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/program/faults.c");
-    // Each test run its own, since several may go on at once.
-    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).output();
-    let why = match compiled {
-        Ok(output) if output.status.success() => return Some(library),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => format!("cc: {error}"),
-    };
-    assert!(env::var_os("CI").is_none(), "cannot check: {why}");
-    eprintln!("skipped: {why}");
-    None
 }
 
 fn call(line: &str) -> Call {

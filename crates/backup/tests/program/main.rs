@@ -29,6 +29,8 @@ mod owners;
 mod pages;
 mod plan;
 mod power;
+#[path = "../preload/mod.rs"]
+mod preload;
 mod process_1;
 mod prune;
 mod rehearsal;
