@@ -35,6 +35,8 @@ pub struct World {
     stored: i64,
     /// Whether what is in each was made anew after a loss, and not put right.
     is_poison: [bool; 2],
+    /// How many rows there were when it was last taken or restored, and right.
+    rows: [i64; 2],
     remote: Option<Remote>,
 }
 
@@ -58,8 +60,17 @@ impl World {
         let repository = Repository::at(directory.path().join("repository"));
         clock::shift(0);
         let (here, there) = (Points::default(), Points::default());
-        let world =
-            Self { directory, repository, here, there, passed: 0, stored: 0, is_poison: [false; 2], remote: None };
+        let world = Self {
+            directory,
+            repository,
+            here,
+            there,
+            passed: 0,
+            stored: 0,
+            is_poison: [false; 2],
+            rows: [0; 2],
+            remote: None,
+        };
         [0, 1].iter().for_each(|which| world.create(*which));
         world
     }
@@ -157,6 +168,9 @@ impl World {
             let (name, is_poison) = (manifest.name, self.is_poison[which]);
             self.here.0.push(Point { name, of: which, holds, until: self.passed, is_good: true, is_poison });
         }
+        if !self.is_poison[which] {
+            self.rows[which] = holds.1;
+        }
         policy.map_or(Ok(()), |policy| self.prune(policy))
     }
 
@@ -174,7 +188,7 @@ impl World {
     fn check_suspicion(&self, which: Which, (_, rows): State, manifest: &Manifest) -> Result<(), Fault> {
         let before = self.here.of(which).next_back();
         match before {
-            Some(before) if self.is_poison[which] && !before.is_poison && before.holds.1 > rows => {
+            Some(before) if self.is_poison[which] && !before.is_poison && self.rows[which] > rows => {
                 ensure!(manifest.is_suspect(), "made anew and not suspect: {manifest:?} after {before:?}");
             }
             _ if !self.is_poison[which] && !self.here.has_poison(which) => {
@@ -253,6 +267,9 @@ impl World {
         ensure!(is_right || caught_up, "{point:?} was restored, expected {right:?}");
         self.repository.record_restore(&restored.restore_point, &self.path(which)).unwrap();
         self.is_poison[which] = point.is_poison;
+        if !point.is_poison {
+            self.rows[which] = found.1;
+        }
         Ok(())
     }
 
@@ -271,7 +288,7 @@ impl World {
         let restored = restore::run(&self.repository, &request, &mut |_| {}).unwrap();
         self.repository.record_restore(&restored.restore_point, &self.path(which)).unwrap();
         fs::remove_file(restored.safety_copy.unwrap()).unwrap();
-        self.is_poison[which] = false;
+        (self.is_poison[which], self.rows[which]) = (false, point.holds.1);
     }
 
     fn remote(&mut self) -> Remote {
