@@ -75,6 +75,54 @@ async fn the_newest_restore_point_of_this_lineage_is_shown_with_its_age() {
     assert_eq!(app.get("/status").await.json()["backup_sequence"], 2);
 }
 
+/// Changes what the manifest of a stored file says, without the digest that would tell.
+fn edit(place: &Place, stored_file: &str, field: &str, value: Value) {
+    let path = place.path().join("backup").join(stored_file.replace(".db", ".json"));
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest[field] = value;
+    manifest.as_object_mut().unwrap().remove("manifest_blake3");
+    fs::write(path, manifest.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn a_restore_point_of_the_future_does_not_look_fresh() {
+    let place = Place::new();
+    let app = start(&place);
+    let old = take(&place, &place);
+    app.add("x").await.id();
+    let newest = take(&place, &place);
+    edit(&place, &old, "created_at", json!("2020-01-01T00:00:00Z"));
+    edit(&place, &newest, "created_at", json!("2999-01-01T00:00:00Z"));
+    let (file, age, _) = backup_fields(&app).await;
+    assert_eq!(file, json!(newest));
+    assert!(age.as_i64().unwrap() > 6 * 365 * 86_400, "since the last time that can be believed: {age}");
+    edit(&place, &old, "created_at", json!("2998-01-01T00:00:00Z"));
+    assert_eq!(backup_fields(&app).await.1, Value::Null);
+    let metrics = app.get("/metrics").await.text;
+    assert!(!metrics.contains("\npra_restore_point_age_seconds"), "{metrics}");
+}
+
+#[tokio::test]
+async fn what_is_known_of_the_newest_restore_point_is_told() {
+    let place = Place::new();
+    let app = start(&place);
+    app.add("x").await.id();
+    let newest = take(&place, &place);
+    let known = async || {
+        let status = app.get("/status").await.json();
+        let metrics = app.get("/metrics").await.text;
+        (
+            status["backup_suspect"].clone(),
+            status["backup_verdict"].clone(),
+            metrics.contains("pra_restore_point_sound 1"),
+        )
+    };
+    assert_eq!(known().await, (json!(false), json!("sound"), true));
+    let findings = json!({"check": "quick", "verdict": "inconsistent", "findings": ["NULL value in t.n"]});
+    edit(&place, &newest, "checked", findings);
+    assert_eq!(known().await, (json!(false), json!("inconsistent"), false));
+}
+
 #[tokio::test]
 async fn an_idle_service_stays_as_its_restore_point_holds_it() {
     let place = Place::new();

@@ -61,6 +61,7 @@ pub(crate) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// By choice alone.
+    #[cfg(feature = "remote")]
     pub fn new(choice: &'a Choice, lineage: Option<&'a LineageChoice>) -> Self {
         Self { choice, lineage, source_name: None, path: None, is_strict: false }
     }
