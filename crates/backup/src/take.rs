@@ -173,23 +173,13 @@ fn copy_and_publish(
             verify_seconds: 0.0,
         },
     };
-    let checked = check(&target, &manifest, request)?;
-    if request.check != Check::None
-        && let Some(warning) = checked.warning()
-    {
-        tracing::warn!(%name, "taken with all its rows, but {warning}");
-    }
-    manifest.checked = Some(checked);
+    manifest.checked = Some(check(&target, &manifest, request)?);
     if let Some(level) = request.compress {
         let [_, compressed] = writer.repository().stored_files(name).map(|file| partial(&file));
         manifest.compressed = Some(stored::compress(&target, &compressed, &manifest, level)?);
         durable::remove(&target)?;
     }
-    let before = earlier.iter().rfind(|earlier| earlier.identity() == manifest.identity());
-    manifest.not_before = before.map(|before| before.current_at(Timestamp::MAX)).filter(|before| *before > created_at);
-    manifest.restored_from = writer.repository().restored(&manifest, earlier);
-    manifest.suspicions = suspicions(&manifest, earlier);
-    manifest.follows_suspect = suspicion::followed(&manifest, earlier);
+    compare(&mut manifest, writer, earlier);
     manifest.verified_at = source::now();
     manifest.durations.verify_seconds = copied.elapsed().as_secs_f64();
     writer.publish(&manifest)?;
@@ -205,7 +195,22 @@ fn check(copy: &Path, manifest: &Manifest, request: &Request) -> Result<Checked,
         verify::own_copy(copy, manifest, request.check).map_err(|error| blame(&request.database, error))
     })?;
     hidden.map_or(Ok(()), |versions| versions.put_back(&file)).map_err(fails)?;
+    if request.check != Check::None
+        && let Some(warning) = checked.warning()
+    {
+        tracing::warn!(name = %manifest.name, "taken with all its rows, but {warning}");
+    }
     Ok(checked)
+}
+
+/// Adds what shows beside those before it.
+fn compare(manifest: &mut Manifest, writer: &Writer, earlier: &[Manifest]) {
+    let before = earlier.iter().rfind(|earlier| earlier.identity() == manifest.identity());
+    let told = before.map(|before| before.current_at(Timestamp::MAX));
+    manifest.not_before = told.filter(|told| *told > manifest.created_at);
+    manifest.restored_from = writer.repository().restored(manifest, earlier);
+    manifest.suspicions = suspicions(manifest, earlier);
+    manifest.follows_suspect = suspicion::followed(manifest, earlier);
 }
 
 /// What is suspect about the restore point to publish, which is logged too.
