@@ -152,12 +152,10 @@ impl Manifest {
         believed.into_iter().max().or_else(|| doubted.into_iter().min()).unwrap_or(self.created_at)
     }
 
-    /// Whether the clocks that told of its confirmations contradict each other, or `now`.
+    /// Whether what clocks told of its confirmations contradicts itself, or lies after `now`.
     pub(crate) fn is_contradicted(&self, now: Timestamp) -> bool {
-        let is_past = |at: &Timestamp| !clock::is_ahead(*at, now);
-        let others = [Some(self.created_at), self.confirmed_ahead_at];
-        self.confirmed_at
-            .is_some_and(|last| !is_past(&last) || others.into_iter().flatten().filter(is_past).any(|at| at > last))
+        let others = self.confirmed_ahead_at.max(Some(self.created_at));
+        self.confirmed_at.is_some_and(|last| clock::is_ahead(last, now) || others > Some(last))
     }
 
     /// Whose it is.
@@ -290,7 +288,7 @@ mod tests {
                 .is_contradicted(at(now))
         };
         let now = "2026-11-22T13:00:00Z";
-        assert!(!contradicted(confirmed_at, None, now) && !contradicted(confirmed_at, Some(ahead_at), now));
+        assert!(!contradicted(confirmed_at, None, now) && contradicted(confirmed_at, Some(ahead_at), now));
         assert!(contradicted("1996-01-01T00:00:00Z", None, now), "before it was created");
         assert!(contradicted(confirmed_at, Some("2026-11-22T12:30:00Z"), now) && contradicted(ahead_at, None, now));
     }
