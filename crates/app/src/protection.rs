@@ -20,8 +20,7 @@ pub struct Protection {
     pub summary: Summary,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     pub newest: Option<Manifest>,
-    /// For how long what is stored has been in no restore point that could be told: since the newest one whose time a clock
-    /// that was right can have told. One that lies in the future is of no age, least of all a good one.
+    /// Since the newest restore point that is not dated in the future: a wrong clock must not make an old one look fresh.
     pub age: Option<Duration>,
     /// The last restore of this database that was rehearsed and found good.
     pub rehearsed: Option<Rehearsal>,
@@ -100,8 +99,8 @@ async fn newest(service: &Service, lineage: Option<&Lineage>) -> anyhow::Result<
         let mut manifests = repository.manifests()?;
         manifests.retain(|manifest| manifest.lineage.as_ref() == Some(&lineage));
         let now = Timestamp::now();
-        let believed = manifests.iter().rev().map(|manifest| manifest.current_at(now));
-        let current_at = believed.into_iter().find(|at| !clock::is_ahead(*at, now));
+        let mut told = manifests.iter().rev().map(|manifest| manifest.current_at(now));
+        let current_at = told.find(|at| !clock::is_ahead(*at, now));
         Ok::<_, backup::Error>(Found { newest: manifests.pop(), current_at, rehearsed })
     });
     Ok(Some(found.await??))

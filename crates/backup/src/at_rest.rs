@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,11 +14,8 @@ use tempfile::TempDir;
 
 use crate::in_use::{self, Held, Share};
 use crate::repository::exists;
+use crate::versions::Versions;
 use crate::{Error, durable};
-
-/// Where the header has the versions of the file format, and what they are with WAL.
-const VERSIONS_AT: u64 = 18;
-const WAL: [u8; 2] = [2; 2];
 
 /// How long after it was opened a database may lack its `-wal` file.
 const APPEARS_WITHIN: Duration = Duration::from_secs(1);
@@ -64,8 +61,7 @@ impl AtRest {
             return Ok(Share::Refused);
         }
         let file = File::open(database).map_err(Error::io("open", database))?;
-        let mut versions = [0; 2];
-        if file.read_exact_at(&mut versions, VERSIONS_AT).is_err() || versions != WAL {
+        if !Versions::are_wal(&file) {
             return Ok(Share::Refused);
         }
         let share = in_use::share(file);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::lineage::{self, Lineage};
+use crate::tables;
 
 /// What SQLite leaves as it is in the path of a URI.
 const URI_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
@@ -89,9 +90,9 @@ pub(crate) fn holdings(connection: &Connection) -> rusqlite::Result<Holdings> {
 }
 
 fn table(connection: &Connection, name: &str) -> rusqlite::Result<Table> {
-    let quoted = name.replace('"', "\"\"");
+    let quoted = tables::quoted(name);
     let ask =
-        |what: &str| connection.query_row(&format!("SELECT {what} FROM \"{quoted}\" NOT INDEXED LIMIT 1"), [], integer);
+        |what: &str| connection.query_row(&format!("SELECT {what} FROM {quoted} NOT INDEXED LIMIT 1"), [], integer);
     if let Ok(Some(last)) = ask("max(_rowid_)") {
         return Ok(Table { rows: true, last: Some(last) });
     }

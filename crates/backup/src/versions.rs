@@ -7,7 +7,10 @@ use std::os::unix::fs::FileExt;
 
 const AT: u64 = 18;
 
-/// For writing and for reading, without WAL.
+/// For writing and for reading, with WAL.
+const WAL: [u8; 2] = [2; 2];
+
+/// The same without it.
 const LEGACY: Versions = Versions([1, 1]);
 
 /// What a header says.
@@ -25,6 +28,12 @@ impl Versions {
         }
         file.write_all_at(&LEGACY.0, AT)?;
         Ok(Some(Self(said)))
+    }
+
+    /// Whether the header of a database says that it is in WAL mode. A file without one says nothing.
+    pub fn are_wal(file: &File) -> bool {
+        let mut said = [0; 2];
+        file.read_exact_at(&mut said, AT).is_ok() && said == WAL
     }
 
     /// Puts back what the header said.
