@@ -1,7 +1,7 @@
 //! A database that nobody uses, read so that nothing of the reader stays beside it. SQLite would create `-wal` and `-shm`
 //! for its reader: on a read-only volume it cannot, and those of another user lock the owner out.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,10 @@ use rusqlite::ErrorCode;
 use tempfile::TempDir;
 
 use crate::in_use::{self, Held, Share};
+use crate::openat::Kind;
 use crate::repository::exists;
 use crate::versions::Versions;
-use crate::{Error, durable};
+use crate::{Error, durable, openat};
 
 /// How long after it was opened a database may lack its `-wal` file.
 const APPEARS_WITHIN: Duration = Duration::from_secs(1);
@@ -60,7 +61,7 @@ impl AtRest {
         if exists(&wal)? || exists(&journal)? {
             return Ok(Share::Refused);
         }
-        let file = File::open(database).map_err(Error::io("open", database))?;
+        let file = openat::read(database).map_err(Error::io("open", database))?;
         if !Versions::are_wal(&file) {
             return Ok(Share::Refused);
         }
@@ -93,7 +94,7 @@ pub(crate) fn must_be_copied(database: &Path, error: &Error) -> Result<bool, Err
 /// # Errors
 /// [`Error::Source`] if somebody uses it, [`Error::Disturbed`] if somebody began to.
 pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), Error> {
-    let Share::Taken(_held) = in_use::share(File::open(database).map_err(Error::io("open", database))?) else {
+    let Share::Taken(_held) = in_use::share(openat::read(database).map_err(Error::io("open", database))?) else {
         let reason = "it is in use, and this user may not write what SQLite needs beside it; run this as the user who \
                       owns it, or mount its volume for writing";
         return Err(Error::Source { path: database.to_owned(), reason: reason.into() });
@@ -104,7 +105,7 @@ pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), 
     let before = state(database);
     for suffix in ["", "-wal", "-journal"] {
         let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(&copied, suffix));
-        let copy = File::open(&from).and_then(|mut from| io::copy(&mut from, &mut File::create_new(&to)?));
+        let copy = openat::read(&from).and_then(|mut from| io::copy(&mut from, &mut openat::create(&to, 0o600)?));
         match copy {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             copy => drop(copy.map_err(Error::io("copy, in order to recover it,", &from))?),
@@ -119,14 +120,15 @@ pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), 
 /// What changes when somebody writes.
 fn state(database: &Path) -> [Option<(u64, u64, i64, i64)>; 3] {
     let seen = |metadata: Metadata| (metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec());
-    ["", "-wal", "-journal"].map(|suffix| fs::metadata(durable::with_suffix(database, suffix)).ok().map(seen))
+    ["", "-wal", "-journal"].map(|suffix| fs::symlink_metadata(durable::with_suffix(database, suffix)).ok().map(seen))
 }
 
 /// Removes what a killed process left in `place`. What another user left and this one cannot remove stops nobody.
 pub(crate) fn sweep(place: &Path) -> Result<(), Error> {
-    for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
-        let path = entry.map_err(Error::io("list", place))?.path();
-        let is_scratch = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(SCRATCH.as_bytes()));
+    for (name, kind) in openat::list(place).map_err(Error::io("list", place))? {
+        let is_scratch = kind == Kind::Directory && name.as_encoded_bytes().starts_with(SCRATCH.as_bytes());
+        let path = place.join(name);
+        // It follows no link either.
         if is_scratch && let Err(error) = fs::remove_dir_all(&path) {
             tracing::warn!("cannot remove {}, which a killed take left: {error}", path.display());
         }

@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,8 +14,8 @@ use nix::errno::Errno;
 use nix::unistd::{Uid, getegid, geteuid};
 use xattr::FileExt;
 
-use crate::Error;
 use crate::durable::directory_of;
+use crate::{Error, openat};
 
 /// Where Linux keeps the entries of an ACL that the mode has no room for.
 const ACL: &str = "system.posix_acl_access";
@@ -39,16 +39,17 @@ pub(crate) struct Belongings {
 }
 
 impl Belongings {
-    /// Those of a file that is replaced.
+    /// Those of a file that is replaced, at its real path.
     pub fn of(path: &Path) -> Result<Self, Error> {
-        let metadata = fs::metadata(path).map_err(Error::io("look at", path))?;
+        let metadata = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
         Ok(Self { attributes: Some(attributes(path)), ..Self::without_attributes(&metadata) })
     }
 
     /// Those of a file that replaces nothing, of which a copy is at `like`: its directory tells whose it is, and whoever
     /// may create files there may write it.
     pub fn of_new_in(directory: &Path, like: &Path) -> Result<Self, Error> {
-        let [place, like] = [directory, like].map(|path| fs::metadata(path).map_err(Error::io("look at", path)));
+        let looks = |path: &Path| fs::symlink_metadata(path).map_err(Error::io("look at", path));
+        let [place, like] = [directory, like].map(looks);
         let (place, like) = (place?, like?);
         let mut new = Self { mode: like.mode() & 0o777 | OWNER, ..Self::of_directory(&place) };
         // An owner of the directory who can write the file does not depend on the group.
@@ -145,9 +146,9 @@ fn has_xattr(file: &File, name: &OsStr, value: Option<&[u8]>) -> bool {
 
 /// A file system without attributes has none, and one that may not be read is not for us to give.
 fn attributes(path: &Path) -> Vec<(OsString, Vec<u8>)> {
-    let names = xattr::list_deref(path).into_iter().flatten();
+    let names = xattr::list(path).into_iter().flatten();
     let kept = names.filter(|name| !OF_THE_CONTENT.iter().any(|other| name == other));
-    kept.filter_map(|name| Some((name.clone(), xattr::get_deref(path, &name).ok()??))).collect()
+    kept.filter_map(|name| Some((name.clone(), xattr::get(path, &name).ok()??))).collect()
 }
 
 fn say_once(path: &Path, refused: &str) {
@@ -163,20 +164,24 @@ fn is_guest(place: &Metadata) -> bool {
 }
 
 /// Creates the file of a copy, for those who may read what is copied: a copy is no way around its permissions. A guest
-/// keeps its owner and its group as well, and its ACL, so that whoever could have taken the copy can read it.
-pub(crate) fn create_copy(source: &Path, target: &Path) -> Result<(), Error> {
+/// keeps its owner and its group as well, and its ACL, so that whoever could have taken the copy can read it. Gives the file,
+/// to be written and read: it is not opened by its name again.
+pub(crate) fn create_copy(source: &Path, target: &Path) -> Result<File, Error> {
     let directory = directory_of(target);
     let place = fs::metadata(directory).map_err(Error::io("look at", directory))?;
     let mut like = Belongings::of(source)?;
     like.mode = like.mode & 0o777 | OWNER;
-    let create = |mode| File::options().write(true).create_new(true).mode(mode).open(target);
+    let create = |mode| openat::create(target, mode).map_err(Error::io("create", target));
     if is_guest(&place) {
         like.attributes.iter_mut().for_each(|attributes| attributes.retain(|(name, _)| name == ACL));
-        return like.give(&create(OWNER).map_err(Error::io("create", target))?, target);
+        let file = create(OWNER)?;
+        like.give(&file, target)?;
+        return Ok(file);
     }
-    let file = create(like.mode).map_err(Error::io("create", target))?;
+    let file = create(like.mode)?;
     let own = Belongings::without_attributes(&file.metadata().map_err(Error::io("look at", target))?);
-    Belongings { mode: like.mode, ..own }.give(&file, target)
+    Belongings { mode: like.mode, ..own }.give(&file, target)?;
+    Ok(file)
 }
 
 /// Leaves a file that a guest made to those whose directory it is in. Of the bits of `mode`, their group and others get
@@ -199,13 +204,12 @@ pub fn open_lock(path: &Path) -> Result<File, Error> {
     let directory = directory_of(path);
     let place = fs::metadata(directory).map_err(Error::io("look at", directory))?;
     let writers = place.mode() & 0o222;
-    let options = File::options().create(true).truncate(false).read(true).write(true).mode(OWNER).open(path);
-    let file = match options {
+    let file = match openat::share(path, OWNER) {
         // Of another user, as an older version left it. What was opened to be read can be locked all the same.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return File::open(path).map_err(|_| Error::io("open", path)(error));
+            return openat::read(path).map_err(|_| Error::io("open", path)(error));
         }
-        options => options.map_err(Error::io("open", path))?,
+        opened => opened.map_err(Error::io("open", path))?,
     };
     let has = file.metadata().map_err(Error::io("look at", path))?;
     if geteuid().is_root() || geteuid().as_raw() == has.uid() {

@@ -135,9 +135,21 @@ fn faults(connection: &Connection, pragma: &str, argument: &str) -> rusqlite::Re
     });
     match lines {
         Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").map(fault).collect()),
-        Err(error) if is_owners(&error) => Ok(vec![Fault { sort: Sort::CannotCheck, text: error.to_string() }]),
-        Err(error) => Err(error),
+        Err(error) => cannot_check(error).map(|fault| vec![fault]),
     }
+}
+
+/// What keeps SQLite from a check; the error itself if that is something else.
+fn cannot_check(error: rusqlite::Error) -> rusqlite::Result<Fault> {
+    let text = match error.sqlite_error_code() {
+        _ if is_owners(&error) => error.to_string(),
+        // Its expressions are others' code, and may be meant not to end.
+        Some(ErrorCode::OperationInterrupted) => {
+            "it was not checked to the end in the time that a check may take".to_owned()
+        }
+        _ => return Err(error),
+    };
+    Ok(Fault { sort: Sort::CannotCheck, text })
 }
 
 /// Whether SQLite lacks something that the program of the owner has. There is nothing else that could be wrong with the
@@ -200,7 +212,7 @@ fn orphan(connection: &Connection) -> rusqlite::Result<Option<Fault>> {
         })
     });
     match found.optional() {
-        Err(error) if is_owners(&error) => Ok(Some(Fault { sort: Sort::CannotCheck, text: error.to_string() })),
+        Err(error) => cannot_check(error).map(Some),
         found => found,
     }
 }

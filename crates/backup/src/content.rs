@@ -1,22 +1,19 @@
 //! What a database says of itself: the part of a manifest that a copy can be compared with.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
 use crate::lineage::{self, Lineage};
 use crate::tables;
 
-/// What SQLite leaves as it is in the path of a URI.
-const URI_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
-
 /// More tables than this are not listed in a manifest.
 const TABLES_MAX: usize = 10_000;
+
+/// Nor are they if their names take more bytes: a manifest has a bound.
+const NAMES_BYTES_MAX: usize = 512 * 1024;
 
 /// Shape and recovery point of a database.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,7 +83,9 @@ pub(crate) fn holdings(connection: &Connection) -> rusqlite::Result<Holdings> {
         has_rows |= table.rows && (collects || !any_collects);
         tables.insert(name, table);
     }
-    Ok(Holdings { has_rows, tables: (tables.len() <= TABLES_MAX).then_some(tables) })
+    let names_bytes: usize = tables.keys().map(String::len).sum();
+    let is_listed = tables.len() <= TABLES_MAX && names_bytes <= NAMES_BYTES_MAX;
+    Ok(Holdings { has_rows, tables: is_listed.then_some(tables) })
 }
 
 fn table(connection: &Connection, name: &str) -> rusqlite::Result<Table> {
@@ -127,27 +126,12 @@ pub(crate) fn change_counter(connection: &Connection) -> rusqlite::Result<u32> {
     })
 }
 
-/// Opens a database file that nobody writes. It may carry a WAL header and lie on a read-only volume, so neither
-/// locks nor side files may be used.
-pub(crate) fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
-    let absolute = std::path::absolute(path).map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
-    let encoded = percent_encoding::percent_encode(absolute.as_os_str().as_encoded_bytes(), URI_PATH);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags)
-}
-
-/// Opens for writing a copy that nobody else knows of.
-pub(crate) fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
-    // SQLite would take for its own what somebody left there.
-    let removed =
-        ["-wal", "-journal"].iter().try_for_each(|suffix| durable::remove(&durable::with_suffix(path, suffix)));
-    removed.map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-}
-
 #[cfg(test)]
 mod tests {
+    use rusqlite::OpenFlags;
+
     use super::*;
+    use crate::untrusted::open_immutable;
 
     #[test]
     fn a_path_is_opened_whatever_is_in_its_name() {

@@ -1,7 +1,7 @@
 //! The copy of a snapshot: one thread reads its pages through SQLite, another writes and hashes them.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -34,13 +34,13 @@ pub(crate) struct Copied {
     pub held: Option<Duration>,
 }
 
-/// Copies a snapshot into the file `target`, which must be new or empty, and ends it. If somebody committed meanwhile who
+/// Copies a snapshot into the file `target` of this path, which must be new or empty, and ends it. If somebody committed meanwhile who
 /// does not use WAL, what is copied in the end is a later snapshot. The file is complete but not yet on disk when this
 /// returns.
 pub(crate) fn snapshot(
     snapshot: Snapshot,
     path: &Path,
-    target: &Path,
+    target: (&File, &Path),
     limits: Limits<'_>,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Copied, Error> {
@@ -60,7 +60,7 @@ pub(crate) fn snapshot(
         return Ok(Copied::of(snapshot, digests, Some(held)));
     }
     // The disk is done with the copy before it is written to while others wait.
-    File::open(target).and_then(|copy| copy.sync_all()).map_err(Error::io("sync", target))?;
+    target.0.sync_all().map_err(Error::io("sync", target.1))?;
     let later = source::hold(snapshot.connection, path, limits.deadline.limit)?;
     let began = Instant::now();
     turns.copy_changed((&later.connection, path), &later.content, target, &mut hashes, limits)?;
@@ -83,9 +83,9 @@ impl Copied {
 }
 
 /// The digests of a copy that was not written in order, which proves to consist of the chunks with these hashes.
-fn read_back(copy: &Path, turns: &Turns, hashes: &[u64]) -> Result<Digests, Error> {
-    let reads = || Error::io("read", copy);
-    let mut file = File::open(copy).map_err(reads())?;
+fn read_back((mut file, path): (&File, &Path), turns: &Turns, hashes: &[u64]) -> Result<Digests, Error> {
+    let reads = || Error::io("read", path);
+    file.rewind().map_err(reads())?;
     let (mut digest, mut hashes) = (OfDatabase::default(), hashes.iter());
     let read = digest::each_chunk(&mut file, |chunk| {
         if hashes.next() != Some(&turns.hash(chunk)) {
@@ -98,11 +98,11 @@ fn read_back(copy: &Path, turns: &Turns, hashes: &[u64]) -> Result<Digests, Erro
     Ok(digest.finish())
 }
 
-/// Copies the snapshot that `source` holds into the file `target`, which must be new or empty, and gives the digests of
+/// Copies the snapshot that `source` holds into the file `target` of this path, which must be new or empty, and gives the digests of
 /// what was read. The file is complete but not yet on disk when this returns.
 pub(crate) fn pages(
     source: (&Connection, &Path),
-    target: &Path,
+    target: (&File, &Path),
     limits: Limits<'_>,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Digests, Error> {
@@ -111,7 +111,7 @@ pub(crate) fn pages(
 
 /// Writes in another thread what `read` gives away.
 fn through<T>(
-    target: &Path,
+    target: (&File, &Path),
     report: &mut dyn FnMut(Progress),
     read: impl FnOnce(&mut dyn FnMut(&mut Vec<u8>, Progress) -> ControlFlow<()>) -> Result<T, Error>,
 ) -> Result<(T, Digests), Error> {
@@ -136,12 +136,15 @@ fn through<T>(
     })
 }
 
-fn write(target: &Path, chunks: &Receiver<Vec<u8>>, written: &Sender<Vec<u8>>) -> Result<Digests, Error> {
-    let mut file = File::options().write(true).open(target).map_err(Error::io("open", target))?;
+fn write(
+    (mut file, path): (&File, &Path),
+    chunks: &Receiver<Vec<u8>>,
+    written: &Sender<Vec<u8>>,
+) -> Result<Digests, Error> {
     let (mut digest, mut write_back) = (OfDatabase::default(), WriteBack::default());
     for chunk in chunks {
-        file.write_all(&chunk).map_err(Error::io("write", target))?;
-        write_back.follow(&file, chunk.len());
+        file.write_all(&chunk).map_err(Error::io("write", path))?;
+        write_back.follow(file, chunk.len());
         digest.update(&chunk);
         // Whoever reads may have failed.
         let _ = written.send(chunk);

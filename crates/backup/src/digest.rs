@@ -2,7 +2,7 @@
 //! tells whether a database is still what was copied.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::path::Path;
 
@@ -31,9 +31,9 @@ impl From<Failed<io::Error>> for io::Error {
     }
 }
 
-/// The BLAKE3 of a file in hexadecimal.
-pub(crate) fn of_file(path: &Path) -> Result<String, Error> {
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
+/// The BLAKE3 of all of a file in hexadecimal.
+pub(crate) fn of_file((mut file, path): (&File, &Path)) -> Result<String, Error> {
+    file.rewind().map_err(Error::io("read", path))?;
     let mut hasher = blake3::Hasher::new();
     each_chunk(&mut file, |chunk| {
         hasher.update(chunk);

@@ -1,7 +1,7 @@
 //! File operations that survive a power cut: what was renamed or removed is on disk once [`sync_directory`] returns.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::thread;
 use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
-use crate::{Error, belongings};
+use crate::{Error, belongings, openat};
 
 /// How long the name of a file may be, on about every file system.
 const NAME_BYTES_MAX: usize = 255;
@@ -62,7 +62,7 @@ pub fn sync_directory(path: &Path) -> Result<(), Error> {
 
 /// Whether the file system has an operation that brings the entries of a directory to disk. If so, it was done.
 pub(crate) fn try_sync_directory(path: &Path) -> Result<bool, Error> {
-    match File::open(path).and_then(|directory| directory.sync_all()) {
+    match openat::directory(path).and_then(|directory| directory.sync_all()) {
         Ok(()) => Ok(true),
         Err(error) if is_impossible(&error) => {
             warn_once(path, &error);
@@ -94,9 +94,12 @@ fn warn_once(directory: &Path, error: &io::Error) {
 }
 
 /// Brings a file to disk while `work` reads it: the disk and the processor are busy at the same time.
-pub(crate) fn sync_while<T: Send>(path: &Path, work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+pub(crate) fn sync_while<T: Send>(
+    (file, path): (&File, &Path),
+    work: impl FnOnce() -> Result<T, Error> + Send,
+) -> Result<T, Error> {
     thread::scope(|scope| {
-        let sync = scope.spawn(|| File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("sync", path)));
+        let sync = scope.spawn(|| file.sync_all().map_err(Error::io("sync", path)));
         let done = work();
         // A panic of the other thread is this thread's too.
         sync.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -132,7 +135,7 @@ impl WriteBack {
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     // What a process left that was killed may belong to another user.
     remove(path)?;
-    let mut file = File::create_new(path).map_err(Error::io("create", path))?;
+    let mut file = openat::create(path, 0o666).map_err(Error::io("create", path))?;
     belongings::leave_to_directory(&file, path, 0o644)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
 }
@@ -146,12 +149,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    fs::rename(from, to).map_err(Error::io("rename", from))
+    openat::rename(from, to).map_err(Error::io("rename", from))
 }
 
 /// Removes a file that may be gone already.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
+    match openat::remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
         _ => Ok(()),
     }

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc::{F_RDLCK, F_UNLCK, F_WRLCK, SEEK_SET, c_int, flock};
 
-use crate::Error;
+use crate::{Error, openat};
 
 /// SQLite's PENDING, RESERVED and SHARED bytes, see "The Database File Format". A WAL connection that has read
 /// anything holds SHARED until it is closed; others hold it during each transaction.
@@ -21,12 +21,12 @@ pub(crate) struct Held {
     _file: File,
 }
 
-/// Takes hold of a database that exists: while it lives, no other process can read or write it through SQLite.
+/// Takes hold of a database that exists, at its real path: while it lives, no other process can read or write it through SQLite.
 ///
 /// # Errors
 /// [`Error::InUse`] if a process has it open, with its id if the kernel tells.
 pub(crate) fn hold(database: &Path) -> Result<Held, Error> {
-    let file = File::options().read(true).write(true).open(database).map_err(Error::io("open", database))?;
+    let file = openat::update(database).map_err(Error::io("open", database))?;
     match fcntl(&file, FcntlArg::F_OFD_SETLK(&range(F_WRLCK))) {
         Ok(_) => Ok(Held { _file: file }),
         Err(Errno::EAGAIN | Errno::EACCES) => {

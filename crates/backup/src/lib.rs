@@ -5,6 +5,7 @@
 
 mod at_rest;
 pub mod belongings;
+pub mod bounds;
 mod checked;
 pub mod clock;
 mod confirm;
@@ -20,6 +21,7 @@ pub mod lineage;
 mod manifest;
 mod name;
 pub mod opaque;
+pub mod openat;
 mod pages;
 pub mod presence;
 pub mod prune;
@@ -38,6 +40,7 @@ mod suspicion;
 mod tables;
 pub mod take;
 mod text;
+mod untrusted;
 pub mod verify;
 mod versions;
 mod wal;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::openat::{self, Kind};
 use crate::{Error, Manifest, Repository};
 
 /// Where `fsck` puts what it finds, on many file systems: it belongs to root, and to nobody's data.
@@ -42,7 +43,7 @@ pub fn bytes(repository: &Repository, manifests: &[Manifest]) -> Result<u64, Err
 pub fn read(repository: &Repository) -> Result<Opaque, Error> {
     let mut read = Opaque::default();
     for path in files(repository, false)? {
-        match File::open(&path).and_then(|mut file| io::copy(&mut file, &mut io::sink())) {
+        match openat::read(&path).and_then(|file| io::copy(&mut of_length(file)?, &mut io::sink())) {
             Ok(bytes) => {
                 read.files += 1;
                 read.bytes += bytes;
@@ -62,9 +63,9 @@ fn files(repository: &Repository, with_its_own: bool) -> Result<Vec<PathBuf>, Er
     while let Some(directory) = directories.pop() {
         let is_own = directory == repository.path();
         for (path, kind) in list(&directory).map_err(Error::io("list", &directory))? {
-            if kind.is_dir() && !path.ends_with(LOST_AND_FOUND) {
+            if kind == Kind::Directory && !path.ends_with(LOST_AND_FOUND) {
                 directories.push(path);
-            } else if kind.is_file() && (with_its_own || !is_own) {
+            } else if kind == Kind::File && (with_its_own || !is_own) {
                 files.push(path);
             }
         }
@@ -73,10 +74,16 @@ fn files(repository: &Repository, with_its_own: bool) -> Result<Vec<PathBuf>, Er
     Ok(files)
 }
 
+/// What a file has now: one that grows for ever would be read for ever.
+fn of_length(file: File) -> io::Result<io::Take<File>> {
+    let length = file.metadata()?.len();
+    Ok(file.take(length))
+}
+
 /// What is in a directory; nothing, if it is removed meanwhile.
-fn list(directory: &Path) -> io::Result<Vec<(PathBuf, fs::FileType)>> {
-    match fs::read_dir(directory) {
+fn list(directory: &Path) -> io::Result<Vec<(PathBuf, Kind)>> {
+    match openat::list(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries?.map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))).collect(),
+        entries => Ok(entries?.into_iter().map(|(name, kind)| (directory.join(name), kind)).collect()),
     }
 }

@@ -1,14 +1,14 @@
 //! Whether there is a database at a path. Existence is content: for SQLite an empty file is a new database, and so a service
 //! whose file was emptied would start with nothing.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
-use crate::{Error, durable, source};
+use crate::{Error, durable, openat, source, untrusted};
 
 /// What the file of every SQLite database begins with, see
 /// <https://www.sqlite.org/fileformat.html#the_database_header>.
@@ -51,7 +51,7 @@ pub fn look(path: &Path) -> Result<Presence, Error> {
         return with_sqlite(path);
     }
     let mut page = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(PAGE_BYTES_MAX).read_to_end(&mut page));
+    let read = openat::database(path, false).and_then(|file| file.take(PAGE_BYTES_MAX).read_to_end(&mut page));
     read.map_err(Error::io("read", path))?;
     let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
     if page.is_empty() {
@@ -82,7 +82,9 @@ fn has_side_file(path: &Path) -> Result<bool, Error> {
 }
 
 fn with_sqlite(path: &Path) -> Result<Presence, Error> {
-    let content = source::open(path, Duration::ZERO).and_then(|connection| {
+    let real = openat::resolve(path).map_err(Error::io("look at", path))?;
+    untrusted::check_journal(&real)?;
+    let content = source::open(&real, Duration::ZERO).and_then(|connection| {
         let query = "SELECT (SELECT count(*) FROM sqlite_schema), user_version, application_id
                      FROM pragma_user_version, pragma_application_id";
         connection.query_row(query, [], |row| {

@@ -1,7 +1,6 @@
 //! Restores rehearsed: a restore point is restored to a scratch directory, opened and read as a service would, and
 //! thrown away. What was proven is remembered in the repository.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::checked::{self, Outcome};
 use crate::lineage::Lineage;
 use crate::restore::{self, Request};
 use crate::verify::{self, Check, Checked, Verdict};
-use crate::{Error, Manifest, Name, Repository, Writer, durable, source, tables};
+use crate::{Error, Manifest, Name, Repository, Writer, bounds, durable, openat, source, tables, untrusted};
 
 /// The file in the repository that remembers the newest rehearsal of each lineage.
 pub(crate) const FILE: &str = "rehearsals.json";
@@ -54,7 +53,8 @@ fn sound() -> Checked {
 /// no room, or another fault of the scratch directory.
 pub fn rehearse(repository: &Repository, manifest: &Manifest, scratch: &Path) -> Result<Rehearsal, Error> {
     let directory = tempfile::tempdir_in(scratch).map_err(Error::io("rehearse a restore in", scratch))?;
-    let database = directory.path().join("app.db");
+    let database =
+        openat::resolve(&directory.path().join("app.db")).map_err(Error::io("rehearse a restore in", scratch))?;
     let request = Request { check: Some(Check::None), ..Request::named(database.clone(), manifest.name.clone()) };
     let restored = restore::run(repository, &request, &mut |_| {})?;
     let stored = repository.stored_file(manifest);
@@ -77,6 +77,7 @@ pub fn rehearse(repository: &Repository, manifest: &Manifest, scratch: &Path) ->
 /// table.
 fn read(database: &Path) -> rusqlite::Result<(Outcome, Vec<u64>)> {
     let mut connection = source::open(database, Duration::ZERO)?;
+    untrusted::end_after(&mut connection, Some(untrusted::patience(database)))?;
     let outcome = checked::look(&connection, Check::Full)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch("CREATE TABLE pra_rehearsal (row); INSERT INTO pra_rehearsal VALUES (1)")?;
@@ -92,7 +93,7 @@ impl Repository {
     /// [`Error::Io`] if what is remembered of them cannot be read.
     pub fn rehearsals(&self) -> Result<Vec<Rehearsal>, Error> {
         let path = self.rehearsals_file();
-        match fs::read(&path) {
+        match openat::bytes(&path, bounds::RECORD_BYTES) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::io("understand", &path)(error.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(Error::io("read", &path)(error)),

@@ -21,7 +21,6 @@ mod staged;
 mod store;
 
 use std::fmt;
-use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreScheme};
 use tokio::runtime::Runtime;
 
-use crate::{Entry, Error, durable};
+use crate::{Entry, Error, durable, openat};
 use address::Address;
 pub use store::Options;
 
@@ -117,7 +116,7 @@ impl Remote {
         if durable::try_sync_directory(&root)? {
             return Ok(());
         }
-        let synced = File::open(&root).and_then(|directory| Ok(syncfs(directory)?));
+        let synced = openat::directory(&root).and_then(|directory| Ok(syncfs(directory)?));
         synced.map_err(Error::io("sync the file system of", &root))
     }
 

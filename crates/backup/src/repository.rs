@@ -6,17 +6,16 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::libc::O_NONBLOCK;
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::Lineage;
 use crate::manifest::COMPRESSED;
-use crate::{Error, Manifest, Name};
+use crate::{Error, Manifest, Name, bounds, openat};
 
 pub(crate) const PARTIAL: &str = ".partial";
 
@@ -103,13 +102,47 @@ impl Repository {
     /// [`Error::NoRepository`] if the directory does not exist, [`Error::Io`] if it cannot be listed. A file in it that
     /// cannot be read makes its own entry incomplete, no more.
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let mut entries = Vec::new();
-        for name in self.names()? {
-            entries.extend(self.state(&name).map(|state| Entry { name, state }));
-        }
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        self.each_entry(|entry, its_bytes| {
+            bytes += its_bytes;
+            if bytes > bounds::LISTING_BYTES {
+                let (found, max) = (ByteSize(bytes), ByteSize(bounds::LISTING_BYTES));
+                let why =
+                    format!("its manifests have more than {found}, expected at most {max}; keep fewer restore points");
+                return Err(Error::io("list the repository", &self.directory)(io::Error::other(why)));
+            }
+            entries.push(entry);
+            Ok(())
+        })?;
         // The sort is stable and the names came sorted.
         entries.sort_by_key(|entry| entry.manifest().map_or(u64::MAX, |manifest| manifest.sequence));
         Ok(entries)
+    }
+
+    /// Calls `each` with every entry, in the order of their names, and the bytes of its manifest. Only one is in memory at a
+    /// time.
+    fn each_entry(&self, mut each: impl FnMut(Entry, u64) -> Result<(), Error>) -> Result<(), Error> {
+        for name in self.names()? {
+            let mut bytes = 0;
+            if let Some(state) = self.state_of(&name, &mut bytes) {
+                each(Entry { name, state }, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with the manifest of every complete entry, in the order of their names. For whoever keeps little of each:
+    /// only one is in memory at a time.
+    ///
+    /// # Errors
+    /// Those of [`Repository::entries`].
+    pub fn each_manifest(&self, mut each: impl FnMut(Manifest)) -> Result<(), Error> {
+        self.each_entry(|entry, _| {
+            if let State::Complete { manifest } = entry.state {
+                each(*manifest);
+            }
+            Ok(())
+        })
     }
 
     /// The manifests of the complete entries, oldest first.
@@ -141,14 +174,17 @@ impl Repository {
 
     /// The names in the directory that have a database, a manifest or a part of one.
     pub(crate) fn names(&self) -> Result<BTreeSet<Name>, Error> {
-        let listing = fs::read_dir(&self.directory).map_err(|error| match error.kind() {
+        let fails = || Error::io("list the repository", &self.directory);
+        let listing = openat::list(&self.directory).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::NoRepository { path: self.directory.clone() },
-            _ => Error::io("list the repository", &self.directory)(error),
+            _ => fails()(error),
         })?;
-        let mut names = BTreeSet::new();
-        for file in listing {
-            let file = file.map_err(Error::io("list the repository", &self.directory))?;
-            names.extend(name_of(&file.file_name()));
+        let names: BTreeSet<Name> = listing.iter().filter_map(|(file, _)| name_of(file)).collect();
+        if names.len() > bounds::NAMES {
+            let (found, max) = (names.len(), bounds::NAMES);
+            let why =
+                format!("it has {found} names of restore points, expected at most {max}; prune it, or move some away");
+            return Err(fails()(io::Error::other(why)));
         }
         Ok(names)
     }
@@ -156,6 +192,11 @@ impl Repository {
     /// The state of one name, `None` if there is no restore point. A restore point may come or go meanwhile: each
     /// answer is right for some instant, because the manifest is there before its database and goes after it.
     pub(crate) fn state(&self, name: &Name) -> Option<State> {
+        self.state_of(name, &mut 0)
+    }
+
+    /// The same, and the bytes of the manifest that was read.
+    fn state_of(&self, name: &Name, bytes: &mut u64) -> Option<State> {
         let files = self.stored_files(name);
         let is_stored = || files.iter().any(|file| may_exist(file));
         let missing = || State::Incomplete { reason: "its database file is missing".into() };
@@ -166,7 +207,7 @@ impl Repository {
                 return (!unfinished).then(missing);
             }
         }
-        match self.read(name) {
+        match self.read_counted(name, bytes) {
             Some(Ok(manifest)) if may_exist(&self.stored_file(&manifest)) => {
                 Some(State::Complete { manifest: Box::new(manifest) })
             }
@@ -183,7 +224,7 @@ impl Repository {
     pub(crate) fn expect_readable(&self, entries: &[Entry]) -> Result<(), Error> {
         for entry in entries.iter().filter(|entry| entry.manifest().is_none()) {
             let path = self.manifest(&entry.name);
-            match read_file(&path) {
+            match openat::read(&path) {
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     return Err(Error::io("read", &path)(error));
                 }
@@ -195,23 +236,19 @@ impl Repository {
 
     /// What the manifest of `name` says, or what is wrong with it; `None` if there is none.
     pub(crate) fn read(&self, name: &Name) -> Option<Result<Manifest, String>> {
-        match read_file(&self.manifest(name)) {
-            Ok(bytes) => Some(Manifest::parse(name, &bytes)),
+        self.read_counted(name, &mut 0)
+    }
+
+    fn read_counted(&self, name: &Name, length: &mut u64) -> Option<Result<Manifest, String>> {
+        match openat::bytes(&self.manifest(name), bounds::MANIFEST_BYTES) {
+            Ok(bytes) => {
+                *length = bytes.len() as u64;
+                Some(Manifest::parse(name, &bytes))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => Some(Err(format!("its manifest cannot be read: {error}"))),
         }
     }
-}
-
-/// Reads a regular file, and never waits for the writer of a pipe.
-pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::options().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The path of a file while it is written or removed; [`crate::durable::replace`] uses the same.
@@ -219,13 +256,18 @@ pub(crate) fn partial(path: &Path) -> PathBuf {
     crate::durable::with_suffix(path, PARTIAL)
 }
 
+/// Whether there is something of this name, be it a link that leads nowhere.
 pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
-    path.try_exists().map_err(Error::io("look for", path))
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("look for", path)(error)),
+    }
 }
 
 /// What cannot be looked at counts as there: reading it will say what is wrong.
 fn may_exist(path: &Path) -> bool {
-    !matches!(path.try_exists(), Ok(false))
+    !matches!(exists(path), Ok(false))
 }
 
 fn name_of(file: &OsStr) -> Option<Name> {

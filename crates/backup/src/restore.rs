@@ -24,7 +24,7 @@ use crate::in_use::{self, Held};
 pub use crate::pages::Progress;
 use crate::presence::{self, Presence};
 use crate::verify::{Check, Checked};
-use crate::{Entry, Error, Manifest, Rejected, Repository, State};
+use crate::{Entry, Error, Manifest, Rejected, Repository, State, openat};
 use choose::{Candidates, Wanted};
 use temporary::Temporary;
 
@@ -263,35 +263,21 @@ fn passed_over<'a>(entries: &'a [Entry], restored: &'a Manifest) -> impl Iterato
     })
 }
 
-/// The destination's real path: through a symbolic link, the file it names is what gets replaced, or created.
+/// The destination's real path: through a symbolic link, the file it names is what gets replaced, or created. It is looked at
+/// and opened by this path from here on, where no link is followed any more.
 pub(crate) fn resolve(database: &Path) -> Result<PathBuf, Error> {
-    let path = match fs::canonicalize(database) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => std::path::absolute(database).map(follow),
-        other => other,
-    };
-    let path = path.map_err(Error::io("look at", database))?;
-    let directory = crate::durable::directory_of(&path);
-    if !directory.is_dir() {
-        let missing =
-            io::Error::new(io::ErrorKind::NotFound, "its directory does not exist; create it or mount its volume");
-        return Err(Error::io("restore", &path)(missing));
-    }
-    // Of a file that is missing, links in its directory are left to follow.
-    let directory = fs::canonicalize(directory).map_err(Error::io("look at", directory))?;
-    Ok(path.file_name().map_or(path.clone(), |name| directory.join(name)))
-}
-
-/// Where links lead whose end does not exist, which is why they cannot go in a circle.
-fn follow(mut path: PathBuf) -> PathBuf {
-    while let Ok(target) = fs::read_link(&path) {
-        path = crate::durable::directory_of(&path).join(target);
-    }
-    path
+    openat::resolve(database).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            let why = format!("its directory does not exist; create it or mount its volume ({error})");
+            Error::io("restore", database)(io::Error::new(io::ErrorKind::NotFound, why))
+        }
+        _ => Error::io("look at", database)(error),
+    })
 }
 
 /// Proves that nobody uses the destination, and keeps it so. `None` where there is no database yet.
 fn hold(database: &Path, force: bool) -> Result<Option<Held>, Error> {
-    match fs::metadata(database) {
+    match fs::symlink_metadata(database) {
         Ok(metadata) if !metadata.is_file() => {
             let other = io::Error::other("it is not a regular file; name the database file itself with --database");
             return Err(Error::io("replace", database)(other));

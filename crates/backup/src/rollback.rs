@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 use foldhash::quality::RandomState;
 use rusqlite::{Connection, ErrorCode};
 
-use crate::Error;
 use crate::content::Content;
 use crate::pages::{CHUNK_BYTES, Limits, Progress};
 use crate::source::BUSY_MAX;
+use crate::{Error, openat};
 
 /// Where SQLite puts its locks. The page there holds nothing, whatever is in the file.
 const LOCKS_AT: u64 = 1 << 30;
@@ -135,7 +135,7 @@ impl Turns {
         &self,
         (connection, path): (&Connection, &Path),
         content: &Content,
-        target: &Path,
+        (copy, target): (&File, &Path),
         hashes: &mut Vec<u64>,
         limits: Limits<'_>,
     ) -> Result<(), Error> {
@@ -143,7 +143,6 @@ impl Turns {
             return Err(changed(path, "its journal mode became wal"));
         }
         let (file, state, bytes, next) = (self.file, &self.state, bytes_of(content), AtomicUsize::new(0));
-        let copy = File::options().write(true).open(target).map_err(Error::io("open", target))?;
         if copy.metadata().map_err(Error::io("look at", target))?.len() > bytes {
             copy.set_len(bytes).map_err(Error::io("write", target))?;
         }
@@ -232,7 +231,7 @@ fn kept_open(path: &Path) -> Result<&'static File, Error> {
             return Ok(file);
         }
     }
-    let file: &'static File = Box::leak(Box::new(File::open(path).map_err(Error::io("open", path))?));
+    let file: &'static File = Box::leak(Box::new(openat::database(path, false).map_err(Error::io("open", path))?));
     open.push(file);
     Ok(file)
 }

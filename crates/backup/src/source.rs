@@ -3,19 +3,19 @@
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{Timestamp, TimestampRound, Unit};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 use tempfile::TempDir;
 
-use crate::Error;
 use crate::at_rest::{self, AtRest};
 use crate::content::{self, Content, Holdings};
 use crate::pages::{self, Limits, Progress};
 use crate::rollback::Turns;
+use crate::{Error, openat, untrusted};
 
 /// The longest wait SQLite can be asked for: some 24 days, in milliseconds.
 pub(crate) const BUSY_MAX: Duration = Duration::from_millis(i32::MAX as u64);
@@ -59,12 +59,12 @@ pub(crate) struct Kept {
     _copy: Option<TempDir>,
 }
 
-/// Begins the snapshot of `database`, waiting at most `patience` for a writer that locks readers out.
+/// Begins the snapshot of the database at a real path, waiting at most `patience` for a writer that locks readers out.
 ///
 /// # Errors
 /// [`Error::SourceBusy`] if that takes longer.
 pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Error> {
-    check_file(database)?;
+    untrusted::check_journal(database)?;
     let connection = open(database, patience).map_err(failed("open", database, patience))?;
     let mut snapshot = hold(connection, database, patience)?;
     snapshot.turns = Turns::begin(&snapshot.connection, database)?;
@@ -79,34 +79,33 @@ pub(crate) fn hold(connection: Connection, database: &Path, patience: Duration) 
 /// Begins it as [`begin`] does, without leaving anything beside the database. One that has to be recovered first, where this user may not, is
 /// copied to `scratch`.
 pub(crate) fn begin_without_a_trace(database: &Path, patience: Duration, scratch: &Path) -> Result<Snapshot, Error> {
-    check_file(database)?;
-    // SQLite keeps its files beside the one that a symbolic link leads to.
-    let real = fs::canonicalize(database).map_err(Error::io("look at", database))?;
     let created_at = now();
-    if let Some(at_rest) = AtRest::hold(&real)? {
-        let connection = content::open_immutable(&real).map_err(Error::sqlite("open", database))?;
+    if let Some(at_rest) = AtRest::hold(database)? {
+        let connection = untrusted::open_immutable(database).map_err(Error::sqlite("open", database))?;
         return snapshot((connection, created_at), database, patience, Kept { at_rest: Some(at_rest), _copy: None });
     }
-    if !at_rest::would_leave_traces(&real)? {
+    if !at_rest::would_leave_traces(database)? {
         match begin(database, patience) {
-            Err(error) if at_rest::must_be_copied(&real, &error)? => {
+            Err(error) if at_rest::must_be_copied(database, &error)? => {
                 tracing::debug!("copied in order to be recovered: {error}");
             }
             begun => return begun.map_err(|error| explain_denial(database, error)),
         }
     }
-    let (directory, copy) = at_rest::copy(&real, scratch)?;
+    let (directory, copy) = at_rest::copy(database, scratch)?;
     let connection = open(&copy, patience).map_err(Error::sqlite("open", database))?;
     snapshot((connection, created_at), database, patience, Kept { at_rest: None, _copy: Some(directory) })
 }
 
 fn snapshot(
-    (connection, created_at): (Connection, Timestamp),
+    (mut connection, created_at): (Connection, Timestamp),
     database: &Path,
     patience: Duration,
     kept: Kept,
 ) -> Result<Snapshot, Error> {
     let refuse = |reason: String| Error::Source { path: database.to_owned(), reason };
+    // What its tables compute is not to be waited for; how long the pages take is bounded elsewhere.
+    untrusted::end_after(&mut connection, Some(patience)).map_err(Error::sqlite("read", database))?;
     let content = connection.execute_batch("BEGIN").and_then(|()| Content::read(&connection)).map_err(|error| {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => refuse("it is no SQLite database (or an encrypted one)".into()),
@@ -119,6 +118,7 @@ fn snapshot(
     }
     let holdings = content::holdings(&connection).map_err(Error::sqlite("read", database))?;
     let change_counter = content::change_counter(&connection).map_err(Error::sqlite("read", database))?;
+    untrusted::end_after(&mut connection, None).map_err(Error::sqlite("read", database))?;
     Ok(Snapshot { connection, created_at, content, holdings, change_counter, kept, turns: None })
 }
 
@@ -147,11 +147,13 @@ fn failed(action: &'static str, database: &Path, patience: Duration) -> impl FnO
     }
 }
 
-/// Tells apart what SQLite would all call "unable to open database file".
-fn check_file(database: &Path) -> Result<(), Error> {
+/// The real path of a database: SQLite keeps its files beside the one that a symbolic link leads to. Tells apart what SQLite
+/// would all call "unable to open database file".
+pub(crate) fn resolve(database: &Path) -> Result<PathBuf, Error> {
     let refuse = |reason: &str| Error::Source { path: database.to_owned(), reason: reason.into() };
-    match fs::metadata(database) {
-        Ok(metadata) if metadata.is_file() => Ok(()),
+    let found = openat::resolve(database).and_then(|real| Ok((fs::symlink_metadata(&real)?, real)));
+    match found {
+        Ok((metadata, real)) if metadata.is_file() => Ok(real),
         Ok(_) => Err(refuse("it is not a file; name the database file itself with --database")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(refuse("it does not exist; check --database (DB_PATH) and whether its volume is mounted"))
@@ -160,11 +162,9 @@ fn check_file(database: &Path) -> Result<(), Error> {
     }
 }
 
+/// Opens the database at a real path.
 pub(crate) fn open(database: &Path, patience: Duration) -> rusqlite::Result<Connection> {
-    // For writing if permitted, because a hot journal or a WAL left by a crash has to be recovered first; but
-    // never to create the file.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(database, flags)?;
+    let connection = untrusted::open(database)?;
     connection.busy_timeout(patience.min(BUSY_MAX))?;
     // The last connection to close would otherwise checkpoint: a backup does not write to its source.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

@@ -1,12 +1,12 @@
 //! The space that restore points take up, and the room that the next ones need.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use nix::sys::statvfs::statvfs;
 
-use crate::{Error, Manifest, Repository, opaque};
+use crate::{Error, Manifest, Repository, bounds, opaque};
 
 /// The room that the next restore points need: a copy of the newest while it is taken, before anything goes for it, and
 /// as much again, since a database grows.
@@ -35,6 +35,44 @@ pub(crate) fn explain(error: Error, directory: &Path, needed: u64) -> Error {
         directory.display()
     );
     Error::Io { action, path, source: io::Error::new(source.kind(), why) }
+}
+
+/// What a file that is being written still takes of its volume, which others write too. What its manifest says of its size
+/// may be meant to fill the volume.
+pub(crate) struct Room {
+    directory: PathBuf,
+    left: u64,
+    unseen: u64,
+}
+
+impl Room {
+    /// Fails if there is none for as many bytes.
+    pub fn new(directory: &Path, bytes: u64) -> Result<Self, Error> {
+        let room = Self { directory: directory.to_owned(), left: bytes, unseen: 0 };
+        room.look().map(|()| room)
+    }
+
+    /// Tells it what was written, and fails if the rest does not fit any more.
+    pub fn written(&mut self, bytes: usize) -> Result<(), Error> {
+        self.left = self.left.saturating_sub(bytes as u64);
+        self.unseen += bytes as u64;
+        if self.unseen < bounds::WRITTEN_UNSEEN_BYTES {
+            return Ok(());
+        }
+        self.unseen = 0;
+        self.look()
+    }
+
+    fn look(&self) -> Result<(), Error> {
+        let free = free(&self.directory)?;
+        if self.left <= free {
+            return Ok(());
+        }
+        let (left, free) = (ByteSize(self.left), ByteSize(free));
+        let why =
+            format!("{left} are to be written, and its volume has {free} free; make room there, or use another volume");
+        Err(Error::io("write to", &self.directory)(io::Error::new(io::ErrorKind::StorageFull, why)))
+    }
 }
 
 /// What these restore points may take up in all so that the next ones fit too: in what others leave of `limit`, and on the

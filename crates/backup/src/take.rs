@@ -73,6 +73,8 @@ pub struct Taken {
 /// [`Error::Damaged`] if a manifest leaves no sequence number to follow, [`Error::Io`] and [`Error::Sqlite`] for the
 /// rest (a full disk, for one).
 pub fn run(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress)) -> Result<Taken, Error> {
+    // From here on, no link is followed.
+    let request = &Request { database: source::resolve(&request.database)?, ..request.clone() };
     let taken = match attempt(writer, request, report) {
         // Its service was started meanwhile. From now on it is read beside it.
         Err(Error::Disturbed { .. }) => attempt(writer, request, report),
@@ -126,11 +128,11 @@ fn copy_and_publish(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Manifest, Error> {
     let mut target = partial(&writer.repository().database(name));
-    belongings::create_copy(&request.database, &target)?;
+    let file = belongings::create_copy(&request.database, &target)?;
     let began_at = snapshot.created_at;
     // The source's transaction ends with it: verifying must not let its WAL grow.
     let Copied { created_at, content, holdings, change_counter, digests, held } =
-        copy::snapshot(snapshot, &request.database, &target, limits, report)?;
+        copy::snapshot(snapshot, &request.database, (&file, &target), limits, report)?;
     let copied = Instant::now();
     if created_at != began_at {
         let later = writer.free_name(created_at)?;
@@ -148,7 +150,7 @@ fn copy_and_publish(
         confirmed_after: None,
         confirmed_ahead_at: None,
         not_before: None,
-        size_bytes: fs::metadata(&target).map_err(Error::io("look at", &target))?.len(),
+        size_bytes: file.metadata().map_err(Error::io("look at", &target))?.len(),
         page_size: content.page_size,
         page_count: content.page_count,
         blake3: digests.file,
@@ -173,10 +175,10 @@ fn copy_and_publish(
             verify_seconds: 0.0,
         },
     };
-    manifest.checked = Some(check(&target, &manifest, request)?);
+    manifest.checked = Some(check((&file, &target), &manifest, request)?);
     if let Some(level) = request.compress {
         let [_, compressed] = writer.repository().stored_files(name).map(|file| partial(&file));
-        manifest.compressed = Some(stored::compress(&target, &compressed, &manifest, level)?);
+        manifest.compressed = Some(stored::compress((&file, &target), &compressed, &manifest, level)?);
         durable::remove(&target)?;
     }
     compare(&mut manifest, writer, earlier);
@@ -187,14 +189,13 @@ fn copy_and_publish(
 }
 
 /// Lets SQLite check the copy while it is brought to disk.
-fn check(copy: &Path, manifest: &Manifest, request: &Request) -> Result<Checked, Error> {
+fn check((file, copy): (&File, &Path), manifest: &Manifest, request: &Request) -> Result<Checked, Error> {
     let fails = |error| Error::io("write", copy)(error);
-    let file = File::options().read(true).write(true).open(copy).map_err(fails)?;
-    let hidden = Versions::hide(&file).map_err(fails)?;
-    let checked = durable::sync_while(copy, || {
+    let hidden = Versions::hide(file).map_err(fails)?;
+    let checked = durable::sync_while((file, copy), || {
         verify::own_copy(copy, manifest, request.check).map_err(|error| blame(&request.database, error))
     })?;
-    hidden.map_or(Ok(()), |versions| versions.put_back(&file)).map_err(fails)?;
+    hidden.map_or(Ok(()), |versions| versions.put_back(file)).map_err(fails)?;
     if request.check != Check::None
         && let Some(warning) = checked.warning()
     {

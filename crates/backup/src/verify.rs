@@ -7,8 +7,9 @@ use rusqlite::{Connection, ErrorCode};
 
 pub use crate::checked::{Check, Checked, Verdict};
 use crate::checked::{Outcome, look};
-use crate::content::{self, Content};
-use crate::{Error, Manifest, Repository, State, stored};
+use crate::content::Content;
+use crate::space::Room;
+use crate::{Error, Manifest, Repository, State, stored, untrusted};
 
 /// Compares the bytes of a restore point with the digest in its manifest.
 ///
@@ -36,7 +37,11 @@ pub fn restore_point(repository: &Repository, manifest: &Manifest, check: Option
     let directory = std::env::temp_dir();
     let fails = |error| Error::io("unpack a restore point in", &directory)(error);
     let mut unpacked = tempfile::NamedTempFile::new_in(&directory).map_err(fails)?;
-    stored::read(&path, manifest, |chunk| unpacked.write_all(chunk).map_err(fails))?;
+    let mut room = Room::new(&directory, manifest.size_bytes)?;
+    stored::read(&path, manifest, |chunk| {
+        room.written(chunk.len())?;
+        unpacked.write_all(chunk).map_err(fails)
+    })?;
     structure(unpacked.path(), manifest, check).map_err(|error| blame(&path, error))
 }
 
@@ -71,7 +76,7 @@ pub(crate) fn file_digest(path: &Path, manifest: &Manifest, found: &str) -> Resu
 
 /// Opens a file that nobody writes, compares its content with the manifest, and lets SQLite check it.
 pub(crate) fn structure(path: &Path, manifest: &Manifest, check: Check) -> Result<Checked, Error> {
-    let connection = content::open_immutable(path).map_err(|error| damage(path, error))?;
+    let connection = untrusted::open_immutable(path).map_err(|error| damage(path, error))?;
     let checked = content_of(&connection, path, manifest, check)?;
     // What was found in these bytes when they were taken is still in them.
     let known = manifest.checked.as_ref().filter(|known| known.check != Check::None && known.verdict != Verdict::Sound);
@@ -84,7 +89,7 @@ pub(crate) fn structure(path: &Path, manifest: &Manifest, check: Check) -> Resul
 /// The same of a copy that nobody else knows of yet, and more: SQLite knows the CHECKs of a database that it could write, and
 /// of no other. Its header must say that it is not in WAL mode, or files would appear beside it.
 pub(crate) fn own_copy(path: &Path, manifest: &Manifest, check: Check) -> Result<Checked, Error> {
-    let connection = content::open_alone(path).map_err(|error| damage(path, error))?;
+    let connection = untrusted::open_alone(path).map_err(|error| damage(path, error))?;
     content_of(&connection, path, manifest, check)
 }
 

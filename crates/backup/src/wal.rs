@@ -19,15 +19,13 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// It may grow by as much as is asked for, but never to more than half of what its volume has free: the volume
+    /// The database is named by its real path. It may grow by as much as is asked for, but never to more than half of what its volume has free: the volume
     /// of a database must not be filled by its backup.
     ///
     /// `at_rest` says that the database is read where nobody used it: a `-wal` file tells that somebody began to.
     pub fn new(database: &Path, growth_max: u64, at_rest: bool) -> Result<Self, Error> {
-        // SQLite keeps it beside the file that a symbolic link leads to.
-        let file = fs::canonicalize(database).map_err(Error::io("look at", database))?;
-        let wal = durable::with_suffix(&file, "-wal");
-        let growth_max = growth_max.min(space::free(durable::directory_of(&file))? / 2);
+        let wal = durable::with_suffix(database, "-wal");
+        let growth_max = growth_max.min(space::free(durable::directory_of(database))? / 2);
         Ok(Self { database: database.to_owned(), bytes_at_first: bytes(&wal)?, wal, growth_max, at_rest })
     }
 
@@ -47,7 +45,7 @@ impl Bound {
 
 /// Without WAL there is none, and nobody can write.
 fn bytes(wal: &Path) -> Result<u64, Error> {
-    match fs::metadata(wal) {
+    match fs::symlink_metadata(wal) {
         Ok(metadata) => Ok(metadata.len()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(Error::io("look at", wal)(error)),

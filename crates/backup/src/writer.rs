@@ -1,13 +1,14 @@
 //! The right to change a repository, held by one process at a time.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::manifest::SEQUENCE_MAX;
 use crate::repository::{exists, partial};
-use crate::{Error, Manifest, Name, Repository, at_rest, belongings, durable, self_digest, source};
+use crate::{Error, Manifest, Name, Repository, at_rest, belongings, bounds, durable, openat, self_digest, source};
 
 /// How often a lock is asked for again: the kernel offers no wait with a limit.
 const POLL: Duration = Duration::from_millis(20);
@@ -32,6 +33,8 @@ impl Repository {
         if !exists(self.path())? {
             return Err(Error::NoRepository { path: self.path().to_owned() });
         }
+        let place = fs::metadata(self.path()).map_err(Error::io("look at", self.path()))?;
+        openat::warn_of_everybody(self.path(), &place);
         let path = self.path().join(".lock");
         let file = belongings::open_lock(&path)?;
         let asked = Instant::now();
@@ -107,6 +110,14 @@ impl Writer {
     pub(crate) fn describe(&self, manifest: &Manifest) -> Result<(), Error> {
         let description = self.repository.manifest(&manifest.name);
         let bytes = self_digest::with(manifest).map_err(|error| Error::io("write", &description)(error.into()))?;
+        if bytes.len() as u64 > bounds::MANIFEST_BYTES {
+            let (found, max, marks) = (bytes.len(), bounds::MANIFEST_BYTES, manifest.high_water.len());
+            let why = format!(
+                "it would have {found} bytes, expected at most {max}: the database has {marks} AUTOINCREMENT marks, one a row of \
+                 sqlite_sequence; remove those of tables that are gone"
+            );
+            return Err(Error::io("write", &description)(io::Error::other(why)));
+        }
         durable::replace(&description, &bytes)
     }
 

@@ -1,12 +1,12 @@
 //! What the environment says of a store: its address and its credentials.
 
+use std::env;
 use std::ffi::OsStr;
 use std::path::Path;
-use std::{env, fs};
 
 use object_store::ObjectStoreScheme;
 
-use crate::Error;
+use crate::{Error, bounds, openat};
 
 /// Holds JSON, in which lines end.
 const JSON: &str = "GOOGLE_SERVICE_ACCOUNT_KEY";
@@ -35,7 +35,7 @@ pub(super) fn check(scheme: &ObjectStoreScheme) -> Result<(), Error> {
 }
 
 fn token_file(path: &Path) -> Result<(), Error> {
-    let token = fs::read(path).map_err(Error::io("read the token in", path))?;
+    let token = openat::bytes_given(path, bounds::SECRET_BYTES).map_err(Error::io("read the token in", path))?;
     expect_plain(&format!("the file {} ({TOKEN_FILE})", path.display()), &token)
 }
 

@@ -7,9 +7,6 @@ use crate::{Manifest, Name};
 /// Bytes of a stored file that make one piece.
 pub(super) const PIECE_BYTES: usize = 8 * 1024 * 1024;
 
-/// More than a manifest of a terabyte has.
-pub(super) const MANIFEST_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
 /// The manifest of a remote restore point: that of the local one, and where its stored file is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RemoteManifest {

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _, UpdateVersion};
 
-use super::layout::{Kind, MANIFEST_BYTES_MAX, Piece, RemoteManifest, kind_of};
+use super::layout::{Kind, Piece, RemoteManifest, kind_of};
 use super::{PARALLEL, Remote};
-use crate::{Entry, Error, Manifest, Name, State};
+use crate::{Entry, Error, Manifest, Name, State, bounds};
 
 /// All that is ours.
 #[derive(Debug, Default)]
@@ -134,8 +134,8 @@ pub(super) async fn manifest(remote: &Remote, name: &Name) -> Result<Option<Foun
     };
     let version = UpdateVersion { e_tag: answer.meta.e_tag.clone(), version: answer.meta.version.clone() };
     let size = answer.meta.size;
-    let read = if size > MANIFEST_BYTES_MAX {
-        Err(format!("its manifest has {size} bytes, expected at most {MANIFEST_BYTES_MAX}"))
+    let read = if size > bounds::REMOTE_MANIFEST_BYTES {
+        Err(format!("its manifest has {size} bytes, expected at most {}", bounds::REMOTE_MANIFEST_BYTES))
     } else {
         let bytes = answer.bytes().await.map_err(remote.failed("read", &key))?;
         RemoteManifest::parse(name, &bytes)

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -17,8 +16,9 @@ use super::{PARALLEL, Progress, Remote};
 use crate::repository::partial;
 use crate::restore::choose::{Candidates, Wanted, candidates};
 use crate::restore::{Choice, LineageChoice};
+use crate::space::Room;
 use crate::{Error, Manifest, Name, Rejected, State, Writer};
-use crate::{belongings, clock, durable, identity, stored, verify};
+use crate::{belongings, bounds, clock, durable, identity, openat, stored, verify};
 
 /// What to pull, and with whose keys.
 #[derive(Debug)]
@@ -198,22 +198,28 @@ async fn fetch(
 ) -> Result<(), Error> {
     let (manifest, repository) = (&described.manifest, writer.repository());
     let target = partial(&repository.stored_file(manifest));
+    let total = manifest.stored_bytes();
+    let mut room = Room::new(repository.path(), total)?;
     let mut file = create(&target)?;
     let keys = described.remote.keys().zip(&described.remote.pieces);
     let mut pieces = futures_util::stream::iter(keys.map(|(key, piece)| get(remote, key, piece))).buffered(PARALLEL);
-    let (mut done, total) = (0, manifest.stored_bytes());
+    let mut done = 0;
     while let Some(stored) = pieces.try_next().await? {
         let content = match described.remote.encryption {
             None => stored,
             Some(Encryption::Age) => identities.open(&stored, &remote.url(&remote.key(&described.remote.folder)))?,
         };
-        file.write_all(&content).map_err(Error::io("write", &target))?;
         done += content.len() as u64;
+        if done > total {
+            let pieces = remote.url(&remote.key(&described.remote.folder));
+            return Err(Error::damaged(Path::new(&pieces), format!("size in bytes expected {total}, found more")));
+        }
+        file.write_all(&content).map_err(Error::io("write", &target))?;
+        room.written(content.len())?;
         report(Progress { done, total });
     }
-    drop(file);
     // What is on disk, not what arrived.
-    durable::sync_while(&target, || stored::read(&target, manifest, |_| Ok(())))?;
+    durable::sync_while((&file, &target), || stored::read_open((&file, &target), manifest, |_| Ok(())))?;
     // A damaged one that is replaced may be stored in another form.
     let stored = repository.stored_file(manifest);
     let other = repository.stored_files(&manifest.name).into_iter().filter(|file| *file != stored);
@@ -224,8 +230,9 @@ async fn fetch(
 /// Nobody may read it but its owner, or whoever may write where a guest pulls to: what the permissions of the database
 /// were is not known here.
 fn create(target: &Path) -> Result<File, Error> {
-    let options = File::options().create(true).truncate(true).write(true).mode(0o600).open(target);
-    let file = options.map_err(Error::io("create", target))?;
+    // What a killed one left may belong to another user.
+    durable::remove(target)?;
+    let file = openat::create(target, 0o600).map_err(Error::io("create", target))?;
     belongings::leave_to_directory(&file, target, 0o660)?;
     Ok(file)
 }
@@ -239,6 +246,9 @@ async fn get(remote: &Remote, key: String, piece: &Piece) -> Result<Vec<u8>, Err
         answer => answer.map_err(remote.failed("read", &key))?,
     };
     let size = answer.meta.size;
+    if size > bounds::PIECE_BYTES {
+        return Err(damaged(format!("size in bytes expected at most {}, found {size}", bounds::PIECE_BYTES)));
+    }
     if size != piece.bytes {
         return Err(damaged(format!("size in bytes expected {}, found {size}", piece.bytes)));
     }

@@ -1,7 +1,6 @@
 //! Sends restore points to a remote repository: first all pieces, then, if they are all there, the manifest.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::seal::{self, Recipient};
 use super::{PARALLEL, Progress, Remote, sequence};
 use crate::restore::Choice;
 use crate::restore::choose::{Wanted, candidates};
-use crate::{Error, Identity, Manifest, Name, Rejected, Repository, self_digest, verify};
+use crate::{Error, Identity, Manifest, Name, Rejected, Repository, openat, self_digest, verify};
 
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
@@ -214,7 +213,9 @@ async fn send(
     report: &mut dyn FnMut(Progress),
 ) -> Result<(Vec<Piece>, u64), Error> {
     let path = repository.stored_file(local);
-    let mut file = File::open(&path).map_err(Error::io("open", &path))?;
+    let mut file = openat::read(&path).map_err(Error::io("open", &path))?;
+    // Before anything is sent: what is of another size is something else.
+    verify::file_size(&path, local, file.metadata().map_err(Error::io("look at", &path))?.len())?;
     let total = local.stored_bytes();
     let (mut hasher, mut read_bytes, mut sent_bytes) = (blake3::Hasher::new(), 0, 0);
     let (mut pieces, mut uploads) = (Vec::new(), FuturesUnordered::new());

@@ -4,14 +4,13 @@
 //! place is what the digest of the whole stored file tells.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufReader, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 
 use age::x25519;
 
-use crate::Error;
+use crate::{Error, bounds, openat};
 
 /// Somebody who can read what is stored, by a public key: `age1…`.
 #[derive(Clone)]
@@ -70,8 +69,8 @@ impl Identities {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let unfit = || Error::io("read the secret keys in", path);
         let none = || io::Error::other("expected AGE-SECRET-KEY-1…, as age-keygen writes it, found none");
-        let file = File::open(path).map_err(unfit())?;
-        let parsed = age::IdentityFile::from_buffer(BufReader::new(file)).map_err(|error| match error.kind() {
+        let file = openat::bytes_given(path, bounds::SECRET_BYTES).map_err(unfit())?;
+        let parsed = age::IdentityFile::from_buffer(&file[..]).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => unfit()(none()),
             _ => unfit()(error),
         })?;

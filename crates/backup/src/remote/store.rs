@@ -1,6 +1,5 @@
 //! The store behind an address: who speaks to it, how long, and what its errors mean.
 
-use std::fs;
 use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use object_store::{
 use url::Url;
 
 use super::{Address, environment};
-use crate::{Error, durable};
+use crate::{Error, bounds, durable, openat};
 
 /// How a store is spoken to.
 #[derive(Clone, Debug)]
@@ -130,7 +129,8 @@ impl Connector {
             trusted.push(root.map_err(|error| Error::RemoteAddress { reason: explain(&error) })?);
         }
         if let Some(path) = &options.ca {
-            let pem = fs::read(path).map_err(Error::io("read the certificates in", path))?;
+            let pem =
+                openat::bytes_given(path, bounds::SECRET_BYTES).map_err(Error::io("read the certificates in", path))?;
             let unfit = |reason: String| Error::io("read the certificates in", path)(std::io::Error::other(reason));
             let own = Certificate::from_pem_bundle(&pem).map_err(|error| unfit(explain(&error)))?;
             if own.is_empty() {

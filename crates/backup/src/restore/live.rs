@@ -5,7 +5,6 @@
 //! the old state, which takes a database in WAL mode.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -21,10 +20,10 @@ use super::temporary::{self, Temporary};
 use super::{Request, Restored, entries, fill, passed_over, replace, resolve, steps};
 use crate::at_rest::AtRest;
 use crate::checked::{self, Check, Outcome};
-use crate::content::{self, Content};
+use crate::content::Content;
 use crate::lineage::Lineage;
 use crate::pages::{self, Deadline, Progress};
-use crate::{Error, Manifest, Repository, belongings, copy, durable, source, tables};
+use crate::{Error, Manifest, Repository, belongings, copy, durable, source, tables, untrusted};
 
 /// How often a lock is asked for again. SQLite waits for longer and longer between its tries, and would be outrun by a
 /// service that writes without a pause.
@@ -108,7 +107,7 @@ pub fn into_live(
     // To tell before anybody has to wait; again under the lock.
     live.check_keys(&connection, &restored_keys)?;
     let overwritten = live.overwrite(&mut connection, &source, &restored_keys, report)?;
-    let proof = match live.prove(&connection, &source, &overwritten, restore_point.check(request.check)) {
+    let proof = match live.prove(&mut connection, &source, &overwritten, restore_point.check(request.check)) {
         // It is committed: whoever is told that it failed would do it again, over what was written since.
         Err(error) if !matches!(error, Error::Damaged { .. }) => {
             let (path, safety_copy) = (database.display(), overwritten.safety_copy.display());
@@ -120,6 +119,7 @@ pub fn into_live(
         }
         proof => proof?,
     };
+    untrusted::end_after(&mut connection, None).ok();
     live.shrink_wal(&connection);
     // Where nobody else uses it, no side file of ours stays, which its owner might not be able to open.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).ok();
@@ -153,7 +153,7 @@ pub(super) fn check(
     if restore_point.compressed.is_some() {
         return Ok(());
     }
-    let source = content::open_immutable(&stored).map_err(Error::sqlite("open", &stored))?;
+    let source = untrusted::open_immutable(&stored).map_err(Error::sqlite("open", &stored))?;
     let restored_keys = tables::greatest_keys(&source).map_err(Error::sqlite("read", &stored))?;
     live.check_keys(&connection, &restored_keys).map(drop)
 }
@@ -183,6 +183,7 @@ impl Live<'_> {
         }
         // Released at once: it only has to be known that those who use it have their files here.
         drop(AtRest::hold(self.path)?);
+        untrusted::check_journal(self.path)?;
         let connection = source::open(self.path, self.limits.wait).map_err(Error::sqlite("open", self.path))?;
         let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         let mode = mode.map_err(|error| self.unreadable(error))?;
@@ -324,24 +325,25 @@ impl Live<'_> {
     ) -> Result<(Content, ReusedKeys), Error> {
         // What a killed restore left.
         durable::remove(target)?;
-        belongings::create_copy(self.path, target)?;
+        let file = belongings::create_copy(self.path, target)?;
         let snapshot = source::begin(self.path, self.limits.wait)?;
         let reused_keys = self.check_keys(&snapshot.connection, restored_keys)?;
         let limits = pages::Limits { deadline, wal: None };
-        copy::pages((&snapshot.connection, self.path), target, limits, report)?;
-        File::open(target).and_then(|file| file.sync_all()).map_err(Error::io("sync", target))?;
+        copy::pages((&snapshot.connection, self.path), (&file, target), limits, report)?;
+        file.sync_all().map_err(Error::io("sync", target))?;
         Ok((snapshot.content, reused_keys))
     }
 
     /// Compares what is there now with what was copied.
     fn prove(
         &self,
-        connection: &Connection,
+        connection: &mut Connection,
         source: &Connection,
         overwritten: &Overwritten,
         check: Check,
     ) -> Result<Proof, Error> {
         let reads = || Error::sqlite("read", self.path);
+        untrusted::end_after(connection, Some(untrusted::patience(self.path))).map_err(reads())?;
         // One transaction, so that all is seen at one instant.
         connection.execute_batch("BEGIN").map_err(reads())?;
         let (found, expected) = (Content::read(connection).map_err(reads())?, Content::read(source).map_err(reads())?);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Manifest, Name, Repository, Writer, durable, identity, source};
+use crate::{Error, Manifest, Name, Repository, Writer, bounds, durable, identity, openat, source};
 
 /// The file in the repository that remembers the last restore of each database.
 pub(crate) const FILE: &str = "restores.json";
@@ -65,7 +65,7 @@ impl Repository {
 
     fn records(&self) -> Result<Vec<Recorded>, Error> {
         let path = self.records_file();
-        match crate::repository::read_file(&path) {
+        match openat::bytes(&path, bounds::RECORD_BYTES) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::io("understand", &path)(error.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(Error::io("read", &path)(error)),

@@ -1,6 +1,6 @@
 //! The exchange of the old database for the new one. Whatever was there is moved aside, never deleted.
 
-use std::fs::File;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::temporary::Temporary;
 use crate::in_use::Held;
 use crate::repository::exists;
-use crate::{Error, belongings, durable};
+use crate::{Error, belongings, durable, openat};
 
 /// The side files that may hold committed transactions; `-shm` holds none.
 const SIDE_FILES: [&str; 2] = ["-wal", "-journal"];
@@ -95,8 +95,11 @@ fn clean_up(copy: &Path) {
 fn copy_side_files(database: &Path, safety: &Path) -> Result<(), Error> {
     for suffix in SIDE_FILES {
         let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(safety, suffix));
-        if exists(&from)? {
-            copy(&from, &to)?;
+        match fs::symlink_metadata(&from) {
+            Ok(found) if found.is_file() || found.is_dir() => copy(&from, &to)?,
+            Ok(_) => tracing::warn!("{} is no regular file, so it is none of the database's: not kept", from.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("look at", &from)(error)),
         }
     }
     Ok(())
@@ -104,13 +107,11 @@ fn copy_side_files(database: &Path, safety: &Path) -> Result<(), Error> {
 
 /// Copies a file for whoever could read it, and brings the copy to disk.
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
-    belongings::create_copy(from, to)?;
+    // First, so that nothing is made where there is nothing to copy. A link or a pipe is none of the database's files.
+    let mut source = openat::read(from).map_err(Error::io("copy to its safety copy", from))?;
+    let mut target = belongings::create_copy(from, to)?;
     let fails = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", to.display()));
-    let copied = File::open(from).and_then(|mut source| {
-        let mut target = File::options().write(true).open(to)?;
-        io::copy(&mut source, &mut target)?;
-        target.sync_all()
-    });
+    let copied = io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
     copied.map_err(fails).map_err(Error::io("copy to its safety copy", from))
 }
 

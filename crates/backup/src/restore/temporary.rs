@@ -2,20 +2,22 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
+use nix::unistd::geteuid;
 use rusqlite::Connection;
 
 use crate::belongings::{self, Belongings};
 use crate::durable::WriteBack;
 use crate::pages::Progress;
 use crate::repository::exists;
+use crate::space::Room;
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
-use crate::{Error, Manifest, content, durable, stored};
+use crate::{Error, Manifest, durable, openat, stored, untrusted};
 
 /// The header of a database. Without it, SQLite calls a file no database.
 const HEADER_BYTES: usize = 100;
@@ -33,25 +35,23 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    /// Creates it, or takes over what a killed restore left.
+    /// Creates it, in the place of what a killed restore left, if it left something.
     ///
     /// # Errors
     /// [`Error::RestoreBusy`] if a living restore holds it.
     pub fn create(database: &Path) -> Result<Self, Error> {
         let path = path(database);
         let busy = || Error::RestoreBusy { path: database.to_owned() };
-        // Not truncated before it is known to be ours.
-        let options = File::options().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path);
-        let file = options.map_err(Error::io("create", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(busy()),
-            Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
-        }
-        // Between opening and locking, another restore may have made this very file its database.
-        if !is_still(&file, &path)? {
-            return Err(busy());
-        }
+        let creates = || Error::io("create", &path);
+        let file = match openat::create(&path, 0o600) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match take_over(&path, busy)? {
+                Some(left) => left,
+                None => renewed(&path).map_err(creates())?,
+            },
+            Err(error) => return Err(creates()(error)),
+        };
+        lock(&file, &path, busy)?;
         // Whoever runs the restore again must be able to, should this one be killed.
         belongings::leave_to_directory(&file, &path, 0o600)?;
         Ok(Self { path, file, kept: false })
@@ -69,10 +69,12 @@ impl Temporary {
         report: &mut dyn FnMut(Progress),
     ) -> Result<Checked, Error> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(Error::io("empty", &self.path))?;
+        let mut room = Room::new(durable::directory_of(&self.path), manifest.size_bytes)?;
         let (mut written, mut write_back) = (0, WriteBack::default());
         stored::read(source, manifest, |chunk| {
             self.file.write_all(chunk).map_err(Error::io("write", &self.path))?;
             write_back.follow(&self.file, chunk.len());
+            room.written(chunk.len())?;
             written += chunk.len() as u64;
             report(Progress {
                 copied: written / u64::from(manifest.page_size).max(1),
@@ -80,14 +82,15 @@ impl Temporary {
             });
             Ok(())
         })?;
-        let verified = durable::sync_while(&self.path, || verify::structure(&self.path, manifest, check));
+        let verified = durable::sync_while((&self.file, &self.path), || verify::structure(&self.path, manifest, check));
         verified.map_err(|error| verify::blame(source, error))
     }
 
     /// Opens it, once it is filled, to be copied into a database. It is changed so that no side file appears beside it.
     pub fn open_for_copy(&self) -> Result<Connection, Error> {
         Versions::hide(&self.file).map_err(Error::io("write", &self.path))?;
-        let opened = content::open_alone(&self.path).and_then(|connection| {
+        let opened = untrusted::open_alone(&self.path).and_then(|mut connection| {
+            untrusted::end_after(&mut connection, None)?;
             connection.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")?;
             Ok(connection)
         });
@@ -121,7 +124,7 @@ impl Temporary {
     pub fn overwrite(mut self, database: &Path) -> Result<(), Error> {
         self.keep();
         let fails = || Error::io("overwrite", database);
-        let target = File::options().write(true).open(database).map_err(fails())?;
+        let target = openat::update(database).map_err(fails())?;
         let length = self.file.metadata().map_err(Error::io("look at", &self.path))?.len();
         reserve(&target, length).map_err(fails())?;
         let mut header = [0; HEADER_BYTES];
@@ -153,16 +156,58 @@ fn reserve(target: &File, length: u64) -> io::Result<()> {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.kept
-            && let Err(error) = fs::remove_file(&self.path)
+            && let Err(error) = openat::remove(&self.path)
         {
             tracing::warn!(path = %self.path.display(), "cannot remove the temporary file: {error}");
         }
     }
 }
 
+/// Takes the lock, by which other restores know that this one lives, on the file that has the name and still has it then.
+fn lock(file: &File, path: &Path, busy: impl Fn() -> Error) -> Result<(), Error> {
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(busy()),
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+    }
+    // Between opening and locking, another restore may have made this very file its database.
+    if is_still(file, path)? { Ok(()) } else { Err(busy()) }
+}
+
+/// What a killed restore of this user left, which no other user has open to write. `None` for what must be replaced: the file
+/// of another user, or a link or a pipe that somebody put there.
+fn take_over(path: &Path, busy: impl Fn() -> Error) -> Result<Option<File>, Error> {
+    let file = match openat::update(path) {
+        Ok(file) => file,
+        // Nobody knows whether it is at work.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Error::io("open", path)(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(busy()),
+        Err(error) => {
+            tracing::warn!("{} is in the way and is replaced: {error}", path.display());
+            return Ok(None);
+        }
+    };
+    // Of whomever it is, who holds it may be at work.
+    lock(&file, path, busy)?;
+    let metadata = file.metadata().map_err(Error::io("look at", path))?;
+    Ok((metadata.uid() == geteuid().as_raw()).then_some(file))
+}
+
+/// A new file, in the place of another, so that there is none at no instant.
+fn renewed(path: &Path) -> io::Result<File> {
+    let directory = durable::directory_of(path);
+    let new = tempfile::Builder::new().prefix(".restoring-").make_in(directory, |new| openat::create(new, 0o600))?;
+    let (file, new) = new.keep().map_err(|error| error.error)?;
+    if let Err(error) = openat::rename(&new, path) {
+        openat::remove(&new)?;
+        return Err(error);
+    }
+    Ok(file)
+}
+
 fn is_still(file: &File, path: &Path) -> Result<bool, Error> {
     let ours = file.metadata().map_err(Error::io("look at", path))?;
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::io("look at", path)(error)),

@@ -241,12 +241,14 @@ static int sync_file(int fd, long number) {
 int fsync(int fd) { return sync_file(fd, SYS_fsync); }
 int fdatasync(int fd) { return sync_file(fd, SYS_fdatasync); }
 
-int rename(const char *from, const char *to) {
+static int rename_file(int from_at, const char *from, int to_at, const char *to) {
     struct call call = {.what = "rename", .takes_space = 0};
-    resolve(call.path, AT_FDCWD, from);
-    resolve(call.to, AT_FDCWD, to);
-    AROUND(call, (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+    resolve(call.path, from_at, from);
+    resolve(call.to, to_at, to);
+    AROUND(call, (int)syscall(SYS_renameat2, from_at, from, to_at, to, 0));
 }
+int rename(const char *from, const char *to) { return rename_file(AT_FDCWD, from, AT_FDCWD, to); }
+int renameat(int from_at, const char *from, int to_at, const char *to) { return rename_file(from_at, from, to_at, to); }
 
 static int remove_name(int directory, const char *name, int flags) {
     struct call call = {.what = "remove"};

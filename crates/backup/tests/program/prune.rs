@@ -1,13 +1,15 @@
 //! `backup prune`: what goes, and what never does.
 
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use backup::Manifest;
 use backup::prune::Pruned;
 use jiff::{SignedDuration, Timestamp};
-use nix::sys::stat::Mode;
 
-use crate::stage::{Stage, edit, ended, insert};
+use crate::stage::{Stage, edit, insert};
 
 fn flip_the_last_byte(stage: &Stage, sequence: usize) {
     let manifests = stage.repository.manifests().unwrap();
@@ -71,25 +73,33 @@ fn incomplete_entries_neither_count_nor_go() {
     assert_eq!(stage.files().len(), 4);
 }
 
-/// The first restore point is made a pipe, so that a verify stands still where it reads it.
+/// The first restore point is made a file without end, so that a verify stays where it reads it.
 #[test]
 fn a_verify_skips_what_a_prune_removes_meanwhile() {
     let stage = with_restore_points(3);
     let first = stage.repository.manifests().unwrap().remove(0);
-    let pipe = stage.repository.database(&first.name);
-    fs::remove_file(&pipe).unwrap();
-    nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let endless = fs::File::options().write(true).open(stage.repository.database(&first.name)).unwrap();
+    let bytes: u64 = 1 << 40;
+    endless.set_len(bytes).unwrap();
     let size = format!("\"size_bytes\": {}", first.size_bytes);
-    edit(&stage.repository, &first.name, &size, "\"size_bytes\": 0");
+    edit(&stage.repository, &first.name, &size, &format!("\"size_bytes\": {bytes}"));
 
-    let command = stage.std_command(&["verify", "--all"]);
-    let verify = thread::spawn(move || ended(command));
-    let opened = fs::File::options().write(true).open(pipe).unwrap();
+    let mut command = stage.std_command(&["verify", "--all"]);
+    let verify = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let open = PathBuf::from(format!("/proc/{}/fd", verify.id()));
+    let reads =
+        |fd: fs::DirEntry| fs::read_link(fd.path()).is_ok_and(|path| path.ends_with(first.name.database_file()));
+    let asked = Instant::now();
+    while !fs::read_dir(&open).unwrap().any(|fd| reads(fd.unwrap())) {
+        assert!(asked.elapsed() < Duration::from_secs(60), "it does not read {}", first.name);
+        thread::sleep(Duration::from_millis(5));
+    }
     stage.run(&["prune", "--keep-last", "1"]).expect(0);
-    drop(opened);
-    let verified = verify.join().unwrap().expect(0);
-    assert_eq!(verified.stdout.lines().count(), 1, "{}", verified.stdout);
-    verified.says("removed meanwhile");
+    endless.set_len(0).unwrap();
+    let verified = verify.wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(verified.stdout).unwrap(), String::from_utf8(verified.stderr).unwrap());
+    assert!(verified.status.success() && stdout.lines().count() == 1, "{stdout}{stderr}");
+    assert!(stderr.contains("removed meanwhile"), "{stderr}");
 }
 
 /// Sets when the snapshot of a restore point began.

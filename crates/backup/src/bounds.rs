@@ -1,0 +1,53 @@
+//! The most of anything that is read from where others may write: files, stores, databases. `docs/bounds.md` has the same
+//! as a table, and a test compares the two.
+
+use std::time::Duration;
+
+/// Bytes of the manifest of a local restore point. One of 10,000 tables, which is as many as are listed, has 2 MiB.
+pub const MANIFEST_BYTES: u64 = 4 << 20;
+
+/// Bytes of all manifests of one listing that are kept in memory.
+pub const LISTING_BYTES: u64 = 256 << 20;
+
+/// Names of restore points in one directory. One a minute makes as many in ten weeks, without any rule that removes some.
+pub const NAMES: usize = 100_000;
+
+/// Bytes of what a repository remembers beside its restore points: rehearsals and restores, one for each database.
+pub const RECORD_BYTES: u64 = 8 << 20;
+
+/// Bytes of a file of keys, tokens or certificates.
+pub const SECRET_BYTES: u64 = 1 << 20;
+
+/// Bytes of the manifest of a remote restore point, which names its pieces: one of a terabyte has 32 MiB.
+pub const REMOTE_MANIFEST_BYTES: u64 = 64 << 20;
+
+/// Bytes of any one answer of a store. Nothing that is asked for has more than a manifest.
+pub const ANSWER_BYTES: u64 = REMOTE_MANIFEST_BYTES;
+
+/// Bytes of one piece of a remote restore point as it is stored: 8 MiB, and what encryption adds to them.
+pub const PIECE_BYTES: u64 = 9 << 20;
+
+/// Pages of one listing of a store. Each has 1,000 objects at most.
+pub const PAGES: usize = 10_000;
+
+/// Objects of ours that one listing of a store may have: those of 8 TB.
+pub const OBJECTS: usize = 1_000_000;
+
+/// What unpacking may look back upon: the logarithm of 128 MiB. It is as much as the highest level writes.
+pub const WINDOW_LOG: u32 = 27;
+
+/// Bytes written of a restore between two looks at what its volume has free.
+pub const WRITTEN_UNSEEN_BYTES: u64 = 8 << 20;
+
+/// Bytes that SQLite may make of what is in a database, where twice the file is not more.
+pub const COMPUTED_BYTES: u64 = 16 << 20;
+
+/// How long SQLite may check or read a restore point or a copy, beside a second for each [`CHECK_BYTES_A_SECOND`] of it. After
+/// that it could not be checked, which is a verdict of its own.
+pub const CHECK_TIME: Duration = Duration::from_secs(5);
+
+/// See [`CHECK_TIME`]: less than the slowest disk reads.
+pub const CHECK_BYTES_A_SECOND: u64 = 256 << 10;
+
+/// Steps of SQLite's machine between two looks at the time.
+pub const STEPS_UNSEEN: i32 = 100;
