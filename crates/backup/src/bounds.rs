@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Bytes of the manifest of a local restore point. One of 10,000 tables, which is as many as are listed, has 2 MiB.
 pub const MANIFEST_BYTES: u64 = 4 << 20;
 
+/// Bytes of the database that a manifest tells of: as many as SQLite can write, in round numbers.
+pub const DATABASE_BYTES: u64 = 1 << 48;
+
 /// Bytes of all manifests of one listing that are kept in memory.
 pub const LISTING_BYTES: u64 = 256 << 20;
 
@@ -18,6 +21,9 @@ pub const RECORD_BYTES: u64 = 8 << 20;
 /// Bytes of a file of keys, tokens or certificates.
 pub const SECRET_BYTES: u64 = 1 << 20;
 
+/// Bytes of a file of the drill's: a report, its history, a log.
+pub const REPORT_BYTES: u64 = 256 << 20;
+
 /// Bytes of the manifest of a remote restore point, which names its pieces: one of a terabyte has 32 MiB.
 pub const REMOTE_MANIFEST_BYTES: u64 = 64 << 20;
 
@@ -27,8 +33,11 @@ pub const ANSWER_BYTES: u64 = REMOTE_MANIFEST_BYTES;
 /// Bytes of one piece of a remote restore point as it is stored: 8 MiB, and what encryption adds to them.
 pub const PIECE_BYTES: u64 = 9 << 20;
 
-/// Pages of one listing of a store. Each has 1,000 objects at most.
+/// Pages of the listings of a store, over a run of the program. Each has 1,000 objects at most.
 pub const PAGES: usize = 10_000;
+
+/// How often a run of the program asks for the same page: more often than it is asked again after failures.
+pub const SAME_PAGE: usize = 100;
 
 /// Objects of ours that one listing of a store may have: those of 8 TB.
 pub const OBJECTS: usize = 1_000_000;

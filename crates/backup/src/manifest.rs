@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::{self, Identity, Source};
 use crate::lineage::Lineage;
 use crate::verify::{Check, Checked};
-use crate::{Name, Suspicion, Table, clock, self_digest};
+use crate::{Name, Suspicion, Table, bounds, clock, self_digest};
 
 /// The schema this version writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -194,6 +194,11 @@ impl Manifest {
         }
         if manifest.sequence > SEQUENCE_MAX {
             return Err(format!("its sequence number expected at most {SEQUENCE_MAX}, found {}", manifest.sequence));
+        }
+        for size in [manifest.size_bytes, manifest.stored_bytes()] {
+            if size > bounds::DATABASE_BYTES {
+                return Err(format!("its size in bytes expected at most {}, found {size}", bounds::DATABASE_BYTES));
+            }
         }
         self_digest::check(bytes)?;
         Ok(manifest)

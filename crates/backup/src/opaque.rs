@@ -33,7 +33,7 @@ pub fn bytes(repository: &Repository, manifests: &[Manifest]) -> Result<u64, Err
         .flat_map(|manifest| [repository.stored_file(manifest), repository.manifest(&manifest.name)])
         .collect();
     let length = |path: &PathBuf| fs::symlink_metadata(path).map_or(0, |metadata| metadata.len());
-    Ok(files(repository, true)?.iter().filter(|path| !own.contains(*path)).map(length).sum())
+    Ok(files(repository, true)?.iter().filter(|path| !own.contains(*path)).map(length).fold(0, u64::saturating_add))
 }
 
 /// Reads all of them. One that is removed meanwhile is left out.

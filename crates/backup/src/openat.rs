@@ -47,10 +47,15 @@ pub fn create(path: &Path, mode: u32) -> io::Result<File> {
     Place::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL, mode)
 }
 
-/// Opens a regular file to read and write it, and creates it where there is none. For locks only, which all who may write
-/// the directory share.
+/// Opens a regular file to read and write it, and creates it where there is none. For what all who may write the directory
+/// share, such as locks.
 pub fn share(path: &Path, mode: u32) -> io::Result<File> {
     Place::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT, mode)
+}
+
+/// The same, to add to its end.
+pub fn append(path: &Path, mode: u32) -> io::Result<File> {
+    Place::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_APPEND, mode)
 }
 
 /// The bytes of a regular file that has at most `max` of them.

@@ -103,7 +103,8 @@ pub fn run(
 
 /// The bytes of what stays.
 fn stored_bytes(manifests: &[Manifest], removed: &[Name]) -> u64 {
-    manifests.iter().filter(|manifest| !removed.contains(&manifest.name)).map(Manifest::stored_bytes).sum()
+    let stays = manifests.iter().filter(|manifest| !removed.contains(&manifest.name));
+    stays.map(Manifest::stored_bytes).fold(0, u64::saturating_add)
 }
 
 /// What a policy removes of complete restore points.

@@ -9,6 +9,7 @@
 //! is none. A piece's key holds the digest of its content, so that nobody can overwrite one with another.
 
 mod address;
+mod bounded;
 mod environment;
 mod layout;
 mod listing;
@@ -21,6 +22,7 @@ mod staged;
 mod store;
 
 use std::fmt;
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -101,6 +103,18 @@ impl Remote {
     /// An object as people would name it.
     fn url(&self, key: &Path) -> String {
         self.address.object(key)
+    }
+
+    /// Fails if an object of a directory lies behind what others planted there: the store's client follows links, and waits for
+    /// the writer of a pipe.
+    fn check_planted(&self, key: &Path) -> Result<(), String> {
+        let (ObjectStoreScheme::Local, Ok(root)) = (&self.address.scheme, self.address.url.to_file_path()) else {
+            return Ok(());
+        };
+        match openat::read(&root.join(key.as_ref())) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("it cannot be read: {error}")),
+            _ => Ok(()),
+        }
     }
 
     fn failed(&self, action: &'static str, key: &Path) -> impl FnOnce(object_store::Error) -> Error {

@@ -79,7 +79,7 @@ impl Room {
 /// volume.
 pub(crate) fn available(repository: &Repository, manifests: &[Manifest], limit: u64) -> Result<u64, Error> {
     let Some(newest) = manifests.last() else { return Ok(limit) };
-    let stored: u64 = manifests.iter().map(Manifest::stored_bytes).sum();
+    let stored = manifests.iter().map(Manifest::stored_bytes).fold(0, u64::saturating_add);
     let limit = limit.saturating_sub(opaque::bytes(repository, manifests)?);
     Ok(limit.min(stored.saturating_add(free(repository.path())?)).saturating_sub(wanted(newest)))
 }

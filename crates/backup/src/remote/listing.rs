@@ -1,6 +1,7 @@
 //! What is in a remote repository: one listing of all its objects, and each manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
@@ -9,7 +10,8 @@ use object_store::{ObjectMeta, ObjectStoreExt as _, UpdateVersion};
 
 use super::layout::{Kind, Piece, RemoteManifest, kind_of};
 use super::{PARALLEL, Remote};
-use crate::{Entry, Error, Manifest, Name, State, bounds};
+use crate::bounds::{self, OBJECTS};
+use crate::{Entry, Error, Manifest, Name, State};
 
 /// All that is ours.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub(super) struct Found {
     pub read: Result<RemoteManifest, String>,
     /// Which one was read, for who wants to replace it and no other.
     pub version: UpdateVersion,
+    /// The length of what is kept of it.
+    pub bytes: u64,
     /// Which piece is not there as it should be, if one is not.
     pub missing: Option<String>,
 }
@@ -89,8 +93,7 @@ pub(super) async fn read(remote: &Remote) -> Result<Listing, Error> {
     let mut listing = Listing::default();
     let mut names = Vec::new();
     for object in objects(remote, prefix).await? {
-        let Some(parts) = object.location.prefix_match(prefix) else { continue };
-        let relative = parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
+        let Some(relative) = relative(remote, &object) else { continue };
         match kind_of(&relative) {
             Some(Kind::Manifest(name)) => names.push(name),
             Some(Kind::Piece { folder, index, piece }) => {
@@ -105,8 +108,18 @@ pub(super) async fn read(remote: &Remote) -> Result<Listing, Error> {
         let found = manifest(remote, &name).await?;
         Ok::<_, Error>(found.map(|found| (name, found)))
     });
-    let manifests: Vec<_> = manifests.buffer_unordered(PARALLEL).try_collect().await?;
-    listing.found = manifests.into_iter().flatten().collect();
+    let mut manifests = manifests.buffer_unordered(PARALLEL);
+    let mut bytes = 0;
+    while let Some(found) = manifests.try_next().await? {
+        let Some((name, found)) = found else { continue };
+        bytes += found.bytes;
+        if bytes > bounds::LISTING_BYTES {
+            let max = bounds::LISTING_BYTES;
+            let reason = format!("its manifests have more than {max} bytes; prune it, or begin another");
+            return Err(Error::remote("list", remote.url(prefix), reason));
+        }
+        listing.found.insert(name, found);
+    }
     let sizes: BTreeMap<&str, u64> = listing.pieces.iter().map(|object| (object.key.as_str(), object.bytes)).collect();
     for found in listing.found.values_mut() {
         found.missing = found.read.as_ref().ok().and_then(|read| missing(read, &sizes));
@@ -114,20 +127,42 @@ pub(super) async fn read(remote: &Remote) -> Result<Listing, Error> {
     Ok(listing)
 }
 
-/// All objects below a key.
+/// All objects of ours below a key.
 pub(super) async fn objects(remote: &Remote, below: &Path) -> Result<Vec<ObjectMeta>, Error> {
-    let list = || remote.store.list(Some(below)).try_collect();
-    let listed = match list().await {
+    let list = || {
+        remote.store.list(Some(below)).try_filter(|object| ready(is_ours(remote, object))).take(OBJECTS).try_collect()
+    };
+    let listed: Result<Vec<_>, _> = match list().await {
         // The store's client does not ask again where an answer broke off.
         Err(object_store::Error::Generic { .. }) => list().await,
         listed => listed,
     };
-    listed.map_err(remote.failed("list", below))
+    let listed = listed.map_err(remote.failed("list", below))?;
+    if listed.len() == OBJECTS {
+        let reason = format!("it has {OBJECTS} objects or more, expected fewer; prune it, or begin another");
+        return Err(Error::remote("list", remote.url(below), reason));
+    }
+    Ok(listed)
+}
+
+/// What others keep in the bucket is not kept in memory, however much it is.
+fn is_ours(remote: &Remote, object: &ObjectMeta) -> bool {
+    relative(remote, object).is_some_and(|key| kind_of(&key).is_some())
+}
+
+/// The key of an object in the repository.
+fn relative(remote: &Remote, object: &ObjectMeta) -> Option<String> {
+    let parts = object.location.prefix_match(&remote.address.prefix)?;
+    Some(parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
 }
 
 /// One manifest, unless there is none.
 pub(super) async fn manifest(remote: &Remote, name: &Name) -> Result<Option<Found>, Error> {
     let key = remote.key(&name.manifest_file());
+    if let Err(reason) = remote.check_planted(&key) {
+        let version = UpdateVersion { e_tag: None, version: None };
+        return Ok(Some(Found { read: Err(reason), version, bytes: 0, missing: None }));
+    }
     let answer = match remote.store.get(&key).await {
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         answer => answer.map_err(remote.failed("read", &key))?,
@@ -140,7 +175,8 @@ pub(super) async fn manifest(remote: &Remote, name: &Name) -> Result<Option<Foun
         let bytes = answer.bytes().await.map_err(remote.failed("read", &key))?;
         RemoteManifest::parse(name, &bytes)
     };
-    Ok(Some(Found { read, version, missing: None }))
+    let bytes = if read.is_ok() { size } else { 0 };
+    Ok(Some(Found { read, version, bytes, missing: None }))
 }
 
 /// The first piece that is not there in its size.

@@ -241,6 +241,7 @@ fn create(target: &Path) -> Result<File, Error> {
 async fn get(remote: &Remote, key: String, piece: &Piece) -> Result<Vec<u8>, Error> {
     let key = remote.key(&key);
     let damaged = |reason: String| Error::damaged(Path::new(&remote.url(&key)), reason);
+    remote.check_planted(&key).map_err(damaged)?;
     let answer = match remote.store.get(&key).await {
         Err(object_store::Error::NotFound { .. }) => return Err(damaged("it is missing".into())),
         answer => answer.map_err(remote.failed("read", &key))?,

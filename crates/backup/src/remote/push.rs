@@ -274,6 +274,7 @@ fn usable<'a>(there: &'a Listing, folder: &str) -> Vec<&'a listing::Object> {
 /// Its key holds its digest, so that whatever it overwrites is the same: it can be sent again after a lost answer.
 async fn put(remote: &Remote, key: String, content: Vec<u8>) -> Result<(), Error> {
     let key = remote.key(&key);
+    remote.check_planted(&key).map_err(|reason| Error::remote("write", remote.url(&key), reason))?;
     remote.store.put(&key, PutPayload::from(content)).await.map_err(remote.failed("write", &key))?;
     Ok(())
 }

@@ -15,6 +15,7 @@ use object_store::{
 };
 use url::Url;
 
+use super::bounded::Bounded;
 use super::{Address, environment};
 use crate::{Error, bounds, durable, openat};
 
@@ -147,7 +148,8 @@ impl HttpConnector for Connector {
         let options =
             options.clone().with_timeout(self.timeout).with_connect_timeout(CONNECT_TIMEOUT.min(self.timeout));
         let trusting = self.trusted.iter().cloned().fold(options, ClientOptions::with_root_certificate);
-        ReqwestConnector::default().connect(&trusting.with_no_system_certificates(true))
+        let client = ReqwestConnector::default().connect(&trusting.with_no_system_certificates(true))?;
+        Ok(HttpClient::new(Bounded::new(client)))
     }
 }
 
