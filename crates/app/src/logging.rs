@@ -10,7 +10,7 @@ use crate::config::LogFormat;
 pub fn start(format: LogFormat, level: LevelFilter) {
     let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
     match format {
-        LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).fmt_fields(backup::text::log_fields()).init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),
     }
 }

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use backup::restore::LineageChoice;
-use backup::{Repository, exit};
+use backup::{Repository, exit, text};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
@@ -141,6 +141,7 @@ pub fn start(log: LevelFilter) {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
+        .fmt_fields(text::log_fields())
         .init();
     panic::set_hook(Box::new(log_panic));
     let mut limits = SigSet::empty();

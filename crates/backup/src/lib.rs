@@ -39,7 +39,7 @@ mod stored;
 mod suspicion;
 mod tables;
 pub mod take;
-mod text;
+pub mod text;
 mod untrusted;
 pub mod verify;
 mod versions;

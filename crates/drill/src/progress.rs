@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write as _};
 use std::time::Duration;
 
+use backup::text;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::event::Happened;
@@ -40,6 +41,7 @@ impl Progress {
 
     /// Shows a line of text.
     pub fn line(&self, line: &str) {
+        let line = &text::printable_lines(line);
         match &self.bar {
             Some(bar) => bar.println(line),
             // Whoever closed stderr does not want to know, and the drill must go on to its clean-up.
@@ -58,7 +60,7 @@ impl Progress {
     /// Changes the live line: what is being waited for.
     pub fn waiting(&self, what: impl Into<String>) {
         if let Some(bar) = &self.bar {
-            bar.set_message(what.into());
+            bar.set_message(text::printable(&what.into()));
         }
     }
 

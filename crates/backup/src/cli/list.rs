@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use backup::verify::{Checked, Verdict};
-use backup::{Entry, Identity, Manifest, Source, State, clock, exit};
+use backup::{Entry, Identity, Manifest, Source, State, clock, exit, text};
 use clap::Args;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
@@ -40,14 +40,14 @@ impl List {
 }
 
 fn print(entries: &[Entry]) -> anyhow::Result<()> {
-    output::line(&table(entries, Timestamp::now()).trim_fmt())?;
+    output::table(&table(entries, Timestamp::now()))?;
     for entry in entries {
         if let State::Incomplete { reason } = &entry.state {
             output::line(&format!("{}: {reason}", entry.name))?;
         }
     }
     let remarks = remarks(entries, Timestamp::now());
-    if remarks.is_empty() { Ok(()) } else { output::line(&remarks.trim_fmt()) }
+    if remarks.is_empty() { Ok(()) } else { output::table(&remarks) }
 }
 
 /// What there is to say of some, and where those without a lineage are from.
@@ -56,7 +56,11 @@ fn remarks(entries: &[Entry], now: Timestamp) -> Table {
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     let manifests = || entries.iter().filter_map(Entry::manifest);
     for manifest in manifests() {
-        table.add_rows(remarks_on(manifest, now).into_iter().map(|remark| [format!("{}:", manifest.name), remark]));
+        table.add_rows(
+            remarks_on(manifest, now)
+                .into_iter()
+                .map(|remark| [format!("{}:", manifest.name), text::printable(&remark)]),
+        );
     }
     // What was last seen of each.
     let sources = manifests().filter_map(|manifest| Some((manifest.identity(), manifest.source.as_ref()?)));

@@ -3,18 +3,25 @@
 use std::io::{self, Write};
 
 use backup::take::Progress;
+use backup::text;
+use comfy_table::Table;
 use indicatif::{DecimalBytes, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
 /// Prints one JSON document.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    line(&serde_json::to_string_pretty(value)?)
+    Ok(writeln!(io::stdout().lock(), "{}", text::printable_json(&serde_json::to_string_pretty(value)?))?)
 }
 
-/// Prints a line.
+/// Prints a line, whoever wrote what is in it.
 pub fn line(text: &str) -> anyhow::Result<()> {
-    Ok(writeln!(io::stdout().lock(), "{text}")?)
+    Ok(writeln!(io::stdout().lock(), "{}", text::printable(text))?)
+}
+
+/// Prints a table, whoever wrote what is in its cells, which have no lines of their own.
+pub fn table(table: &Table) -> anyhow::Result<()> {
+    table.trim_fmt().lines().try_for_each(line)
 }
 
 /// Whether it failed because nobody reads the output any more, as `head` does: no fault of ours.

@@ -4,7 +4,7 @@ use drill::exit;
 use drill::history::{Baselines, Comparison, History, Tolerance};
 use drill::report::{Essence, comparison};
 
-use super::{Reports, print, usage};
+use super::{Reports, print, print_json, usage};
 
 /// Compare a run with another one of its kind, or with the baseline
 #[derive(Args)]
@@ -72,7 +72,7 @@ impl Compare {
             Err(refused) => return Ok(usage(&anyhow!(refused))),
         };
         match self.json {
-            true => print(&serde_json::to_string_pretty(&compared)?)?,
+            true => print_json(&compared)?,
             false => print(&comparison(&after.series, &compared))?,
         }
         Ok(if compared.regression { exit::FAIL } else { exit::PASS })

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use drill::{durable, exit};
 
-use super::{Reports, print};
+use super::{Reports, print, print_json};
 
 /// Show how each scenario did over all its runs: passes, medians and trends
 #[derive(Args)]
@@ -28,7 +28,7 @@ impl History {
         let scores = history.scores();
         if self.json {
             let all = serde_json::json!({ "schema_version": 1, "series": scores, "runs": history.runs });
-            print(&serde_json::to_string_pretty(&all)?)?;
+            print_json(&all)?;
         } else if scores.is_empty() {
             print("no drill was run yet")?;
         } else {

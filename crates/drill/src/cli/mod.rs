@@ -16,11 +16,13 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Result;
+use backup::text;
 use clap::{Args, Parser, Subcommand};
 use drill::exit;
 use drill::history::History;
 use drill::interrupt::end_process_1;
 use drill::progress::Progress;
+use serde::Serialize;
 
 /// Breaks a service or its data on purpose, brings it back, and measures what that took and what was lost.
 #[derive(Parser)]
@@ -105,9 +107,19 @@ fn usage(error: &anyhow::Error) -> u8 {
     exit::USAGE
 }
 
-/// Prints a result. A reader that has gone away is no failure.
+/// Prints a result for people.
 fn print(text: &str) -> Result<()> {
-    match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
+    print_escaped(&text::printable_lines(text.trim_end()))
+}
+
+/// Prints a result as JSON.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    print_escaped(&text::printable_json(&serde_json::to_string_pretty(value)?))
+}
+
+/// A reader that has gone away is no failure.
+fn print_escaped(text: &str) -> Result<()> {
+    match writeln!(io::stdout().lock(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => Ok(printed?),
     }

@@ -24,7 +24,7 @@ use drill::scenario::{Recovery, Scenario};
 use super::archive::Archive;
 use super::place::{Name, Place};
 use super::selection::{Selection, choose};
-use super::{State, print, usage};
+use super::{State, print, print_json, usage};
 
 /// Run scenarios one after the other, with a report for each
 #[derive(Args)]
@@ -144,7 +144,7 @@ impl Run {
         let folder = summary.as_ref().map(|summary| archive.keep_summary(summary)).transpose()?;
         if self.json {
             let reports: Vec<&Report> = done.iter().map(|(report, _)| report).collect();
-            return print(&serde_json::to_string_pretty(&reports)?);
+            return print_json(&reports);
         }
         let Some((summary, folder)) = summary.zip(folder) else { return Ok(()) };
         print(&format!("\n{}summary: {}", summary.tables(), folder.join("summary.md").display()))
