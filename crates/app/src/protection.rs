@@ -96,12 +96,22 @@ async fn newest(service: &Service, lineage: Option<&Lineage>) -> anyhow::Result<
         let repository = Repository::at(directory);
         let rehearsed = |rehearsal: &Rehearsal| rehearsal.lineage.as_ref() == Some(&lineage);
         let rehearsed = repository.rehearsals()?.into_iter().find(rehearsed);
-        let mut manifests = repository.manifests()?;
-        manifests.retain(|manifest| manifest.lineage.as_ref() == Some(&lineage));
         let now = Timestamp::now();
-        let mut told = manifests.iter().rev().map(|manifest| manifest.current_at(now));
-        let current_at = told.find(|at| !clock::is_ahead(*at, now));
-        Ok::<_, backup::Error>(Found { newest: manifests.pop(), current_at, rehearsed })
+        let (mut newest, mut current) = (None::<Manifest>, None);
+        // Two of them are kept at a time: others may have made them large.
+        repository.each_manifest(|manifest| {
+            if manifest.lineage.as_ref() != Some(&lineage) {
+                return;
+            }
+            let (sequence, at) = (manifest.sequence, manifest.current_at(now));
+            if !clock::is_ahead(at, now) {
+                current = current.max(Some((sequence, at)));
+            }
+            if newest.as_ref().is_none_or(|newest| newest.sequence <= sequence) {
+                newest = Some(manifest);
+            }
+        })?;
+        Ok::<_, backup::Error>(Found { newest, current_at: current.map(|(_, at)| at), rehearsed })
     });
     Ok(Some(found.await??))
 }

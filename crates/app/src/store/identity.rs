@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::Context;
+use backup::openat;
 
 use super::Failure;
 use super::contents::Contents;
@@ -133,7 +134,8 @@ pub fn companion(database: &Path, suffix: &str) -> PathBuf {
 }
 
 fn reopen((path, expected): &(PathBuf, FileId)) -> anyhow::Result<ManuallyDrop<File>> {
-    let file = ManuallyDrop::new(File::open(path).with_context(|| format!("cannot open {}", path.display()))?);
+    let file =
+        ManuallyDrop::new(openat::database(path, false).with_context(|| format!("cannot open {}", path.display()))?);
     let found = file.metadata().map(|found| FileId { device: found.dev(), inode: found.ino() });
     anyhow::ensure!(
         found.with_context(|| format!("cannot look at {}", path.display()))? == *expected,

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use backup::openat;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
@@ -97,7 +98,8 @@ pub fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> rusqlite:
 }
 
 fn check_path(path: &Path) -> anyhow::Result<()> {
-    match fs::metadata(path) {
+    // Refuses to be led to what is another's.
+    match openat::resolve(path).and_then(fs::symlink_metadata) {
         Ok(found) if found.is_dir() => bail!("{} is a directory; expected a database file (--db-path)", path.display()),
         Ok(found) if !found.is_file() => bail!("{} is not a regular file; expected a database file", path.display()),
         Ok(_) => Ok(()),

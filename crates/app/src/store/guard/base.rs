@@ -1,13 +1,12 @@
 //! The restore point that a recovery would start from, and the journal files that none needs any more.
 
-use std::fs;
 use std::io;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use backup::Repository;
 use backup::take::{self, Request};
-use backup::{Manifest, Repository};
 
 use super::Guard;
 use crate::store::journal::{self, History, MARK_TABLE};
@@ -79,9 +78,13 @@ impl Guard {
     /// The groups at which this database can be restored.
     fn marks(&self) -> anyhow::Result<Vec<i64>> {
         let lineage = self.journal.lineage();
-        let of_this = |manifest: &Manifest| manifest.lineage.as_ref() == lineage;
-        let manifests = self.repository().manifests()?.into_iter().filter(of_this);
-        Ok(manifests.filter_map(|manifest| manifest.high_water.get(MARK_TABLE).copied()).collect())
+        let mut marks = Vec::new();
+        self.repository().each_manifest(|manifest| {
+            if manifest.lineage.as_ref() == lineage {
+                marks.extend(manifest.high_water.get(MARK_TABLE).copied());
+            }
+        })?;
+        Ok(marks)
     }
 
     fn remove_needless(&self) -> anyhow::Result<usize> {
@@ -92,7 +95,7 @@ impl Guard {
         // Oldest first: whoever still writes one of them misses it before it misses what ended its epoch.
         for epoch in &needless {
             let path = journal::file_path(&history.directory, *epoch);
-            match fs::remove_file(&path) {
+            match backup::openat::remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(error).with_context(|| format!("cannot remove {}", path.display()));
                 }

@@ -1,10 +1,11 @@
 //! One file of the journal, read whole: at most [`super::ROTATE_BYTES`] and one group.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use backup::openat;
 
 use super::record::{self, FORMAT, Frame, Group, Header};
 
@@ -43,7 +44,7 @@ pub fn epochs(directory: &Path) -> anyhow::Result<Vec<i64>> {
 pub fn header(directory: &Path, epoch: i64) -> anyhow::Result<Option<Header>> {
     let path = path(directory, epoch);
     let mut start = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(HEADER_BYTES_MAX).read_to_end(&mut start));
+    let read = openat::read(&path).and_then(|file| file.take(HEADER_BYTES_MAX).read_to_end(&mut start));
     read.with_context(|| format!("cannot read {}", path.display()))?;
     match record::read_frame(&start, 0) {
         Frame::Whole(payload, _) => parse(payload).with_context(|| format!("cannot use {}", path.display())).map(Some),
@@ -80,7 +81,7 @@ impl Contents {
     /// Reads the file of an epoch; `None` if nothing was ever written in it.
     pub fn read(directory: &Path, epoch: i64) -> anyhow::Result<Option<Self>> {
         let path = path(directory, epoch);
-        let bytes = read_file(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = openat::bytes(&path, FILE_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
         let (payload, at) = match record::read_frame(&bytes, 0) {
             Frame::Whole(payload, at) => (payload, at),
             // The header is on disk before anything else is written.
@@ -142,12 +143,4 @@ fn parse(payload: &[u8]) -> anyhow::Result<Header> {
     let Format { format } = serde_json::from_slice(payload).context("its header is malformed")?;
     ensure!(format == FORMAT, "its format is {format}, this program reads {FORMAT}; use a newer program");
     serde_json::from_slice(payload).context("its header is malformed")
-}
-
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let length = fs::metadata(path)?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(io::Error::other(format!("it has {length} bytes, expected at most {FILE_BYTES_MAX}")));
-    }
-    fs::read(path)
 }

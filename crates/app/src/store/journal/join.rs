@@ -1,6 +1,5 @@
 //! Going on in the newest file, written with this very database file until now.
 
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -34,8 +33,7 @@ impl Journal {
             return Ok(false);
         }
         let path = contents.path();
-        let file = File::options().read(true).write(true).open(path);
-        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        let file = backup::openat::update(path).with_context(|| format!("cannot open {}", path.display()))?;
         if contents.tail() == Tail::Torn {
             tracing::info!("{}: cut away what a write left that was cut off", path.display());
             let cut = file.set_len(contents.end()).and_then(|()| file.sync_all());

@@ -45,7 +45,7 @@ mod record;
 mod replay;
 mod settle;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -188,7 +188,7 @@ impl Journal {
     fn begin_epoch(&mut self, epoch: i64) -> Result<File, Trouble> {
         let directory = &self.home.as_ref().ok_or_else(closed)?.directory;
         let path = file::path(directory, epoch);
-        let file = match File::options().read(true).write(true).create_new(true).open(&path) {
+        let file = match backup::openat::create(&path, 0o666) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(fenced(&path)),
             created => created.with_context(|| format!("cannot create {}", path.display()))?,
         };
@@ -230,7 +230,11 @@ struct Begin {
 }
 
 fn exists(path: &Path) -> anyhow::Result<bool> {
-    path.try_exists().with_context(|| format!("cannot look for {}", path.display()))
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot look for {}", path.display())),
+    }
 }
 
 fn fenced(next: &Path) -> Trouble {

@@ -49,7 +49,7 @@ impl Open {
             return Err(fenced(&next));
         }
         let path = self.path();
-        let named = match fs::metadata(&path) {
+        let named = match fs::symlink_metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(self.missed(&path)?),
             named => named.with_context(|| format!("cannot look at {}", path.display()))?,
         };

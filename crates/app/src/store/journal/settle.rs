@@ -1,10 +1,12 @@
 //! Makes the database and its journal agree: at each start, and whenever they are found not to.
 
 use std::fs::File;
+use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use backup::openat;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::history::NoChain;
@@ -149,7 +151,10 @@ impl Journal {
             history.newest_epoch == self.epoch && history.newest().is_none_or(|(epoch, _)| *epoch < self.epoch);
         if self.epoch > 0 && unused {
             let path = file::path(&history.directory, self.epoch);
-            let opened = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+            let opened = match openat::update(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => openat::create(&path, 0o666),
+                opened => opened.and_then(|file| file.set_len(0).map(|()| file)),
+            };
             return Ok(opened.with_context(|| format!("cannot open {}", path.display()))?);
         }
         self.begin_epoch(history.newest_epoch.max(self.epoch) + 1)

@@ -160,3 +160,11 @@ int open64(const char *path, int flags, ...) {
     va_end(arguments);
     PASS((flags & O_CREAT) && is_below(path) ? BELOW : OTHER, REAL(open64)(path, flags, mode), int);
 }
+
+int openat(int at, const char *path, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    PASS((flags & O_CREAT) && kind_of(at) == BELOW ? BELOW : OTHER, REAL(openat)(at, path, flags, mode), int);
+}
