@@ -1,31 +1,53 @@
-//! File operations that survive a power cut.
+//! File operations that survive a power cut, in directories that others may write.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use backup::openat;
 
 /// Puts a text in the place of the file there is, if there is one: readers see either.
 pub fn replace(path: &Path, text: &str) -> Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".partial");
     let new = PathBuf::from(new);
-    let written = File::create(&new).and_then(|mut file| {
+    let written = create(&new).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
-        file.sync_all()
+        file.sync_all()?;
+        Ok(())
     });
     written.with_context(|| format!("cannot write {}", new.display()))?;
-    fs::rename(&new, path).with_context(|| format!("cannot put {} in its place", path.display()))?;
+    openat::rename(&new, path).with_context(|| format!("cannot put {} in its place", path.display()))?;
     sync_directory_of(path)
+}
+
+/// Creates a file, in the place of what there is of that name, which is not written to: it may be a link.
+pub fn create(path: &Path) -> Result<File> {
+    match openat::remove(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+        }
+        _ => {}
+    }
+    openat::create(path, 0o666).with_context(|| format!("cannot create {}", path.display()))
+}
+
+/// Writes a file as [`create`] creates it.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    create(path)?.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Adds a line to a file and brings it to disk. After a line that was torn it begins a new one.
 pub fn append_line(path: &Path, line: &str) -> Result<()> {
     let append = || {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let torn = fs::read(path)?.last().is_some_and(|last| *last != b'\n');
-        let text = if torn { format!("\n{line}\n") } else { format!("{line}\n") };
+        let mut file = openat::append(path, 0o666)?;
+        let mut last = [b'\n'];
+        if let Some(at) = file.metadata()?.size().checked_sub(1) {
+            file.read_exact_at(&mut last, at)?;
+        }
+        let text = if last == [b'\n'] { format!("{line}\n") } else { format!("\n{line}\n") };
         // In one call, so that lines of two programs do not mix.
         file.write_all(text.as_bytes())?;
         file.sync_all()

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use backup::{bounds, openat};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -68,8 +69,9 @@ pub fn last_step(folder: &Path) -> Result<Option<Step>> {
     if !path.exists() {
         return Ok(None);
     }
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read the journal {}", path.display()))?;
-    Ok(text.lines().rev().find_map(|line| serde_json::from_str(line).ok()))
+    let text = openat::bytes(&path, bounds::REPORT_BYTES)
+        .with_context(|| format!("cannot read the journal {}", path.display()))?;
+    Ok(text.rsplit(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok()))
 }
 
 /// Where the journal of a drill is.

@@ -1,9 +1,9 @@
 //! Keys: ed25519, in the files that OpenSSL makes.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use backup::{bounds, openat};
 use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use rustls_pki_types::pem::PemObject as _;
@@ -19,7 +19,8 @@ impl SigningKey {
     /// Reads a private key, PKCS#8 in PEM.
     pub fn read(path: &Path) -> Result<Self> {
         let help = "it must be an ed25519 key as made by: openssl genpkey -algorithm ed25519";
-        let text = fs::read(path).with_context(|| format!("cannot read the signing key {}", path.display()))?;
+        let text = openat::bytes_given(path, bounds::SECRET_BYTES)
+            .with_context(|| format!("cannot read the signing key {}", path.display()))?;
         let der = PrivatePkcs8KeyDer::from_pem_slice(&text)
             .map_err(|error| anyhow!("{} is not a private key in PEM, {error:?}; {help}", path.display()))?;
         // OpenSSL leaves the public key out, so that it cannot be checked against.
@@ -47,7 +48,8 @@ impl PublicKey {
     /// Reads a public key, SubjectPublicKeyInfo in PEM.
     pub fn read(path: &Path) -> Result<Self> {
         let help = "it must be an ed25519 public key as made by: openssl pkey -in KEY -pubout";
-        let text = fs::read(path).with_context(|| format!("cannot read the public key {}", path.display()))?;
+        let text = openat::bytes_given(path, bounds::SECRET_BYTES)
+            .with_context(|| format!("cannot read the public key {}", path.display()))?;
         let der = SubjectPublicKeyInfoDer::from_pem_slice(&text)
             .map_err(|error| anyhow!("{} is not a public key in PEM, {error:?}; {help}", path.display()))?;
         let bytes = der.strip_prefix(&SPKI_PREFIX).filter(|key| key.len() == 32);

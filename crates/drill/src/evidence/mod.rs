@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use backup::{bounds, openat};
 
 use envelope::Envelope;
 pub use key::{PublicKey, SigningKey};
@@ -43,7 +44,7 @@ pub enum Finding {
 /// Only if the folder cannot be read; whatever is wrong with what it holds is a [`Finding`].
 pub fn verify(folder: &Path, key: &PublicKey) -> Result<Finding> {
     fs::read_dir(folder).with_context(|| format!("cannot look into {}", folder.display()))?;
-    let opened = fs::read(folder.join(FILE))
+    let opened = openat::bytes(&folder.join(FILE), bounds::RECORD_BYTES)
         .map_err(|error| format!("{FILE} cannot be read, {error}: it was never signed, or the signature was removed"))
         .and_then(|bytes| Envelope::open(&bytes, key))
         .and_then(|payload| Statement::parse(&payload));

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use backup::{bounds, openat};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +91,8 @@ fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
             continue;
         }
         let sha256 = if entry.file_type().with_context(context)?.is_file() {
-            let bytes = fs::read(entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?;
+            let bytes = openat::bytes(&entry.path(), bounds::REPORT_BYTES)
+                .with_context(|| format!("cannot read {}", entry.path().display()))?;
             hex(digest(&SHA256, &bytes).as_ref())
         } else {
             String::new()

@@ -1,10 +1,10 @@
 //! The run of each series that others are held against: `baselines.json` beside the reports.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use backup::{bounds, openat};
 
 use crate::durable;
 use crate::report::{Essence, Series};
@@ -19,7 +19,7 @@ impl Baselines {
     /// Reads what is stored.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join("baselines.json");
-        let runs = match fs::read(&path) {
+        let runs = match openat::bytes(&path, bounds::REPORT_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => {
                 let bytes = read.with_context(|| format!("cannot read {}", path.display()))?;

@@ -7,11 +7,11 @@ mod regression;
 mod score;
 mod textfile;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use backup::{bounds, openat};
 
 pub use baselines::Baselines;
 pub use regression::{Comparison, Tolerance};
@@ -39,7 +39,7 @@ impl History {
     /// Reads what is there; no file is an empty history.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = path(directory);
-        let bytes = match fs::read(&path) {
+        let bytes = match openat::bytes(&path, bounds::REPORT_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.with_context(|| format!("cannot read {}", path.display()))?,
         };
@@ -85,7 +85,8 @@ impl History {
     pub fn find(&self, wanted: &str) -> Result<Essence> {
         let file = Path::new(wanted).join("report.json");
         if file.is_file() {
-            let report = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let report = openat::bytes(&file, bounds::REPORT_BYTES)
+                .with_context(|| format!("cannot read {}", file.display()))?;
             let report: Report = serde_json::from_slice(&report)
                 .with_context(|| format!("{} is not a report of schema version 1", file.display()))?;
             return Ok(report.essence());

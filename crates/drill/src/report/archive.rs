@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::picture::Picture;
 use super::{Report, Summary, junit, markdown, page, raw};
 use crate::clock::Clock;
+use crate::durable;
 use crate::evidence::{self, SigningKey};
 use crate::history::{self, History};
 use crate::record::Record;
@@ -76,7 +77,7 @@ impl Archive {
 
 fn save(folder: &Path, name: &str, text: &str) -> Result<()> {
     let path = folder.join(name);
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    durable::write(&path, text.as_bytes())
 }
 
 /// The files of a folder, by name.

@@ -1,6 +1,5 @@
 //! What was recorded, a line an operation: `ledger.jsonl` for writes, `reads.jsonl` for reads.
 
-use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::clock::{Clock, Moment};
+use crate::durable;
 use crate::record::{Outcome, Record, Seen};
 
 /// A line of `ledger.jsonl`.
@@ -58,7 +58,7 @@ fn utc(clock: Clock, moment: Moment) -> String {
 
 fn write_lines(path: &Path, lines: impl Iterator<Item = impl Serialize>) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
-    let mut file = BufWriter::new(File::create(path).with_context(context)?);
+    let mut file = BufWriter::new(durable::create(path)?);
     for line in lines {
         serde_json::to_writer(&mut file, &line).with_context(context)?;
         file.write_all(b"\n").with_context(context)?;

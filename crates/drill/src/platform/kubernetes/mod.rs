@@ -32,6 +32,7 @@ use reqwest::Url;
 use tokio::task::JoinSet;
 
 use super::{Access, Fault, Manner, Placed, Platform};
+use crate::durable;
 use crate::progress::Progress;
 use crate::record::Recorder;
 use kubectl::{Kubectl, State, wait_for};
@@ -383,7 +384,7 @@ impl Platform for Kubernetes {
         // Best kept as evidence, but no reason to fail: there may be no pod any more.
         let log = self.kubectl.call_once(&["logs", &pods, "--all-containers", "--ignore-errors", "--tail=1000"]).await;
         let log = log.unwrap_or_else(|error| format!("no log could be had: {error:#}\n"));
-        std::fs::write(report.join("app.log"), log).context("cannot keep the service's log")
+        durable::write(&report.join("app.log"), log.as_bytes()).context("cannot keep the service's log")
     }
 
     fn by_hand(&self) -> Vec<String> {

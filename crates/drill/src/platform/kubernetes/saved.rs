@@ -1,17 +1,19 @@
 //! What a drill must remember of the cluster to put it right again, on disk before anything is changed.
 
-use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use backup::lineage::Lineage;
+use backup::{bounds, openat};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::node::Stopped;
 use super::objects::Metadata;
+use crate::durable;
 use crate::platform::Access;
 
 /// The cluster as it was.
@@ -85,8 +87,9 @@ impl Saved {
         if !path.exists() {
             return Ok(None);
         }
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("cannot understand {}", path.display())).map(Some)
+        let text =
+            openat::bytes(&path, bounds::RECORD_BYTES).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", path.display())).map(Some)
     }
 
     /// Writes it to the folder, atomically.
@@ -94,9 +97,9 @@ impl Saved {
         let path = path(folder);
         let partial = path.with_extension("partial");
         let context = || format!("cannot write {}", path.display());
-        fs::write(&partial, serde_json::to_vec_pretty(self)?).with_context(context)?;
-        fs::File::open(&partial).and_then(|file| file.sync_all()).with_context(context)?;
-        fs::rename(&partial, &path).with_context(context)
+        let mut file = durable::create(&partial)?;
+        file.write_all(&serde_json::to_vec_pretty(self)?).and_then(|()| file.sync_all()).with_context(context)?;
+        openat::rename(&partial, &path).with_context(context)
     }
 }
 

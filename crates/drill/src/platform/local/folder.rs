@@ -1,9 +1,10 @@
 //! The directories of a local system, and the directory that holds those of all drills.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use backup::{bounds, openat};
 
 /// The directories of one system.
 #[derive(Clone, Debug)]
@@ -43,18 +44,14 @@ impl Folder {
     /// Opens a log of this system, to append to it.
     pub fn append_to(&self, log: &str) -> Result<File> {
         let path = self.root.join(log);
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&path)
-            .with_context(|| format!("cannot write {}", path.display()))
+        openat::append(&path, 0o666).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The last line of a log, for error messages.
     pub fn tail(&self, log: &str) -> String {
         let path = self.root.join(log);
-        match fs::read_to_string(&path) {
-            Ok(text) => text.lines().last().unwrap_or("it said nothing").to_owned(),
+        match openat::bytes(&path, bounds::REPORT_BYTES) {
+            Ok(text) => String::from_utf8_lossy(&text).lines().last().unwrap_or("it said nothing").to_owned(),
             Err(error) => format!("cannot read {}: {error}", path.display()),
         }
     }
@@ -74,12 +71,7 @@ impl StateDir {
         fs::create_dir_all(path).with_context(|| format!("cannot create the state directory {}", path.display()))?;
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
         let lock_path = path.join("lock");
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&lock_path)
-            .with_context(|| format!("cannot open {}", lock_path.display()))?;
+        let lock = backup::belongings::open_lock(&lock_path)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => {

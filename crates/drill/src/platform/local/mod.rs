@@ -12,6 +12,7 @@ mod supervisor;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use backup::lineage::Lineage;
+use backup::openat;
 use backup::take::Taken;
 use backup::{Manifest, Restored};
 use reqwest::Url;
@@ -33,6 +35,7 @@ pub use schedule::Schedule;
 pub use supervisor::Supervisor;
 
 use super::{Access, Fault, Manner, Placed, Platform, content};
+use crate::durable;
 use crate::progress::Progress;
 use crate::record::Recorder;
 
@@ -339,7 +342,11 @@ impl Platform for Local {
         for log in ["app.log", "backup.log", "protector.log"] {
             let (source, target) = (self.folder.root.join(log), report.join(log));
             if source.exists() {
-                fs::copy(&source, &target).with_context(|| format!("cannot keep the log {}", source.display()))?;
+                let copied = openat::read(&source).map_err(Into::into).and_then(|mut from| {
+                    let mut to = durable::create(&target)?;
+                    Ok::<_, anyhow::Error>(io::copy(&mut from, &mut to)?)
+                });
+                copied.with_context(|| format!("cannot keep the log {}", source.display()))?;
             }
         }
         Ok(())
