@@ -1,6 +1,7 @@
 //! Keys: ed25519, in the files that OpenSSL makes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -33,11 +34,29 @@ impl SigningKey {
         self.0.sign(message).as_ref().to_vec()
     }
 
+    /// Its other half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(UnparsedPublicKey::new(&ED25519, self.0.public_key().as_ref().to_vec()))
+    }
+
     /// A hint by which a verifier may find the key: the SHA-256 of the public one.
     pub fn id(&self) -> String {
         let public = [&SPKI_PREFIX[..], self.0.public_key().as_ref()].concat();
         hex(digest(&SHA256, &public).as_ref())
     }
+}
+
+/// Why a file of a secret is none, as its mode has it; `None` if only its owner and group have it, as Kubernetes gives a
+/// Secret to a pod (0440).
+pub fn exposed(path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let to = match mode {
+        mode if mode & 0o004 != 0 => "readable by every user here",
+        mode if mode & 0o022 != 0 => "writable by others",
+        _ => return None,
+    };
+    let path = path.display();
+    Some(format!("{path} is {to}, mode {mode:o}: whoever has the key signs in your name; chmod 600 {path}"))
 }
 
 /// A key that signatures are checked with.

@@ -1,0 +1,71 @@
+//! What is in a folder that is signed: regular files with names in Unicode, and nothing else.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use ring::digest::{Context, SHA256};
+
+use super::FILE;
+use super::key::hex;
+
+/// No file of a report is larger, and none is read further: 4 GiB.
+const FILE_BYTES_MAX: u64 = 4 << 30;
+
+/// The SHA-256 of each file of a folder but the envelope, or why it has none: it is no regular file, or too large.
+pub fn digests(folder: &Path) -> Result<BTreeMap<OsString, Result<String, String>>> {
+    let context = || format!("cannot look into {}", folder.display());
+    let mut digests = BTreeMap::new();
+    for entry in fs::read_dir(folder).with_context(context)? {
+        let entry = entry.with_context(context)?;
+        if entry.file_name() == FILE {
+            continue;
+        }
+        let kind = entry.file_type().with_context(context)?;
+        let digest = match kind {
+            kind if kind.is_symlink() => Err("is a symbolic link".to_owned()),
+            kind if !kind.is_file() => Err("is no regular file".to_owned()),
+            _ => sha256_of(&entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?,
+        };
+        digests.insert(entry.file_name(), digest);
+    }
+    Ok(digests)
+}
+
+/// Reads a regular file of at most `bytes_max`; no link is followed, and nothing is waited for.
+pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > bytes_max {
+        true => Err(io::Error::other(format!("it is larger than {bytes_max} bytes"))),
+        false => Ok(bytes),
+    }
+}
+
+fn sha256_of(path: &Path) -> io::Result<Result<String, String>> {
+    let file = open(path)?;
+    if file.metadata()?.len() > FILE_BYTES_MAX {
+        return Ok(Err(format!("is larger than {FILE_BYTES_MAX} bytes")));
+    }
+    let (mut file, mut digest, mut chunk) = (file.take(FILE_BYTES_MAX), Context::new(&SHA256), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(Ok(hex(digest.finish().as_ref()))),
+            read => digest.update(&chunk[..read]),
+        }
+    }
+}
+
+/// What was a file when the folder was listed may be another thing by now.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
+}
