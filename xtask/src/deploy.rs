@@ -60,6 +60,11 @@ impl Deploy {
         }
         let mut variables = vec![format!("pra_overlay={}", directory.display())];
         variables.extend(drill_image.map(|image| format!("pra_drill_image={image}")));
+        // What is applied may carry the label that allows destruction: never put it on what was not to be destroyed so far.
+        match cmd!(sh, "kubectl kustomize {directory}").quiet().read()?.contains(&LABEL.replace('=', ": ")) {
+            true => target.interlock(sh)?,
+            false => target.must_be_ours(sh)?,
+        };
         play(sh, &target, &image, &variables)?;
         if is_scheduled {
             let Target { context, namespace } = target;
@@ -96,6 +101,8 @@ fn has_credentials(sh: &Shell, target: &Target) -> Result<()> {
 
 /// Deploys what a k3d cluster needs, and says where the service is.
 pub fn deploy(sh: &Shell, target: &Target, image: &str) -> Result<()> {
+    // What is applied carries the label that allows destruction: never put it on what is somebody else's.
+    target.interlock(sh)?;
     play(sh, target, image, &[])?;
     let Target { context, namespace } = target;
     // Only the port of that namespace is mapped to this machine.
@@ -126,8 +133,6 @@ fn node_port(sh: &Shell, Target { context, namespace }: &Target) -> String {
 
 /// Applies the playbook, which waits for what it applies.
 fn play(sh: &Shell, target: &Target, image: &str, more: &[String]) -> Result<()> {
-    // What is applied carries the label that allows destruction: never put it on what is somebody else's.
-    target.interlock(sh)?;
     let Target { context, namespace } = target;
     let variables =
         [format!("pra_image={image}"), format!("pra_context={context}"), format!("pra_namespace={namespace}")];
