@@ -4,7 +4,6 @@
 //! <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>.
 
 mod envelope;
-mod key;
 mod statement;
 
 use std::fs;
@@ -13,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use envelope::Envelope;
-pub use key::{PublicKey, SigningKey};
+pub use backup::signature::{PublicKey, SigningKey};
 use statement::Statement;
 
 use crate::durable;
