@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use drill::evidence::{SigningKey, exposed};
+use drill::evidence::SigningKey;
 use drill::history;
 use drill::progress::Progress;
 
@@ -20,7 +20,7 @@ pub struct Archive {
     #[arg(long, value_name = "FILE")]
     prometheus_textfile: Option<PathBuf>,
     /// Private ed25519 key, in PEM, to sign reports, summaries and the history with; `drill verify-evidence` checks them
-    #[arg(long, value_name = "FILE", env = "DRILL_SIGN_KEY")]
+    #[arg(long, value_name = "FILE", env = "DRILL_SIGN_KEY", hide_env_values = true)]
     sign_key: Option<PathBuf>,
 }
 
@@ -28,10 +28,14 @@ impl Archive {
     /// # Errors
     /// If there is to be a signature and the key is none, or the history that it would sign is not as it was signed.
     pub fn open(&self) -> Result<drill::report::Archive> {
-        let key = self.sign_key.as_deref().map(SigningKey::read).transpose()?;
-        if let Some(wrong) = self.sign_key.as_deref().and_then(exposed) {
-            Progress::new().line(&format!("warning: {wrong}"));
-        }
+        let read = |path: &PathBuf| -> Result<SigningKey> {
+            let (key, exposed) = SigningKey::read_exposed(path)?;
+            if let Some(exposed) = exposed {
+                Progress::new().line(&format!("warning: the signing key {}: {exposed}", path.display()));
+            }
+            Ok(key)
+        };
+        let key = self.sign_key.as_ref().map(read).transpose()?;
         if let Some(key) = &key {
             history::check_head(&self.reports, key)?;
         }

@@ -30,7 +30,7 @@ pub struct VerifyEvidence {
 
 impl VerifyEvidence {
     pub fn run(self) -> Result<u8> {
-        let checked = PublicKey::read(&self.key).and_then(|key| match self.history {
+        let checked = PublicKey::read(&self.key).map_err(anyhow::Error::from).and_then(|key| match self.history {
             true => audit(&self.folder, &key).map(audited),
             false => verify(&self.folder, &key).map(|finding| match finding {
                 Finding::Intact(signed) => (vec![format!("as it was signed: {}", in_short(&signed))], Vec::new()),

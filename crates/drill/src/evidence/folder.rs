@@ -8,11 +8,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use backup::signature::hex;
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use ring::digest::{Context, SHA256};
 
 use super::FILE;
-use super::key::hex;
 
 /// No file of a report is larger, and none is read further: 4 GiB.
 const FILE_BYTES_MAX: u64 = 4 << 30;

@@ -6,7 +6,6 @@
 
 mod envelope;
 mod folder;
-mod key;
 mod prefix;
 mod statement;
 
@@ -15,10 +14,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+pub use backup::signature::{PublicKey, SigningKey};
 
 use envelope::Envelope;
 pub use folder::read;
-pub use key::{PublicKey, SigningKey, exposed};
 pub use prefix::Prefix;
 pub use statement::{Head, Predicate, SignedRun, Statement};
 

@@ -1,9 +1,8 @@
 //! How far a file that only grows was known, as the history is.
 
+use backup::signature::hex;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-
-use super::key::hex;
 
 /// The beginning of a file of lines, up to a moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

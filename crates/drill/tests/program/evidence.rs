@@ -297,12 +297,7 @@ fn a_key_that_others_have_is_warned_of() {
     let place = Place::new();
     make_key(&place, "mine");
     let key = place.path().join("mine.pem");
-    for (mode, warning) in [
-        (0o600, None),
-        (0o440, None),
-        (0o644, Some("is readable by every user here, mode 644")),
-        (0o660, Some("is writable")),
-    ] {
+    for (mode, warning) in [(0o600, None), (0o400, None), (0o644, Some("mode 644")), (0o660, Some("mode 660"))] {
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
         // Refused for what comes after the key, so that nothing is started.
         fs::create_dir_all(place.path().join("reports")).unwrap();
@@ -310,7 +305,28 @@ fn a_key_that_others_have_is_warned_of() {
         let output = place.drill(&["run", "kill-pod", "--sign-key", "mine.pem"]).output().unwrap();
         assert_exit(&output, 2);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said.contains("warning: mine.pem"), warning.is_some(), "{said}");
+        assert_eq!(
+            said.contains("warning: the signing key mine.pem: others may read or change it"),
+            warning.is_some(),
+            "{said}"
+        );
         assert!(said.contains(warning.unwrap_or_default()), "{said}");
+    }
+}
+
+#[test]
+fn a_key_that_is_given_in_the_place_of_its_file_is_not_repeated() {
+    let place = Place::new();
+    make_key(&place, "mine");
+    let text = fs::read_to_string(place.path().join("mine.pem")).unwrap();
+    let body = text.lines().nth(1).unwrap().to_owned();
+    for given in [text.clone(), body.clone(), STANDARD.encode(&text)] {
+        let output = place.drill(&["run", "kill-pod"]).env("DRILL_SIGN_KEY", &given).output().unwrap();
+        assert_exit(&output, 2);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("expected the path of its file"), "{said}");
+        assert!(!said.contains(&body) && !said.contains(&given), "{said}");
+        let help = place.drill(&["run", "--help"]).env("DRILL_SIGN_KEY", &given).output().unwrap();
+        assert!(!String::from_utf8_lossy(&help.stdout).contains(&body));
     }
 }
