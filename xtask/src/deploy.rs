@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ const OFFSITE_COPY: &str = "scheduled-drill-offsite";
 impl Deploy {
     pub fn run(self, sh: &Shell) -> Result<ExitCode> {
         let Self { target, image, drill_image, overlay } = self;
-        let directory = sh.current_dir().join("k8s/overlays").join(&overlay);
+        let directory = directory_of(sh, &overlay);
         if !directory.join("kustomization.yaml").is_file() {
             return Err(usage(format!("there is no overlay {overlay}: expected {}", directory.display())));
         }
@@ -58,14 +59,7 @@ impl Deploy {
                  service itself; add --namespace pra-drill"
             )));
         }
-        let mut variables = vec![format!("pra_overlay={}", directory.display())];
-        variables.extend(drill_image.map(|image| format!("pra_drill_image={image}")));
-        // What is applied may carry the label that allows destruction: never put it on what was not to be destroyed so far.
-        match cmd!(sh, "kubectl kustomize {directory}").quiet().read()?.contains(&LABEL.replace('=', ": ")) {
-            true => target.interlock(sh)?,
-            false => target.must_be_ours(sh)?,
-        };
-        play(sh, &target, &image, &variables)?;
+        deploy_overlay(sh, &target, &image, &overlay, drill_image)?;
         if is_scheduled {
             let Target { context, namespace } = target;
             say(&format!(
@@ -75,6 +69,29 @@ impl Deploy {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn directory_of(sh: &Shell, overlay: &str) -> PathBuf {
+    sh.current_dir().join("k8s/overlays").join(overlay)
+}
+
+/// Deploys an overlay, with the images of this version unless another is given.
+pub fn deploy_overlay(
+    sh: &Shell,
+    target: &Target,
+    image: &str,
+    overlay: &str,
+    drill_image: Option<String>,
+) -> Result<()> {
+    let directory = directory_of(sh, overlay);
+    // What is applied may carry the label that allows destruction: never put it on what was not to be destroyed so far.
+    match cmd!(sh, "kubectl kustomize {directory}").quiet().read()?.contains(&LABEL.replace('=', ": ")) {
+        true => target.interlock(sh)?,
+        false => target.must_be_ours(sh)?,
+    };
+    let mut variables = vec![format!("pra_overlay={}", directory.display())];
+    variables.extend(drill_image.map(|image| format!("pra_drill_image={image}")));
+    play(sh, target, image, &variables)
 }
 
 /// The first start fetches the data: without credentials, the copy would begin empty, and stay so.

@@ -145,6 +145,8 @@ fn the_account_of_the_drill_has_no_verb_for_a_secret_and_a_policy_for_the_rest()
         !role.contains("secrets") && !role.contains("'*'") && !role.contains("pods\n    verbs:\n    - create"),
         "{role}"
     );
-    assert!(object(&objects, "ValidatingAdmissionPolicy", "pra-drill").contains("failurePolicy: Fail"));
-    assert!(object(&objects, "ValidatingAdmissionPolicyBinding", "pra-drill").contains("- Deny"));
+    for policy in ["pra-drill-jobs", "pra-drill-cronjobs", "pra-drill-exec"] {
+        assert!(object(&objects, "ValidatingAdmissionPolicy", policy).contains("failurePolicy: Fail"));
+        assert!(object(&objects, "ValidatingAdmissionPolicyBinding", policy).contains("- Deny"));
+    }
 }
