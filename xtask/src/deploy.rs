@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ const OFFSITE_COPY: &str = "scheduled-drill-offsite";
 impl Deploy {
     pub fn run(self, sh: &Shell) -> Result<ExitCode> {
         let Self { target, image, drill_image, overlay } = self;
-        let directory = sh.current_dir().join("k8s/overlays").join(&overlay);
+        let directory = directory_of(sh, &overlay);
         if !directory.join("kustomization.yaml").is_file() {
             return Err(usage(format!("there is no overlay {overlay}: expected {}", directory.display())));
         }
@@ -58,9 +59,7 @@ impl Deploy {
                  service itself; add --namespace pra-drill"
             )));
         }
-        let mut variables = vec![format!("pra_overlay={}", directory.display())];
-        variables.extend(drill_image.map(|image| format!("pra_drill_image={image}")));
-        play(sh, &target, &image, &variables)?;
+        deploy_overlay(sh, &target, &image, &overlay, drill_image)?;
         if is_scheduled {
             let Target { context, namespace } = target;
             say(&format!(
@@ -70,6 +69,29 @@ impl Deploy {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn directory_of(sh: &Shell, overlay: &str) -> PathBuf {
+    sh.current_dir().join("k8s/overlays").join(overlay)
+}
+
+/// Deploys an overlay, with the images of this version unless another is given.
+pub fn deploy_overlay(
+    sh: &Shell,
+    target: &Target,
+    image: &str,
+    overlay: &str,
+    drill_image: Option<String>,
+) -> Result<()> {
+    let directory = directory_of(sh, overlay);
+    // What is applied may carry the label that allows destruction: never put it on what was not to be destroyed so far.
+    match cmd!(sh, "kubectl kustomize {directory}").quiet().read()?.contains(&LABEL.replace('=', ": ")) {
+        true => target.interlock(sh)?,
+        false => target.must_be_ours(sh)?,
+    };
+    let mut variables = vec![format!("pra_overlay={}", directory.display())];
+    variables.extend(drill_image.map(|image| format!("pra_drill_image={image}")));
+    play(sh, target, image, &variables)
 }
 
 /// The first start fetches the data: without credentials, the copy would begin empty, and stay so.
@@ -96,6 +118,8 @@ fn has_credentials(sh: &Shell, target: &Target) -> Result<()> {
 
 /// Deploys what a k3d cluster needs, and says where the service is.
 pub fn deploy(sh: &Shell, target: &Target, image: &str) -> Result<()> {
+    // What is applied carries the label that allows destruction: never put it on what is somebody else's.
+    target.interlock(sh)?;
     play(sh, target, image, &[])?;
     let Target { context, namespace } = target;
     // Only the port of that namespace is mapped to this machine.
@@ -126,8 +150,6 @@ fn node_port(sh: &Shell, Target { context, namespace }: &Target) -> String {
 
 /// Applies the playbook, which waits for what it applies.
 fn play(sh: &Shell, target: &Target, image: &str, more: &[String]) -> Result<()> {
-    // What is applied carries the label that allows destruction: never put it on what is somebody else's.
-    target.interlock(sh)?;
     let Target { context, namespace } = target;
     let variables =
         [format!("pra_image={image}"), format!("pra_context={context}"), format!("pra_namespace={namespace}")];

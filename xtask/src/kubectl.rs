@@ -12,6 +12,9 @@ use crate::wait::{Status, wait_for};
 /// The label, and its value, of a namespace that may be destroyed.
 pub const LABEL: &str = "pra.dev/drill=allowed";
 
+/// The label, and its value, of a namespace that the service was deployed to, or may be.
+const PART: &str = "app.kubernetes.io/part-of=pra";
+
 /// A namespace in the cluster of a kubeconfig context.
 #[derive(clap::Args, Clone)]
 pub struct Target {
@@ -29,13 +32,23 @@ pub const NAMESPACE: &str = "pra";
 /// A namespace that may be written to.
 pub enum Namespace {
     Absent,
-    /// It has the label that allows drills.
+    /// It has the label that was asked for.
     Ours,
 }
 
 impl Target {
     /// The namespace, provided that it is absent or may be destroyed.
     pub fn interlock(&self, sh: &Shell) -> Result<Namespace> {
+        self.must_have(sh, &[LABEL], "if it may be destroyed")
+    }
+
+    /// The namespace, provided that it is absent, or the service was deployed to it. It need not be there to be destroyed.
+    pub fn must_be_ours(&self, sh: &Shell) -> Result<Namespace> {
+        self.must_have(sh, &[PART, LABEL], "if the service may be deployed to it")
+    }
+
+    /// The namespace, provided that it is absent or has one of these labels. What the first allows, `allowed` says.
+    fn must_have(&self, sh: &Shell, labels: &[&str], allowed: &str) -> Result<Namespace> {
         let Self { context, namespace } = self;
         let found = cmd!(sh, "kubectl --context {context} --request-timeout=15s get namespace {namespace}")
             .args(["--ignore-not-found", "--output", "json"])
@@ -48,12 +61,17 @@ impl Target {
             return Ok(Namespace::Absent);
         }
         let found: Value = serde_json::from_slice(&found.stdout).context("cannot read what kubectl says")?;
-        if found["metadata"]["labels"]["pra.dev/drill"] == "allowed" {
+        let has = |label: &&&str| {
+            let (key, value) = label.split_once('=').unwrap_or_default();
+            found["metadata"]["labels"][key] == value
+        };
+        if labels.iter().any(|label| has(&label)) {
             return Ok(Namespace::Ours);
         }
+        let label = labels[0];
         Err(refused(format!(
-            "namespace {namespace} of context {context} lacks the label {LABEL} and is left as it is; if it may be \
-             destroyed, kubectl --context {context} label namespace {namespace} {LABEL}"
+            "namespace {namespace} of context {context} lacks the label {label} and is left as it is; {allowed}, \
+             kubectl --context {context} label namespace {namespace} {label}"
         )))
     }
 

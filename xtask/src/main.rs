@@ -7,6 +7,7 @@ mod build;
 mod ci;
 mod cluster;
 mod compile;
+mod confined;
 mod deploy;
 mod doctor;
 mod down;

@@ -6,7 +6,7 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::kubectl::Target;
-use crate::{deploy, image};
+use crate::{confined, deploy, image};
 
 /// Run all tests, or those that need a real cluster
 #[derive(Args)]
@@ -44,6 +44,7 @@ fn on_a_cluster(sh: &Shell, target: &Target) -> Result<ExitCode> {
 
     resumes_what_it_relies_on(sh, target, &image)?;
     works_beside_another(sh, target, &image)?;
+    confined::check(sh, target, &image)?;
 
     let Target { context, namespace } = target;
     let _context = sh.push_env("PRA_TEST_CONTEXT", context);

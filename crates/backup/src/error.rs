@@ -212,6 +212,12 @@ pub enum Error {
         /// Why, without the text, which may be a secret key.
         reason: String,
     },
+    /// What is to decrypt is no key, or may not come that way.
+    #[error("cannot decrypt with what --identity or BACKUP_IDENTITY says: {reason}")]
+    Identity {
+        /// Why, without the text, which may be a secret key.
+        reason: String,
+    },
     /// The store of a remote repository did not do what it was asked for.
     #[error("cannot {action} {object}: {reason}")]
     Remote {
@@ -270,7 +276,7 @@ impl Error {
             | Self::OtherContent { .. }
             | Self::ReusedKeys { .. }
             | Self::Sealed { .. } => exit::REFUSED,
-            Self::RemoteAddress { .. } | Self::Recipient { .. } => exit::USAGE,
+            Self::RemoteAddress { .. } | Self::Recipient { .. } | Self::Identity { .. } => exit::USAGE,
             Self::Remote { .. } => exit::REMOTE,
         }
     }

@@ -33,6 +33,7 @@ pub mod restore;
 pub mod retention;
 mod rollback;
 mod self_digest;
+pub mod signature;
 mod source;
 pub mod space;
 mod stored;

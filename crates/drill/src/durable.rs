@@ -1,9 +1,11 @@
 //! File operations that survive a power cut, in directories that others may write.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use backup::openat;
@@ -54,6 +56,20 @@ pub fn append_line(path: &Path, line: &str) -> Result<()> {
     };
     append().with_context(|| format!("cannot add a line to {}", path.display()))?;
     sync_directory_of(path)
+}
+
+/// Has a file for oneself among those that do the same, as long as what is given lives; waits for it at most `patience`.
+pub fn lock(path: &Path, patience: Duration) -> Result<File> {
+    let opened = openat::append(path, 0o666);
+    let file = opened.with_context(|| format!("cannot open {}", path.display()))?;
+    let asked = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if asked.elapsed() < patience => thread::sleep(Duration::from_millis(20)),
+            Err(error) => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
+    }
 }
 
 fn sync_directory_of(file: &Path) -> Result<()> {

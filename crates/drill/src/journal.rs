@@ -57,10 +57,20 @@ pub fn run_name() -> String {
     Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ").to_string()
 }
 
+/// The name of a run, with a 0 for each digit.
+const RUN_NAME_SHAPE: &str = "00000000T000000.000Z";
+
 /// Whether a name is that of a run.
 pub fn is_run_name(name: &str) -> bool {
     let shape: String = name.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
-    shape == "00000000T000000.000Z"
+    shape == RUN_NAME_SHAPE
+}
+
+/// Every name of a run within a text, in capital letters.
+pub fn run_names_in(text: &str) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    let windows = letters.windows(RUN_NAME_SHAPE.len()).map(|window| window.iter().collect::<String>());
+    windows.map(|window| window.to_ascii_uppercase()).filter(|window| is_run_name(window)).collect()
 }
 
 /// The last step that a drill wrote down, if it came that far. A torn last line is passed over.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on must fail, or say why not")]
 
 mod drill_image;
+mod manifests;
 mod monitoring;
 
 use std::env;
@@ -19,16 +20,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The oldest and the newest Kubernetes whose schemas the manifests must fit.
-const KUBERNETES: [&str; 2] = ["1.31", "1.36"];
-
 /// More would mean that something else came into the image. Object stores, TLS and encryption are two fifths of it.
 const IMAGE_BYTES_MAX: u64 = 25_000_000;
 
 const USER: u32 = 10001;
-
-/// The templates of a restore.
-const RESTORE_JOBS: [&str; 2] = ["k8s/restore-job.yaml", "k8s/restore-job-offsite.yaml"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -265,62 +260,12 @@ fn the_same_programs_give_the_same_layer() {
 
 #[test]
 fn the_tag_of_the_image_is_the_version() {
-    for path in ["base", "components/offsite", "components/offsite-pull", "overlays/scheduled-drill"] {
+    for path in ["base", "components/offsite", "components/offsite-pull", "offsite-prune", "overlays/scheduled-drill"] {
         let path = format!("k8s/{path}/kustomization.yaml");
         let kustomization = fs::read_to_string(root().join(&path)).unwrap();
         let tag = kustomization.lines().find_map(|line| line.trim().strip_prefix("newTag: "));
         assert_eq!(tag, Some(env!("CARGO_PKG_VERSION")), "set it in {path}");
     }
-}
-
-fn overlays() -> Vec<PathBuf> {
-    let mut found: Vec<_> =
-        fs::read_dir(root().join("k8s/overlays")).unwrap().map(|overlay| overlay.unwrap().path()).collect();
-    found.sort();
-    assert!(!found.is_empty());
-    found
-}
-
-#[test]
-fn every_overlay_is_rendered_and_fits_the_schemas_of_kubernetes() {
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    for overlay in overlays() {
-        let Some(mut kubectl) = tool("kubectl") else { return };
-        let rendered = done(kubectl.arg("kustomize").arg(&overlay));
-        for image in rendered.lines().filter_map(|line| line.trim().strip_prefix("image: ")) {
-            let ours = ["pra/app:", "pra/drill:"].map(|name| name.to_owned() + env!("CARGO_PKG_VERSION"));
-            assert!(ours.iter().any(|name| name == image), "{image} in {}", overlay.display());
-        }
-        assert!(!rendered.contains("\nkind: Job\n"), "a restore is never deployed: {}", overlay.display());
-        let file = directory.path().join("rendered.yaml");
-        fs::write(&file, rendered).unwrap();
-        for version in KUBERNETES {
-            let Some(mut validate) = tool("kubernetes-validate") else { return };
-            done(validate.args(["--strict", "--kubernetes-version", version]).arg(&file).args(RESTORE_JOBS));
-        }
-    }
-}
-
-#[test]
-fn a_restore_with_a_remote_repository_is_a_restore_with_a_pull_before() {
-    let [plain, offsite] = RESTORE_JOBS.map(|file| fs::read_to_string(root().join(file)).unwrap());
-    let mut lines = offsite.lines();
-    for line in plain.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        assert!(lines.any(|other| other == line), "{line:?} is missing, or not in its place");
-    }
-    assert!(offsite.contains("args: [pull, --if-missing"));
-}
-
-#[test]
-fn only_what_talks_to_the_remote_store_may_leave_the_cluster() {
-    let Some(mut kubectl) = tool("kubectl") else { return };
-    let rendered = done(kubectl.args(["kustomize", "k8s/overlays/offsite"]));
-    for object in rendered.split("\n---\n") {
-        let (speaks, may) = (object.contains("secretRef:"), object.contains("pra.dev/offsite: allowed"));
-        let is_policy = object.contains("kind: NetworkPolicy") && object.contains("  name: offsite\n");
-        assert_eq!(speaks || is_policy, may, "{object}");
-    }
-    assert!(!rendered.contains("kind: Secret"), "credentials are never deployed from here");
 }
 
 #[test]

@@ -88,6 +88,29 @@ fn a_namespace_without_the_label_is_neither_deployed_to_nor_removed() {
     assert_eq!(machine.log(), [LOOK, LOOK]);
 }
 
+/// What is in production is not there to be destroyed, and is deployed to again and again.
+#[test]
+fn an_overlay_without_the_label_needs_none_and_one_with_it_never_brings_it_along() {
+    let machine = Machine::with_every_tool();
+    let production = r#"{"metadata":{"labels":{"app.kubernetes.io/part-of":"pra"}}}"#;
+    let rendered = |labels: &str, namespace: &str| {
+        let script =
+            format!("case \"$*\" in kustomize*) echo '{labels}' ;; *\"get namespace\"*) echo '{namespace}' ;; esac");
+        machine.program("kubectl", &script);
+    };
+    let deploy = ["deploy", "--overlay", "protected"];
+    rendered("    app.kubernetes.io/part-of: pra", production);
+    assert_outcome(&machine.run(&deploy), 0, &[]);
+    rendered("    app.kubernetes.io/part-of: pra", FOREIGN);
+    assert_outcome(&machine.run(&deploy), 3, &["lacks the label app.kubernetes.io/part-of=pra"]);
+    rendered("    pra.dev/drill: allowed", production);
+    assert_outcome(&machine.run(&deploy), 3, &["lacks the label pra.dev/drill=allowed and is left as it is"]);
+    for command in ["deploy", "down"] {
+        assert_outcome(&machine.run(&[command]), 3, &["lacks the label pra.dev/drill=allowed and is left as it is"]);
+    }
+    assert_eq!(machine.log().iter().filter(|line| line.starts_with("ansible-playbook")).count(), 1);
+}
+
 #[test]
 fn a_cluster_that_does_not_answer_is_named() {
     let machine = Machine::with_every_tool();

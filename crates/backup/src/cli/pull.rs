@@ -1,9 +1,8 @@
-use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::presence::{self, Presence};
 use backup::remote::pull::{self, Pulled, Request, Which};
-use backup::remote::seal::Identities;
+use backup::remote::seal::{IDENTITY, IdentitySource};
 use backup::restore::Choice;
 use backup::{Name, exit};
 use clap::Args;
@@ -34,9 +33,9 @@ pub struct Pull {
     /// before `restore --if-missing`
     #[arg(long, conflicts_with_all = ["name", "at", "all"])]
     if_missing: bool,
-    /// The file of a secret key of age, for what is encrypted
-    #[arg(long, value_name = "FILE", env = "BACKUP_IDENTITY")]
-    identity: Option<PathBuf>,
+    /// The file of a secret key of age, for what is encrypted; the variable may have the key itself
+    #[arg(long, value_name = "FILE", env = IDENTITY, hide_env_values = true)]
+    identity: Option<IdentitySource>,
     #[command(flatten)]
     database: DatabaseArg,
     /// How long to wait while a take or prune is at work here
@@ -62,7 +61,7 @@ impl Pull {
             (None, Some(time)) => Which::One(Choice::At(time)),
             (None, None) => Which::One(Choice::Latest),
         };
-        let identities = self.identity.as_deref().map(Identities::read).transpose()?.unwrap_or_default();
+        let identities = self.identity.as_ref().map(IdentitySource::read).transpose()?.unwrap_or_default();
         let (lineage, source_name) = (self.whose.lineage.clone(), self.whose.name.clone());
         let database = self.database.database.clone();
         let request = Request { which, lineage, source_name, database, identities };

@@ -3,8 +3,9 @@
 //! By itself, so that an interrupted push goes on with any piece, and memory stays bounded. That pieces are in their
 //! place is what the digest of the whole stored file tells.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead, Read as _, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -68,14 +69,18 @@ impl Identities {
     /// [`Error::Io`] if it cannot be read or holds no secret key; what it holds is not repeated.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let unfit = || Error::io("read the secret keys in", path);
-        let none = || io::Error::other("expected AGE-SECRET-KEY-1…, as age-keygen writes it, found none");
         let file = openat::bytes_given(path, bounds::SECRET_BYTES).map_err(unfit())?;
-        let parsed = age::IdentityFile::from_buffer(&file[..]).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => unfit()(none()),
-            _ => unfit()(error),
+        Self::parse(&file[..]).map_err(unfit())
+    }
+
+    fn parse(text: impl BufRead) -> io::Result<Self> {
+        let none = || io::Error::other("expected AGE-SECRET-KEY-1…, as age-keygen writes it, found none");
+        let parsed = age::IdentityFile::from_buffer(text).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => none(),
+            _ => error,
         })?;
-        let identities = parsed.into_identities().map_err(|_| unfit()(none()))?;
-        if identities.is_empty() { Err(unfit()(none())) } else { Ok(Self(identities)) }
+        let identities = parsed.into_identities().map_err(|_| none())?;
+        if identities.is_empty() { Err(none()) } else { Ok(Self(identities)) }
     }
 
     /// Decrypts a piece of `object`.
@@ -90,5 +95,56 @@ impl Identities {
         let mut content = Vec::with_capacity(sealed.len());
         reader.read_to_end(&mut content).map_err(|error| damaged(&error))?;
         Ok(content)
+    }
+}
+
+/// Where secret keys are: the path of a file, or the text of one, as a container has a secret in its environment. Says
+/// nothing of it.
+#[derive(Clone)]
+pub struct IdentitySource(OsString);
+
+/// The variable it may come from.
+pub const IDENTITY: &str = "BACKUP_IDENTITY";
+
+impl fmt::Debug for IdentitySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret key, or where it is")
+    }
+}
+
+impl From<OsString> for IdentitySource {
+    fn from(given: OsString) -> Self {
+        Self(given)
+    }
+}
+
+impl IdentitySource {
+    /// Reads the keys; none if it is empty.
+    ///
+    /// # Errors
+    /// [`Error::Identity`] if it is a key on the command line, where every user sees it, no key, or the path of no file;
+    /// [`Error::Io`] as of [`Identities::read`]. A text that may be a key is not repeated.
+    pub fn read(&self) -> Result<Identities, Error> {
+        let unfit = |reason: &str| Error::Identity { reason: reason.to_owned() };
+        let (path, text) = (Path::new(&self.0), self.0.to_string_lossy());
+        if text.trim().is_empty() {
+            return Ok(Identities::default());
+        }
+        // A file may be called anything, and a key with a slip in it is one all the same.
+        if path.exists() || path.is_absolute() && !text.contains("AGE-SECRET-KEY-") {
+            return Identities::read(path);
+        }
+        if !text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") {
+            return Err(unfit(
+                "no such file here, and no key either (it is not repeated, in case it is one in another form)",
+            ));
+        }
+        if std::env::var_os(IDENTITY).as_ref() != Some(&self.0) {
+            return Err(unfit(
+                "a secret key on the command line is seen by every user; take it for known to them, and give a file or the \
+                 variable",
+            ));
+        }
+        Identities::parse(text.trim().as_bytes()).map_err(|error| unfit(&error.to_string()))
     }
 }

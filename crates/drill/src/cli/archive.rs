@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use drill::evidence::SigningKey;
+use drill::history;
+use drill::progress::Progress;
 
 #[derive(Args)]
 pub struct Archive {
@@ -17,16 +19,26 @@ pub struct Archive {
     /// File that shows the newest run of each scenario to Prometheus, through the textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus_textfile: Option<PathBuf>,
-    /// Private ed25519 key, in PEM, to sign each report with; `drill verify-evidence` checks it
-    #[arg(long, value_name = "FILE", env = "DRILL_SIGN_KEY")]
+    /// Private ed25519 key, in PEM, to sign reports, summaries and the history with; `drill verify-evidence` checks them
+    #[arg(long, value_name = "FILE", env = "DRILL_SIGN_KEY", hide_env_values = true)]
     sign_key: Option<PathBuf>,
 }
 
 impl Archive {
     /// # Errors
-    /// If there is to be a signature and the key is none.
+    /// If there is to be a signature and the key is none, or the history that it would sign is not as it was signed.
     pub fn open(&self) -> Result<drill::report::Archive> {
-        let key = self.sign_key.as_deref().map(SigningKey::read).transpose()?;
+        let read = |path: &PathBuf| -> Result<SigningKey> {
+            let (key, exposed) = SigningKey::read_exposed(path)?;
+            if let Some(exposed) = exposed {
+                Progress::new().line(&format!("warning: the signing key {}: {exposed}", path.display()));
+            }
+            Ok(key)
+        };
+        let key = self.sign_key.as_ref().map(read).transpose()?;
+        if let Some(key) = &key {
+            history::check_head(&self.reports, key)?;
+        }
         Ok(drill::report::Archive {
             directory: self.reports.clone(),
             commit: self.commit.clone(),

@@ -1,33 +1,70 @@
-//! The in-toto statement: every file of a report with its digest, and the report in short.
+//! The in-toto statement: every file that is signed with its digest, and what it is in short.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use backup::{bounds, openat};
-use ring::digest::{SHA256, digest};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::FILE;
-use super::key::hex;
-use crate::report::Essence;
+use super::folder::digests;
+use super::prefix::Prefix;
+use crate::report::{Brief, Essence};
 
 const TYPE: &str = "https://in-toto.io/Statement/v1";
 
-/// What the predicate is: an [`Essence`].
-const PREDICATE_TYPE: &str = "https://pra.dev/drill/report/v1";
-
 /// A statement as it is signed.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Statement {
     #[serde(rename = "_type")]
     kind: String,
     subject: Vec<Subject>,
-    predicate_type: String,
+    /// What it is that was signed.
+    #[serde(flatten)]
+    pub predicate: Predicate,
+}
+
+/// What can be signed, in short.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "predicateType", content = "predicate")]
+pub enum Predicate {
+    /// The report of a run.
+    #[serde(rename = "https://pra.dev/drill/report/v1")]
+    Report(Box<SignedRun>),
+    /// The summary of several runs.
+    #[serde(rename = "https://pra.dev/drill/summary/v1")]
+    Summary(Brief),
+    /// The history.
+    #[serde(rename = "https://pra.dev/drill/history/v1")]
+    History(Head),
+}
+
+/// A run as it is signed.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SignedRun {
     /// The report in short.
-    pub predicate: Essence,
+    #[serde(flatten)]
+    pub essence: Essence,
+    /// The history that was there before this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Prefix>,
+}
+
+/// The history as the newest signed run left it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Head {
+    /// Always 1. Fields may be added; none is renamed or removed within a version.
+    pub schema_version: u32,
+    /// What there was, the run's own line included.
+    #[serde(flatten)]
+    pub prefix: Prefix,
+    /// Lines of it, from 1, that were added without the key: the first and the last of each stretch.
+    pub unsigned: Vec<(u64, u64)>,
+}
+
+impl Head {
+    /// Whether a line, from 1, was added by a holder of the key.
+    pub fn vouches_for(&self, line: u64) -> bool {
+        line <= self.prefix.lines && !self.unsigned.iter().any(|(first, last)| (*first..=*last).contains(&line))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,23 +80,34 @@ struct Digest {
 
 impl Statement {
     /// Of the files that are in a folder now.
-    pub fn of(folder: &Path, report: &Essence) -> Result<Self> {
-        let subject = digests(folder)?.into_iter().map(|(name, sha256)| Subject { name, digest: Digest { sha256 } });
-        Ok(Self {
-            kind: TYPE.to_owned(),
-            subject: subject.collect(),
-            predicate_type: PREDICATE_TYPE.to_owned(),
-            predicate: report.clone(),
-        })
+    ///
+    /// # Errors
+    /// If something in it is no regular file, or its name is no Unicode: nobody could check it.
+    pub fn of_folder(folder: &Path, predicate: Predicate) -> Result<Self> {
+        let mut subject = Vec::new();
+        for (name, sha256) in digests(folder)? {
+            match (name.into_string(), sha256) {
+                (Ok(name), Ok(sha256)) => subject.push(Subject { name, digest: Digest { sha256 } }),
+                (Ok(name), Err(wrong)) => bail!("{name:?} in {} {wrong}: it cannot be signed", folder.display()),
+                (Err(name), _) => bail!("the name {name:?} in {} is no Unicode: it cannot be signed", folder.display()),
+            }
+        }
+        Ok(Self { kind: TYPE.to_owned(), subject, predicate })
+    }
+
+    /// Of one file, by its name.
+    pub fn of_file(name: &str, sha256: String, predicate: Predicate) -> Self {
+        let subject = vec![Subject { name: name.to_owned(), digest: Digest { sha256 } }];
+        Self { kind: TYPE.to_owned(), subject, predicate }
     }
 
     /// Reads the payload of an envelope; else what is wrong with it.
     pub fn parse(payload: &[u8]) -> Result<Self, String> {
         let statement: Self = serde_json::from_slice(payload)
-            .map_err(|error| format!("what was signed is not the statement of a report: {error}"))?;
-        match (&*statement.kind, &*statement.predicate_type) {
-            (TYPE, PREDICATE_TYPE) => Ok(statement),
-            other => Err(format!("what was signed is {other:?}, expected {:?}", (TYPE, PREDICATE_TYPE))),
+            .map_err(|error| format!("what was signed is not a statement of the drill: {error}"))?;
+        match &*statement.kind {
+            TYPE => Ok(statement),
+            other => Err(format!("what was signed is {other:?}, expected {TYPE:?}")),
         }
     }
 
@@ -68,36 +116,23 @@ impl Statement {
         let mut found = digests(folder)?;
         let mut differences = Vec::new();
         for Subject { name, digest } in &self.subject {
-            match found.remove(name) {
-                None => differences.push(format!("{name} is missing")),
-                Some(sha256) if sha256 != digest.sha256 => differences.push(format!("{name} was changed")),
-                Some(_) => {}
+            match found.remove(std::ffi::OsStr::new(name)) {
+                None => differences.push(format!("{} is missing", shown(name))),
+                Some(Err(wrong)) => differences.push(format!("{} {wrong}", shown(name))),
+                Some(Ok(sha256)) if sha256 != digest.sha256 => differences.push(format!("{} was changed", shown(name))),
+                Some(Ok(_)) => {}
             }
         }
-        differences.extend(found.into_keys().map(|name| format!("{name} was added")));
+        differences.extend(found.into_keys().map(|name| match name.into_string() {
+            Ok(name) => format!("{} was added", shown(&name)),
+            Err(name) => format!("{name:?} was added"),
+        }));
         Ok(differences)
     }
 }
 
-/// The SHA-256 of each file of a folder but the envelope. What is no file has none, and so is like no file that was
-/// signed.
-fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
-    let context = || format!("cannot look into {}", folder.display());
-    let mut digests = BTreeMap::new();
-    for entry in fs::read_dir(folder).with_context(context)? {
-        let entry = entry.with_context(context)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name == FILE {
-            continue;
-        }
-        let sha256 = if entry.file_type().with_context(context)?.is_file() {
-            let bytes = openat::bytes(&entry.path(), bounds::REPORT_BYTES)
-                .with_context(|| format!("cannot read {}", entry.path().display()))?;
-            hex(digest(&SHA256, &bytes).as_ref())
-        } else {
-            String::new()
-        };
-        digests.insert(name, sha256);
-    }
-    Ok(digests)
+/// A name as it is, unless it would do something to a terminal or be taken for another: then quoted and escaped.
+fn shown(name: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_graphic() && letter != '"' && letter != '\\';
+    if name.chars().all(is_plain) { name.to_owned() } else { format!("\"{}\"", name.escape_default()) }
 }

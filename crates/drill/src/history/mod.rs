@@ -5,20 +5,24 @@ mod chart;
 mod page;
 mod regression;
 mod score;
+mod signed;
 mod textfile;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use backup::{bounds, openat};
 
 pub use baselines::Baselines;
 pub use regression::{Comparison, Tolerance};
 pub use score::Score;
+pub use signed::{Audit, audit, check_head, prefix};
 pub use textfile::write as write_textfile;
 
 use crate::durable;
+use crate::evidence::SigningKey;
 use crate::report::{Essence, Report, Series};
 
 /// Every run that is known.
@@ -31,9 +35,23 @@ pub struct History {
 }
 
 impl History {
-    /// Adds a run and brings it to disk; no line is ever changed.
-    pub fn append(directory: &Path, run: &Essence) -> Result<()> {
-        durable::append_line(&path(directory), &serde_json::to_string(run)?)
+    /// Adds a run and brings it to disk; no line is ever changed. With a key, all that is there by then is signed.
+    ///
+    /// # Errors
+    /// Also if what was signed before is not there any more, or not so: the run is added all the same, and is not signed.
+    pub fn append(directory: &Path, run: &Essence, key: Option<&SigningKey>) -> Result<()> {
+        let (path, line) = (path(directory), serde_json::to_string(run)?);
+        let locked = durable::lock(&path, LOCK_PATIENCE);
+        let head = key
+            .map(|key| locked.as_ref().map_err(|error| anyhow!("{error:#}")).and_then(|_| check_head(directory, key)));
+        durable::append_line(&path, &line)?;
+        match key.zip(head) {
+            None => Ok(()),
+            Some((key, Ok(head))) => signed::sign(directory, head, key),
+            Some((_, Err(error))) => {
+                Err(error.context(format!("run {} is in the history, which is not signed", run.run)))
+            }
+        }
     }
 
     /// Reads what is there; no file is an empty history.
@@ -110,6 +128,11 @@ impl History {
     }
 }
 
+const FILE: &str = "history.jsonl";
+
+/// How long another drill may take to add its line.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
 fn path(directory: &Path) -> PathBuf {
-    directory.join("history.jsonl")
+    directory.join(FILE)
 }

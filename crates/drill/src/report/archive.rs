@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::picture::Picture;
-use super::{Report, Summary, junit, markdown, page, raw};
+use super::{Report, Summary, folder_name, junit, markdown, page, raw};
 use crate::clock::Clock;
 use crate::durable;
-use crate::evidence::{self, SigningKey};
+use crate::evidence::{self, Predicate, SignedRun, SigningKey};
 use crate::history::{self, History};
 use crate::record::Record;
 
@@ -25,14 +25,14 @@ pub struct Archive {
     pub commit: Option<String>,
     /// File that shows the newest run of each series to Prometheus, if one is wanted.
     pub textfile: Option<PathBuf>,
-    /// Key that signs the reports, if they are to be signed.
+    /// Key that signs reports, summaries and the history, if they are to be signed.
     pub key: Option<SigningKey>,
 }
 
 impl Archive {
     /// Creates the folder of a report. Its name tells run, scenario and platform.
     pub fn create_folder(&self, run: &str, scenario: &str, platform: &str) -> Result<PathBuf> {
-        let folder = self.directory.join(format!("{run}-{scenario}-{platform}"));
+        let folder = self.directory.join(folder_name(run, scenario, platform));
         fs::create_dir_all(&folder).with_context(|| format!("cannot create the report folder {}", folder.display()))?;
         Ok(folder)
     }
@@ -57,13 +57,15 @@ impl Archive {
         save(folder, "report.html", &page::render(report, &wide, &narrow, &files))?;
         let essence = report.essence();
         if let Some(key) = &self.key {
-            evidence::sign(folder, &essence, key)?;
+            let history = Some(history::prefix(&self.directory)?);
+            let run = SignedRun { essence: essence.clone(), history };
+            evidence::sign_folder(folder, Predicate::Report(Box::new(run)), key)?;
         }
-        History::append(&self.directory, &essence)?;
-        match &self.textfile {
-            Some(file) => history::write_textfile(file, &History::read(&self.directory)?),
-            None => Ok(()),
+        let appended = History::append(&self.directory, &essence, self.key.as_ref());
+        if let Some(file) = &self.textfile {
+            history::write_textfile(file, &History::read(&self.directory)?)?;
         }
+        appended
     }
 
     /// Writes `summary.json` and `summary.md` into a folder beside those of the reports, and gives the folder.
@@ -71,6 +73,9 @@ impl Archive {
         let folder = self.create_folder(&summary.first_run, "summary", &summary.platform)?;
         save(&folder, "summary.json", &(serde_json::to_string_pretty(summary)? + "\n"))?;
         save(&folder, "summary.md", &summary.markdown())?;
+        if let Some(key) = &self.key {
+            evidence::sign_folder(&folder, Predicate::Summary(summary.brief()), key)?;
+        }
         Ok(folder)
     }
 }

@@ -65,7 +65,17 @@ impl fmt::Display for Series {
     }
 }
 
+/// The name of a folder: which run, what of it, and where.
+pub fn folder_name(run: &str, what: &str, platform: &str) -> String {
+    format!("{run}-{what}-{platform}")
+}
+
 impl Essence {
+    /// The name of the report's folder.
+    pub fn folder_name(&self) -> String {
+        folder_name(&self.run, &self.series.scenario, &self.series.platform)
+    }
+
     /// The verdict for people: one that was expected to fail and did is told from one that failed.
     pub fn shown_verdict(&self) -> String {
         match (&self.expected.limit, self.expected.met) {

@@ -17,13 +17,13 @@ mod table;
 use std::fmt::Write as _;
 
 pub use archive::Archive;
-pub use essence::{Essence, Series};
+pub use essence::{Essence, Series, folder_name};
 pub use facts::Facts;
 pub use figures::{FIGURES, Figure, Spread};
 pub(crate) use figures::{interval, seconds};
 pub(crate) use page::document;
 pub use schema::Report;
-pub use summary::Summary;
+pub use summary::{Brief, Summary};
 pub use table::{comparison, tables};
 
 /// Joins lines to a text.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::essence::{Essence, Series};
 use super::figures::{FIGURES, Figure, Spread, interval, seconds};
@@ -25,6 +25,33 @@ pub struct Summary {
     series: Vec<Group>,
     /// In the order in which they ran.
     drills: Vec<Drill>,
+}
+
+/// A summary in the few lines that are signed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Brief {
+    /// Always 1. Fields may be added; none is renamed or removed within a version.
+    pub schema_version: u32,
+    /// The name of the first run, by which the summary goes.
+    pub first_run: String,
+    /// The platform's name.
+    pub platform: String,
+    /// Every run, in the order in which they ran.
+    pub runs: Vec<BriefRun>,
+}
+
+/// A run of a summary.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BriefRun {
+    /// The run's name.
+    pub run: String,
+    /// What it is one of.
+    #[serde(flatten)]
+    pub series: Series,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Whether it came as it was expected.
+    pub as_expected: bool,
 }
 
 /// All drills of one series.
@@ -63,6 +90,18 @@ impl Summary {
             }
         }
         Some(Self { schema_version: 1, platform: first.platform.clone(), first_run: first.run.clone(), series, drills })
+    }
+
+    /// What is signed of it.
+    pub(super) fn brief(&self) -> Brief {
+        let runs = self.drills.iter().map(|Drill { essence, .. }| BriefRun {
+            run: essence.run.clone(),
+            series: essence.series.clone(),
+            verdict: essence.verdict,
+            as_expected: essence.expected.met,
+        });
+        let (first_run, platform) = (self.first_run.clone(), self.platform.clone());
+        Brief { schema_version: 1, first_run, platform, runs: runs.collect() }
     }
 
     /// For the terminal: fits 80 columns.

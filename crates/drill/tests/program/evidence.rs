@@ -1,11 +1,16 @@
-//! Signed reports: OpenSSL makes the keys and checks the signature too, so that not only our own code says it is right.
+//! Signed reports, summaries and histories: OpenSSL makes the keys and checks the signature too, so that not only our own code says it is right.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
 
 use crate::support::{Place, assert_exit};
@@ -77,7 +82,7 @@ fn a_signature_is_one_that_openssl_accepts_over_a_statement_of_every_file() {
 #[test]
 fn whatever_is_tampered_with_is_named() {
     type Tamper = fn(&Path);
-    let cases: [(&str, Tamper); 8] = [
+    let cases: [(&str, Tamper); 13] = [
         ("report.json was changed", |folder| {
             let path = folder.join("report.json");
             let text = fs::read_to_string(&path).unwrap().replace("\"lost\": 0", "\"lost\": 1");
@@ -86,6 +91,24 @@ fn whatever_is_tampered_with_is_named() {
         ("ledger.jsonl is missing", |folder| fs::remove_file(folder.join("ledger.jsonl")).unwrap()),
         ("more.txt was added", |folder| fs::write(folder.join("more.txt"), "").unwrap()),
         ("more was added", |folder| fs::create_dir(folder.join("more")).unwrap()),
+        ("ledger.jsonl is a symbolic link", |folder| {
+            let (path, moved) = (folder.join("ledger.jsonl"), folder.with_extension("moved"));
+            fs::rename(&path, &moved).unwrap();
+            symlink(moved, path).unwrap();
+        }),
+        ("evidence.dsse.json cannot be read", |folder| {
+            let (path, moved) = (folder.join("evidence.dsse.json"), folder.with_extension("moved"));
+            fs::rename(&path, &moved).unwrap();
+            symlink(moved, path).unwrap();
+        }),
+        ("report.md is no regular file", |folder| {
+            fs::remove_file(folder.join("report.md")).unwrap();
+            mkfifo(&folder.join("report.md"), Mode::S_IRWXU).unwrap();
+        }),
+        (r#""report.html\xFF" was added"#, |folder| {
+            fs::write(folder.join(OsStr::from_bytes(b"report.html\xff")), "").unwrap();
+        }),
+        (r#""report\u{1b}[2K.json" was added"#, |folder| fs::write(folder.join("report\x1b[2K.json"), "").unwrap()),
         ("the signature was removed", |folder| fs::remove_file(folder.join("evidence.dsse.json")).unwrap()),
         ("no signature fits the key", |folder| {
             change(folder, |envelope| {
@@ -105,11 +128,7 @@ fn whatever_is_tampered_with_is_named() {
     let (place, folder) = signed();
     for (number, (finding, tamper)) in cases.into_iter().enumerate() {
         let copy = place.path().join(format!("copy-{number}"));
-        fs::create_dir(&copy).unwrap();
-        for entry in fs::read_dir(&folder).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
-        }
+        copy_folder(&folder, &copy);
         verified(&place, &copy, "mine.pub", 0);
         tamper(&copy);
         let shown = verified(&place, &copy, "mine.pub", 1);
@@ -117,6 +136,14 @@ fn whatever_is_tampered_with_is_named() {
     }
     make_key(&place, "other");
     assert!(verified(&place, &folder, "other.pub", 1).contains("another key signed it"));
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
 }
 
 fn change(folder: &Path, change: impl FnOnce(&mut Value)) {
@@ -142,4 +169,164 @@ fn a_file_that_is_no_key_is_refused_before_anything_is_started() {
     }
     make_key(&place, "mine");
     assert!(verified(&place, Path::new("absent"), "mine.pub", 2).contains("cannot look into absent"));
+}
+
+/// A place with two signed runs, their folders, and that of the summary of both.
+fn signed_twice() -> (Place, [PathBuf; 3]) {
+    let place = Place::new();
+    make_key(&place, "mine");
+    let arguments = ["run", "kill-pod", "--backup-every", "1s", "--sign-key", "mine.pem", "--runs", "2"];
+    assert_exit(&place.drill(&arguments).output().unwrap(), 0);
+    let mut folders: Vec<PathBuf> = place.list("reports").into_iter().filter(|path| path.is_dir()).collect();
+    folders.sort();
+    let (summary, runs): (Vec<PathBuf>, _) =
+        folders.into_iter().partition(|path| path.to_str().unwrap().contains("summary"));
+    (place, [&runs[..], &summary[..]].concat().try_into().unwrap())
+}
+
+/// What `verify-evidence --history` says, which must end with this code.
+fn audited(place: &Place, code: i32) -> String {
+    let output = place.drill(&["verify-evidence", "--history", "reports", "--key", "mine.pub"]).output().unwrap();
+    assert_exit(&output, code);
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_report_is_not_taken_for_that_of_another_run_whatever_it_is_called() {
+    let (place, [first, second, summary]) = signed_twice();
+    assert!(verified(&place, &summary, "mine.pub", 0).contains("a summary of 2 runs on local"));
+    let elsewhere = place.path().join("elsewhere");
+    for folder in [&first, &summary] {
+        let name = folder.file_name().unwrap();
+        copy_folder(folder, &elsewhere.join(name));
+        verified(&place, &elsewhere.join(name), "mine.pub", 0);
+        fs::remove_dir_all(&elsewhere).unwrap();
+    }
+    let replayed = elsewhere.join(second.file_name().unwrap());
+    for (folder, name) in [(&first, &second), (&first, &summary), (&summary, &second)] {
+        let replayed = elsewhere.join(name.file_name().unwrap());
+        copy_folder(folder, &replayed);
+        let shown = verified(&place, &replayed, "mine.pub", 1);
+        assert!(shown.contains("the folder goes by the name of another"), "{shown}");
+        fs::remove_dir_all(&elsewhere).unwrap();
+    }
+    // By a link, in either direction.
+    fs::create_dir(&elsewhere).unwrap();
+    symlink(&first, &replayed).unwrap();
+    verified(&place, &replayed, "mine.pub", 1);
+    fs::remove_file(&replayed).unwrap();
+    copy_folder(&first, &replayed);
+    symlink(&replayed, elsewhere.join("latest")).unwrap();
+    verified(&place, &elsewhere.join("latest"), "mine.pub", 1);
+
+    let markdown = summary.join("summary.md");
+    fs::write(&markdown, fs::read_to_string(&markdown).unwrap().replace("2 of 2", "1 of 2")).unwrap();
+    assert!(verified(&place, &summary, "mine.pub", 1).contains("summary.md was changed"));
+}
+
+#[test]
+fn whatever_was_signed_of_a_history_is_missed_or_recognised() {
+    let (place, [first, second, _]) = signed_twice();
+    let shown = audited(&place, 0);
+    assert!(shown.contains("the history is as it was signed: 2 lines"), "{shown}");
+    assert!(shown.contains("reports and summaries as they were signed: 3"), "{shown}");
+    let file = place.path().join("reports/history.jsonl");
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let refused = |text: &str, finding: &str| {
+        fs::write(&file, text).unwrap();
+        let shown = audited(&place, 1);
+        assert!(shown.contains(finding), "{finding:?} is not in {shown}");
+    };
+    refused(&format!("{}\n", lines[0]), "2 lines were signed, 1 are there");
+    refused(&format!("{}\n", lines[1]), "2 lines were signed, 1 are there");
+    refused("", "2 lines were signed, 0 are there");
+    refused(&format!("{}\n{}\n", lines[1], lines[0]), "the first 2 lines are not those that were signed");
+    let changed = text.replace(r#""lost":0"#, r#""lost":1"#);
+    assert_ne!(changed, text);
+    refused(&changed, "the first 2 lines are not those that were signed");
+    refused(&changed, "the history has no line for run");
+
+    // Nothing is broken, and nothing signed, on a history that is not what it was.
+    let output = place.drill(&["run", "kill-pod", "--sign-key", "mine.pem"]).output().unwrap();
+    assert_exit(&output, 2);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("is not as it was signed") && said.contains("verify-evidence --history"), "{said}");
+
+    // A report without its signature, of a run that was signed.
+    fs::write(&file, &text).unwrap();
+    fs::remove_file(first.join("evidence.dsse.json")).unwrap();
+    assert!(audited(&place, 1).contains("the signature was removed"));
+    fs::remove_dir_all(&first).unwrap();
+    assert!(audited(&place, 0).contains("signed runs whose reports are not here: 1"));
+    fs::remove_file(place.path().join("reports/history.dsse.json")).unwrap();
+    assert!(audited(&place, 1).contains("the signature was removed"));
+    assert!(second.is_dir());
+}
+
+#[test]
+fn a_history_that_is_put_back_with_the_signature_of_then_lacks_what_a_younger_report_has_seen() {
+    let place = Place::new();
+    make_key(&place, "mine");
+    let run = |key: bool| {
+        let options: &[&str] = if key { &["--sign-key", "mine.pem"] } else { &[] };
+        let arguments = [&["run", "kill-pod", "--backup-every", "1s"], options].concat();
+        assert_exit(&place.drill(&arguments).output().unwrap(), 0);
+    };
+    let file = |name: &str| place.path().join("reports").join(name);
+    run(true);
+    let names = ["history.jsonl", "history.dsse.json"];
+    let then = names.map(|name| fs::read(file(name)).unwrap());
+    run(false);
+    let shown = audited(&place, 0);
+    assert!(shown.contains("lines that nobody signed: 0 before the last signed one, 1 after it"), "{shown}");
+    assert!(shown.contains("folders that nobody signed: 1"), "{shown}");
+    run(true);
+    let shown = audited(&place, 0);
+    // What came without the key does not become signed by what comes after it.
+    assert!(shown.contains("lines that nobody signed: 1 before the last signed one, 0 after it"), "{shown}");
+    for (name, bytes) in names.iter().zip(then) {
+        fs::write(file(name), bytes).unwrap();
+    }
+    let shown = audited(&place, 1);
+    assert!(shown.contains("the history does not begin with the 2 lines that were there before it"), "{shown}");
+}
+
+#[test]
+fn a_key_that_others_have_is_warned_of() {
+    let place = Place::new();
+    make_key(&place, "mine");
+    let key = place.path().join("mine.pem");
+    for (mode, warning) in [(0o600, None), (0o400, None), (0o644, Some("mode 644")), (0o660, Some("mode 660"))] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        // Refused for what comes after the key, so that nothing is started.
+        fs::create_dir_all(place.path().join("reports")).unwrap();
+        fs::write(place.path().join("reports/history.dsse.json"), "").unwrap();
+        let output = place.drill(&["run", "kill-pod", "--sign-key", "mine.pem"]).output().unwrap();
+        assert_exit(&output, 2);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            said.contains("warning: the signing key mine.pem: others may read or change it"),
+            warning.is_some(),
+            "{said}"
+        );
+        assert!(said.contains(warning.unwrap_or_default()), "{said}");
+    }
+}
+
+#[test]
+fn a_key_that_is_given_in_the_place_of_its_file_is_not_repeated() {
+    let place = Place::new();
+    make_key(&place, "mine");
+    let text = fs::read_to_string(place.path().join("mine.pem")).unwrap();
+    let body = text.lines().nth(1).unwrap().to_owned();
+    for given in [text.clone(), body.clone(), STANDARD.encode(&text)] {
+        let output = place.drill(&["run", "kill-pod"]).env("DRILL_SIGN_KEY", &given).output().unwrap();
+        assert_exit(&output, 2);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("expected the path of its file"), "{said}");
+        assert!(!said.contains(&body) && !said.contains(&given), "{said}");
+        let help = place.drill(&["run", "--help"]).env("DRILL_SIGN_KEY", &given).output().unwrap();
+        assert!(!String::from_utf8_lossy(&help.stdout).contains(&body));
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::round_trip::ROWS;
 use super::store::Store;
-use crate::stage::{Stage, ids, insert, up_to};
+use crate::stage::{Ended, Stage, ended, ids, insert, up_to};
 
 /// Key pairs made for these tests and nothing else.
 const KEYS: [(&str, &str); 2] = [
@@ -127,4 +127,46 @@ fn a_key_that_is_none_is_refused_and_not_repeated() {
     fs::write(&file, "my diary\n").unwrap();
     let ended = store.run(&stage, &["pull", "--identity", file.to_str().unwrap()]).expect(1).says("AGE-SECRET-KEY-1");
     assert!(!ended.stderr.contains("diary"), "{}", ended.stderr);
+}
+
+fn with_variable(store: &Store, stage: &Stage, arguments: &[&str], value: &str) -> Ended {
+    let mut command = store.command(stage, arguments);
+    command.env("BACKUP_IDENTITY", value);
+    ended(command)
+}
+
+/// As a container has a secret: the text in the environment, with what one gets wrong about it.
+#[test]
+fn a_key_in_the_environment_decrypts_and_is_never_repeated() {
+    let store = Store::directory();
+    pushed(&store, &[0], 5);
+    let secret = KEYS[0].1;
+    let file = format!("# made for a test\n{secret}\n");
+    for text in [secret, file.as_str(), &format!(" {secret} \n")] {
+        let elsewhere = Stage::new();
+        with_variable(&store, &elsewhere, &["pull"], text).expect(0);
+        elsewhere.restore(&[]);
+        assert_eq!(ids(&elsewhere.database), up_to(5));
+    }
+    let short = &secret[..60];
+    let encoded = "QUdFLVNFQ1JFVC1LRVktMTNFRTNZSE5LVFBOOVVBMDJBSDVYVVVWVTBRR0xRVVlYODhHWTJQSzRTMlRLWjhMRVdI";
+    for (text, code, reason) in [
+        (short.to_owned(), 2, "expected AGE-SECRET-KEY-1"),
+        (format!("\"{secret}\""), 2, "expected AGE-SECRET-KEY-1"),
+        (format!("/{secret}"), 2, "expected AGE-SECRET-KEY-1"),
+        (short.to_lowercase(), 2, "expected AGE-SECRET-KEY-1"),
+        (encoded.to_owned(), 2, "no such file here, and no key either"),
+        (String::new(), 6, "no key fits"),
+    ] {
+        let elsewhere = Stage::new();
+        let ended = with_variable(&store, &elsewhere, &["pull"], &text).expect(code).says(reason);
+        let said = ended.stdout + &ended.stderr;
+        assert!(text.is_empty() || !said.to_lowercase().contains(&text.to_lowercase()), "{said}");
+        assert!(!said.contains(&secret[20..50]), "{said}");
+    }
+    let elsewhere = Stage::new();
+    let ended = store.run(&elsewhere, &["pull", "--identity", secret]).expect(2).says("seen by every user");
+    assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
+    let help = with_variable(&store, &elsewhere, &["pull", "--help"], secret).expect(0);
+    assert!(!help.stdout.contains(secret), "{}", help.stdout);
 }

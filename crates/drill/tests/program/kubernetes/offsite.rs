@@ -31,6 +31,12 @@ fn what_is_encrypted_off_the_cluster_comes_back_with_the_key() {
     cluster.said(&["lose-both-volumes", "--offsite"], 0);
     assert!(cluster.changes().contains(&"create Job drill-rehearsal".to_owned()), "{:?}", cluster.changes());
     cluster.assert_whole_with_sentinel();
+    // The key itself in the Secret, as a variable.
+    let cluster = Cluster::new();
+    cluster.tell(&json!({"secret": {"BACKUP_ENCRYPT_TO": RECIPIENT, "BACKUP_IDENTITY": IDENTITY}}));
+    let said = cluster.said(&["lose-both-volumes", "--offsite"], 0);
+    assert!(!said.contains(IDENTITY), "{said}");
+    cluster.assert_whole_with_sentinel();
 }
 
 #[test]
