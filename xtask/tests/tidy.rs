@@ -100,3 +100,90 @@ fn every_subcommand_is_a_file_of_its_own() {
         assert!(root().join(format!("xtask/src/{file}.rs")).is_file(), "xtask/src/{file}.rs is missing");
     }
 }
+
+/// What opens, creates or replaces a file by its path, following links and waiting for pipes.
+const BY_PATH: [&str; 12] = [
+    "File::open",
+    "File::create",
+    "File::options",
+    "OpenOptions",
+    "fs::read(",
+    "fs::read_to_string(",
+    "fs::write(",
+    "fs::copy(",
+    "fs::rename(",
+    "fs::remove_file(",
+    "fs::set_permissions(",
+    "Connection::open_with_flags",
+];
+
+/// Where that is right, with what it is: the module itself, and SQLite, which opens by path alone.
+const MAY_OPEN: [(&str, &[&str]); 5] = [
+    ("crates/backup/src/openat.rs", &["File::open"]),
+    ("crates/backup/src/untrusted.rs", &["Connection::open_with_flags"]),
+    ("crates/app/src/store/mod.rs", &["Connection::open_with_flags"]),
+    ("crates/app/src/store/schema.rs", &["Connection::open_with_flags"]),
+    // A file of the kernel.
+    ("crates/app/src/store/journal/instance.rs", &["fs::read_to_string("]),
+];
+
+#[test]
+fn files_are_opened_where_others_may_write_by_one_module() {
+    let places = [
+        "crates/backup/src",
+        "crates/app/src",
+        "crates/drill/src/report",
+        "crates/drill/src/history",
+        "crates/drill/src/evidence",
+    ];
+    let mut used = 0;
+    for path in sources() {
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        if !places.iter().any(|place| name.starts_with(place)) || name.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let shipped = text.split("#[cfg(test)]").next().unwrap();
+        for call in BY_PATH.iter().filter(|call| shipped.contains(**call)) {
+            let may = MAY_OPEN.iter().any(|(file, calls)| *file == name && calls.contains(call));
+            assert!(may, "{name}: {call} follows links and waits for pipes; use backup::openat");
+            used += 1;
+        }
+    }
+    assert!(used >= MAY_OPEN.len(), "this test looks for something else");
+}
+
+/// A number as `bounds.rs` has it, as the book shows it.
+fn shown(expression: &str) -> String {
+    let plain = expression.replace('_', "");
+    if let Some((number, shift)) = plain.split_once(" << ") {
+        let bytes = number.parse::<u64>().unwrap() << shift.parse::<u32>().unwrap();
+        let (unit, shift) =
+            [("TiB", 40), ("MiB", 20), ("KiB", 10)].into_iter().find(|(_, shift)| bytes >> shift > 0).unwrap();
+        return format!("{} {unit}", bytes >> shift);
+    }
+    if let Some(seconds) = plain.strip_prefix("Duration::fromsecs(") {
+        return format!("{} s", seconds.trim_end_matches(')'));
+    }
+    expression.replace('_', ",")
+}
+
+#[test]
+fn the_book_has_every_bound() {
+    let bounds = fs::read_to_string(root().join("crates/backup/src/bounds.rs")).unwrap();
+    let book = fs::read_to_string(root().join("docs/bounds.md")).unwrap();
+    let constants = || {
+        let lines = bounds.lines().filter_map(|line| line.strip_prefix("pub const "));
+        lines.map(|line| {
+            let (name, value) = line.split_once(" = ").unwrap();
+            (name.split(':').next().unwrap(), value.trim_end_matches(';'))
+        })
+    };
+    for (name, value) in constants() {
+        let value = constants().find(|(other, _)| *other == value).map_or(value, |(_, value)| value);
+        let row = format!("| `{name}` | {} |", shown(value));
+        assert!(book.contains(&row), "docs/bounds.md lacks the row {row}");
+    }
+    let rows = book.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, constants().count(), "docs/bounds.md has a bound that is none");
+}

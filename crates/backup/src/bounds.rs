@@ -18,6 +18,9 @@ pub const NAMES: usize = 100_000;
 /// Bytes of what a repository remembers beside its restore points: rehearsals and restores, one for each database.
 pub const RECORD_BYTES: u64 = 8 << 20;
 
+/// Letters of one line that is printed or logged. What follows in a text of others is left out.
+pub const LINE_LETTERS: usize = 16_384;
+
 /// Bytes of a file of keys, tokens or certificates.
 pub const SECRET_BYTES: u64 = 1 << 20;
 

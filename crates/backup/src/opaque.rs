@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::unistd::{Whence, lseek};
 
 use crate::openat::{self, Kind};
 use crate::{Error, Manifest, Repository};
@@ -43,7 +46,7 @@ pub fn bytes(repository: &Repository, manifests: &[Manifest]) -> Result<u64, Err
 pub fn read(repository: &Repository) -> Result<Opaque, Error> {
     let mut read = Opaque::default();
     for path in files(repository, false)? {
-        match openat::read(&path).and_then(|file| io::copy(&mut of_length(file)?, &mut io::sink())) {
+        match openat::read(&path).and_then(read_all) {
             Ok(bytes) => {
                 read.files += 1;
                 read.bytes += bytes;
@@ -74,10 +77,26 @@ fn files(repository: &Repository, with_its_own: bool) -> Result<Vec<PathBuf>, Er
     Ok(files)
 }
 
-/// What a file has now: one that grows for ever would be read for ever.
-fn of_length(file: File) -> io::Result<io::Take<File>> {
+/// Reads what a file has on disk now, and gives its length. Holes are on no disk, and may be longer than any disk.
+fn read_all(mut file: File) -> io::Result<u64> {
     let length = file.metadata()?.len();
-    Ok(file.take(length))
+    let mut at = 0;
+    while at < length {
+        let offset = i64::try_from(at).map_err(io::Error::other)?;
+        let (data, hole) = match lseek(&file, offset, Whence::SeekData) {
+            Ok(data) => (data, lseek(&file, data, Whence::SeekHole)?),
+            Err(Errno::ENXIO) => break,
+            // Not every file system tells: then all of it is data.
+            Err(_) => (lseek(&file, offset, Whence::SeekSet)?, i64::try_from(length).map_err(io::Error::other)?),
+        };
+        file.seek(SeekFrom::Start(data.unsigned_abs()))?;
+        let bytes = hole.abs_diff(data);
+        if io::copy(&mut (&mut file).take(bytes), &mut io::sink())? < bytes {
+            break;
+        }
+        at = hole.unsigned_abs();
+    }
+    Ok(length)
 }
 
 /// What is in a directory; nothing, if it is removed meanwhile.

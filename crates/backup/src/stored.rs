@@ -80,7 +80,7 @@ pub(crate) fn compress(
 }
 
 /// What it means that the stored file cannot be read.
-fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
+pub(crate) fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| match error.kind() {
         // It may well be good, for those who may read it.
         io::ErrorKind::PermissionDenied => Error::io("read", path)(error),

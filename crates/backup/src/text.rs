@@ -7,9 +7,15 @@ use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format;
 
-/// The text in one line, with what a terminal obeys or does not show escaped.
+use crate::bounds;
+
+/// The text in one line, with what a terminal obeys or does not show escaped, and cut if nobody would read it to its end.
 pub fn printable(text: &str) -> String {
-    escaped(text, |_| false, |letter, printable| printable.extend(letter.escape_default()))
+    let end = text.char_indices().nth(bounds::LINE_LETTERS).map(|(end, _)| end);
+    let shown = &text[..end.unwrap_or(text.len())];
+    let mut line = escaped(shown, |_| false, |letter, printable| printable.extend(letter.escape_default()));
+    line.extend(end.map(|_| '…'));
+    line
 }
 
 /// The same, in the lines that it has.
@@ -69,6 +75,8 @@ mod tests {
         assert_eq!(printable(HOSTILE), expected);
         assert_eq!(printable(expected), expected, "twice is once");
         assert_eq!(printable_lines("a\nb\r"), "a\nb\\r");
+        let long = "é".repeat(bounds::LINE_LETTERS);
+        assert_eq!((printable(&long), printable(&format!("{long}é"))), (long.clone(), format!("{long}…")));
     }
 
     #[test]

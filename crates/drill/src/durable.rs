@@ -76,3 +76,39 @@ fn sync_directory_of(file: &Path) -> Result<()> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(backup::durable::sync_directory(directory)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("others"), "theirs").unwrap();
+        for name in ["report", "report.partial", "created", "history"] {
+            symlink(path("others"), path(name)).unwrap();
+        }
+        replace(&path("report"), "ours").unwrap();
+        write(&path("created"), b"ours").unwrap();
+        let refused = append_line(&path("history"), "ours").unwrap_err();
+        assert!(format!("{refused:#}").contains("a symbolic link"), "{refused:#}");
+        assert_eq!(fs::read_to_string(path("others")).unwrap(), "theirs");
+        for name in ["report", "created"] {
+            assert!(!path(name).is_symlink() && fs::read_to_string(path(name)).unwrap() == "ours", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_torn_line_is_not_gone_on_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history");
+        append_line(&path, "one").unwrap();
+        fs::write(&path, "one\ntorn").unwrap();
+        append_line(&path, "two").unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), "one\ntorn\ntwo\n");
+    }
+}

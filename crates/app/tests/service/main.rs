@@ -12,6 +12,7 @@ mod lost_database;
 mod metrics;
 mod openapi;
 mod page;
+mod planted;
 mod protect;
 mod sharing;
 mod starting;

@@ -16,7 +16,7 @@ use super::seal::{self, Recipient};
 use super::{PARALLEL, Progress, Remote, sequence};
 use crate::restore::Choice;
 use crate::restore::choose::{Wanted, candidates};
-use crate::{Error, Identity, Manifest, Name, Rejected, Repository, openat, self_digest, verify};
+use crate::{Error, Identity, Manifest, Name, Rejected, Repository, openat, self_digest, stored, verify};
 
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
@@ -213,7 +213,10 @@ async fn send(
     report: &mut dyn FnMut(Progress),
 ) -> Result<(Vec<Piece>, u64), Error> {
     let path = repository.stored_file(local);
-    let mut file = openat::read(&path).map_err(Error::io("open", &path))?;
+    let mut file = openat::read(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::io("open", &path)(error),
+        _ => stored::unreadable(&path)(error),
+    })?;
     // Before anything is sent: what is of another size is something else.
     verify::file_size(&path, local, file.metadata().map_err(Error::io("look at", &path))?.len())?;
     let total = local.stored_bytes();

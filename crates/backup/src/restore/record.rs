@@ -53,8 +53,13 @@ impl Repository {
     pub(crate) fn restored(&self, taken: &Manifest, earlier: &[Manifest]) -> Option<Name> {
         let identity = taken.identity();
         // Without the record, a take is suspect at worst.
-        let records =
-            self.records().inspect_err(|error| tracing::warn!("cannot tell what was restored: {error}")).ok()?;
+        let records = match self.records() {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::warn!("cannot tell what was restored: {:#}", anyhow::Error::from(error));
+                return None;
+            }
+        };
         let path = &taken.source.as_ref()?.path;
         let is_of_it = |record: &Recorded| record.identity == identity.as_str() && record.path == *path;
         let record = records.into_iter().find(is_of_it)?;

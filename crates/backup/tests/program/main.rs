@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod at_rest;
+mod bounds;
 mod cases;
 mod clock;
 mod committed;
@@ -28,6 +29,7 @@ mod opaque;
 mod owners;
 mod pages;
 mod plan;
+mod planted;
 mod power;
 #[path = "../preload/mod.rs"]
 mod preload;
@@ -42,6 +44,7 @@ mod space;
 mod stage;
 mod suspicion;
 mod take;
+mod terminal;
 mod together;
 mod unchanged;
 mod verdicts;

@@ -53,3 +53,16 @@ fn what_cannot_be_read_of_it_is_damage() {
     // Who asks for one restore point gets an answer on that one.
     verify(&["verify", name.as_str()]).expect(0);
 }
+
+/// A file may be longer than any disk: what is not there is not read.
+#[test]
+fn holes_are_not_read() {
+    let (stage, _connection) = Stage::with_rows(1);
+    stage.take();
+    let directory = stage.repository.path().join("journal");
+    fs::create_dir(&directory).unwrap();
+    let file = fs::File::create(directory.join("long")).unwrap();
+    file.set_len(1 << 43).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"data", 1 << 42).unwrap();
+    stage.run(&["verify"]).expect(0).says("8796093022208");
+}

@@ -3,9 +3,13 @@
 mod damage;
 mod encryption;
 mod faults;
+mod hostile;
 mod order;
 mod proxy;
 mod prune;
 mod refused;
 mod round_trip;
 mod store;
+
+pub use hostile::answering;
+pub use store::Store;
