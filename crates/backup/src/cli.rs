@@ -21,7 +21,7 @@ use backup::restore::LineageChoice;
 use backup::{Repository, exit};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use nix::sys::signal::{SigSet, Signal};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -124,6 +124,13 @@ fn file_path() -> impl TypedValueParser<Value = PathBuf> {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     parsed.try_into().map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+/// Reads a duration of up to weeks; a day has 24 hours.
+fn days(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
+    duration.try_into().map_err(|_| "a duration cannot be negative".to_owned())
 }
 
 /// A fault of the program is told like any other, in one line.

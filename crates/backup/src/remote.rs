@@ -9,16 +9,21 @@
 //! is none. A piece's key holds the digest of its content, so that nobody can overwrite one with another.
 
 mod address;
+mod as_of;
+pub mod bucket;
 mod environment;
 mod layout;
 mod listing;
+pub mod lock;
 pub mod prune;
 pub mod pull;
 pub mod push;
+pub mod retention;
 pub mod seal;
 mod sequence;
 mod staged;
 mod store;
+pub mod versions;
 
 use std::fmt;
 use std::fs::File;
@@ -26,6 +31,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use nix::unistd::syncfs;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreScheme};
@@ -33,6 +39,9 @@ use tokio::runtime::Runtime;
 
 use crate::{Entry, Error, durable};
 use address::Address;
+use as_of::AsOf;
+use bucket::Bucket;
+use lock::Lock;
 pub use store::Options;
 
 /// Requests that are under way at the same time: enough to fill a line with latency, and a bound for memory.
@@ -42,6 +51,9 @@ const PARALLEL: usize = 4;
 pub struct Remote {
     address: Address,
     store: Arc<dyn ObjectStore>,
+    /// What the store has no words for; only S3 has it.
+    bucket: Option<Bucket>,
+    lock: Option<Lock>,
     runtime: Runtime,
 }
 
@@ -69,10 +81,10 @@ impl Remote {
     /// [`Error::NoRepository`] if a directory does not exist.
     pub fn open(url: &str, options: &Options) -> Result<Self, Error> {
         let address: Address = url.parse().map_err(|reason| Error::RemoteAddress { reason })?;
-        let store = store::open(&address, options)?;
+        let (store, bucket) = store::open(&address, options)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::remote("start to reach", address.to_string(), error))?;
-        Ok(Self { address, store, runtime })
+        Ok(Self { address, store, bucket, lock: options.lock, runtime })
     }
 
     /// Every entry, as [`crate::Repository::entries`] gives them. Complete is one whose pieces are all there and have
@@ -83,6 +95,43 @@ impl Remote {
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
         let listing = self.block_on(listing::read(self))?;
         Ok(listing.entries())
+    }
+
+    /// The repository as it was at a time of the store's clock, from the versions that the bucket keeps. Nothing can be pushed
+    /// there or pruned.
+    ///
+    /// # Errors
+    /// [`Error::RemoteAddress`] if it is no bucket of S3, or one that keeps no versions; [`Error::Remote`].
+    pub fn as_of(mut self, time: Timestamp) -> Result<Self, Error> {
+        let store = self.block_on(async {
+            let bucket = self.bucket("--as-of")?;
+            if bucket.keeps_versions().await? == Some(false) {
+                let reason = format!("--as-of needs a bucket that keeps versions, and {} does not", bucket.name(""));
+                return Err(Error::RemoteAddress { reason });
+            }
+            AsOf::read(bucket, self.store.clone(), time).await
+        })?;
+        self.store = Arc::new(store);
+        Ok(self)
+    }
+
+    /// Whether the store keeps what is overwritten and deleted, so that [`Remote::as_of`] can read it; `false` where that is
+    /// not known.
+    ///
+    /// # Errors
+    /// [`Error::Remote`].
+    pub fn keeps_versions(&self) -> Result<bool, Error> {
+        self.block_on(self.has_versions())
+    }
+
+    async fn has_versions(&self) -> Result<bool, Error> {
+        let Some(bucket) = &self.bucket else { return Ok(false) };
+        Ok(bucket.keeps_versions().await?.unwrap_or(false))
+    }
+
+    fn bucket(&self, what_for: &str) -> Result<&Bucket, Error> {
+        let reason = || format!("{what_for} is for buckets of S3 (s3://), which {} is not", self.address);
+        self.bucket.as_ref().ok_or_else(|| Error::RemoteAddress { reason: reason() })
     }
 
     /// Waits for work. What a store or the environment says must not end the program, though the store's client panics

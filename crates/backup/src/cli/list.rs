@@ -7,7 +7,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use jiff::Timestamp;
 
-use super::remote::InsteadArg;
+use super::remote::{InsteadArg, as_of};
 use super::{RepositoryArg, output};
 
 /// Columns of a terminal that everybody has.
@@ -20,12 +20,15 @@ pub struct List {
     repository: RepositoryArg,
     #[command(flatten)]
     remote: InsteadArg,
+    /// With --remote: what there was at this time, as 2026-11-22T18:09:35Z, from the versions that the bucket keeps
+    #[arg(long, value_name = "RFC3339", requires = "remote")]
+    as_of: Option<Timestamp>,
 }
 
 impl List {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let entries = match self.remote.open()? {
-            Some(remote) => remote.entries()?,
+        let entries = match self.remote.open(None)? {
+            Some(remote) => as_of(remote, self.as_of)?.entries()?,
             None => self.repository.open().entries()?,
         };
         if json {

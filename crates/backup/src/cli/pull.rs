@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::presence::{self, Presence};
+use backup::remote::Remote;
 use backup::remote::pull::{self, Pulled, Request, Which};
 use backup::remote::seal::Identities;
 use backup::restore::Choice;
@@ -9,7 +10,7 @@ use backup::{Name, exit};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::remote::{RemoteArg, progress_bar, show};
+use super::remote::{RemoteArg, as_of, progress_bar, show};
 use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
 
 /// Fetch restore points from a remote repository, to restore from
@@ -28,6 +29,10 @@ pub struct Pull {
     /// All that are not here yet
     #[arg(long)]
     all: bool,
+    /// From the remote repository as it was at this time of its store, as 2026-11-22T18:09:35Z: from the versions that the
+    /// bucket keeps, whatever was overwritten, deleted or added since
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<Timestamp>,
     #[command(flatten)]
     whose: WhoseArgs,
     /// Do nothing, and succeed, if the database exists, or there is a restore point here, or none there: for what runs
@@ -52,7 +57,7 @@ impl Pull {
         {
             return done(&Pulled::default(), json, &why);
         }
-        let remote = self.remote.open()?;
+        let remote = as_of(self.remote.open(None)?, self.as_of)?;
         if self.if_missing && remote.entries()?.is_empty() {
             return done(&Pulled::default(), json, "the remote repository holds no restore point: a first start");
         }
@@ -70,6 +75,9 @@ impl Pull {
         let bar = progress_bar();
         let pulled = pull::run(&remote, &writer, &request, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();
+        if !pulled.as_ref().is_ok_and(|pulled| pulled.rejected.is_empty()) {
+            self.advise(&remote);
+        }
         let pulled = pulled?;
         done(&pulled, json, "")?;
         // That an older one was found is no failure, as for a restore; where all were asked for, one is missing.
@@ -78,6 +86,22 @@ impl Pull {
             pulled if !self.if_missing && !pulled.suspects.is_empty() => exit::SUSPECT,
             _ => exit::OK,
         })
+    }
+
+    /// Where what is there is not as it should be, what there was may be. It is advice: whatever keeps it from being given is
+    /// not worth more than a line in the log.
+    fn advise(&self, remote: &Remote) {
+        if self.as_of.is_some() {
+            return;
+        }
+        match remote.keeps_versions() {
+            Ok(true) => tracing::warn!(
+                "the bucket keeps versions: if somebody overwrote or deleted what is missing, --as-of TIME pulls what there \
+                 was at a time before"
+            ),
+            Ok(false) => {}
+            Err(error) => tracing::debug!("whether the bucket keeps versions is not known: {error}"),
+        }
     }
 
     /// Why there is nothing to pull for, if there is not.

@@ -2,7 +2,7 @@ use backup::remote::push::{self, Pushed, Request, Sent, Which};
 use backup::{Error, Name, exit};
 use clap::Args;
 
-use super::remote::{RemoteArg, progress_bar, show};
+use super::remote::{LockArgs, RemoteArg, progress_bar, show};
 use super::{RepositoryArg, output};
 
 /// Send restore points to a remote repository
@@ -25,6 +25,8 @@ pub struct Push {
     /// times, digests, and the names and greatest keys of tables with AUTOINCREMENT
     #[arg(long, value_name = "KEY", env = "BACKUP_ENCRYPT_TO", value_delimiter = ',', hide_env_values = true)]
     encrypt_to: Vec<String>,
+    #[command(flatten)]
+    lock: LockArgs,
 }
 
 impl Push {
@@ -37,7 +39,7 @@ impl Push {
         // Read here, since the parser's errors repeat what may be a secret key by mistake.
         let recipients = self.encrypt_to.iter().map(|key| key.parse().map_err(|reason| Error::Recipient { reason }));
         let request = Request { which, recipients: recipients.collect::<Result<_, _>>()? };
-        let remote = self.remote.open()?;
+        let remote = self.remote.open(self.lock.lock()?)?;
         let bar = progress_bar();
         let pushed = push::run(&remote, &self.repository.open(), &request, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();

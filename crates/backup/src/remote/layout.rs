@@ -97,6 +97,11 @@ impl Stored {
     pub fn keys(&self) -> impl Iterator<Item = String> {
         self.pieces.iter().enumerate().map(|(index, piece)| format!("{}/{}", self.folder, piece.key(index)))
     }
+
+    /// The keys of all objects of the restore point that it is of: its pieces, then its manifest.
+    pub fn objects(&self, name: &Name) -> impl Iterator<Item = String> {
+        self.keys().chain([name.manifest_file()])
+    }
 }
 
 impl RemoteManifest {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{self, Encryption, PIECE_BYTES, Piece, RemoteManifest, Stored};
 use super::listing::{self, Found, Listing};
 use super::seal::{self, Recipient};
-use super::{PARALLEL, Progress, Remote, sequence};
+use super::{PARALLEL, Progress, Remote, retention, sequence};
 use crate::restore::Choice;
 use crate::restore::choose::{Wanted, candidates};
 use crate::{Error, Identity, Manifest, Name, Rejected, Repository, self_digest, verify};
@@ -79,6 +79,7 @@ pub fn run(
 ) -> Result<Pushed, Error> {
     let chosen = choose(repository, &request.which)?;
     remote.block_on(async {
+        retention::expect_locking(remote).await?;
         let mut there = listing::read(remote).await?;
         let mut pushed = Pushed::default();
         for candidates in chosen {
@@ -159,16 +160,19 @@ async fn one(
         expect_same(remote, local, found)?;
         if let (Ok(read), None) = (&found.read, &found.missing) {
             confirm(remote, local, read, found).await?;
+            retention::hold(remote, &local.name, read.remote.objects(&local.name), false).await?;
             return Ok(None);
         }
     }
     let recipients = &request.recipients;
     let folder = layout::folder(local, &seal::names(recipients));
     let (pieces, sent_bytes) = send((remote, repository), recipients, local, &folder, there, report).await?;
-    let bytes = pieces.iter().map(|piece| piece.bytes).sum();
+    let bytes: u64 = pieces.iter().map(|piece| piece.bytes).sum();
     let encryption = (!recipients.is_empty()).then_some(Encryption::Age);
     let stored = Stored { folder, encryption, pieces };
     confirm_sizes(remote, &stored).await?;
+    // What an earlier push left may be locked for a shorter time.
+    retention::hold(remote, &local.name, stored.keys(), sent_bytes < bytes).await?;
     let manifest = Manifest { sequence: sequence::of(local, &there.manifests(), Timestamp::now()), ..local.clone() };
     let described = RemoteManifest { manifest, remote: stored };
     let mode = found.map_or(PutMode::Create, |found| PutMode::Update(found.version.clone()));

@@ -3,10 +3,10 @@
 use std::fs;
 use std::iter;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider, Checksum};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -16,6 +16,8 @@ use object_store::{
 };
 use url::Url;
 
+use super::bucket::Bucket;
+use super::lock::{Lock, Locking};
 use super::{Address, environment};
 use crate::{Error, durable};
 
@@ -28,6 +30,8 @@ pub struct Options {
     pub retries: usize,
     /// Certificates (PEM) to trust beside the well-known ones.
     pub ca: Option<PathBuf>,
+    /// The lock of whatever is written; only S3 has locks.
+    pub lock: Option<Lock>,
 }
 
 /// What may take a connection to be made.
@@ -39,19 +43,46 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 /// As much of a store's own words as is worth reading.
 const WORDS_MAX: usize = 600;
 
-/// Opens a store with what the environment says of it: `AWS_…`, `AZURE_…`, `GOOGLE_…`.
-pub(super) fn open(address: &Address, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
+/// Opens a store with what the environment says of it: `AWS_…`, `AZURE_…`, `GOOGLE_…`; and with it, if it is of S3, its bucket.
+pub(super) fn open(address: &Address, options: &Options) -> Result<(Arc<dyn ObjectStore>, Option<Bucket>), Error> {
+    if address.scheme == ObjectStoreScheme::AmazonS3 {
+        return s3(address, options);
+    }
+    if options.lock.is_some() {
+        let reason =
+            format!("--lock-for is for buckets of S3 (s3://); {address} has no object lock that is known here");
+        return Err(Error::RemoteAddress { reason });
+    }
+    let store = other(address, options)?;
+    Ok((store, None))
+}
+
+fn s3(address: &Address, options: &Options) -> Result<(Arc<dyn ObjectStore>, Option<Bucket>), Error> {
+    let refused = |error: object_store::Error| Error::RemoteAddress { reason: explain(&error) };
+    environment::check(&address.scheme)?;
+    let mut builder = AmazonS3Builder::from_env().with_url(address.url.as_str()).with_retry(retry(options));
+    let allows_http = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    endpoint(builder.get_config_value(&AmazonS3ConfigKey::Endpoint), allows_http, "AWS_ALLOW_HTTP")?;
+    if options.lock.is_some() {
+        // S3 asks for a checksum with whatever is to be locked.
+        builder = builder.with_checksum_algorithm(Checksum::SHA256);
+    }
+    let connector = Connector::new(options)?;
+    let (made, credentials) = (connector.made.clone(), connector.credentials.clone());
+    let store = builder.with_http_connector(connector).build().map_err(refused)?;
+    // Nothing was sent yet.
+    let _ = credentials.set(store.credentials().clone());
+    let client = made.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let bucket = client.map(|client| Bucket::new(store.clone(), client, options, address));
+    Ok((Arc::new(store), bucket))
+}
+
+fn other(address: &Address, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
     let refused = |error: object_store::Error| Error::RemoteAddress { reason: explain(&error) };
     environment::check(&address.scheme)?;
     let url = address.url.as_str();
     let retry = retry(options);
     Ok(match address.scheme {
-        ObjectStoreScheme::AmazonS3 => {
-            let builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry);
-            let allows_http = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
-            endpoint(builder.get_config_value(&AmazonS3ConfigKey::Endpoint), allows_http, "AWS_ALLOW_HTTP")?;
-            Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
-        }
         ObjectStoreScheme::GoogleCloudStorage => {
             let builder = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry);
             Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
@@ -118,6 +149,10 @@ fn retry(options: &Options) -> RetryConfig {
 struct Connector {
     trusted: Vec<Certificate>,
     timeout: Duration,
+    lock: Option<Lock>,
+    /// The last client that was made, which is the store's: those of its credentials come before it.
+    made: Arc<Mutex<Option<HttpClient>>>,
+    credentials: Arc<OnceLock<AwsCredentialProvider>>,
 }
 
 impl Connector {
@@ -138,7 +173,8 @@ impl Connector {
             }
             trusted.extend(own);
         }
-        Ok(Self { trusted, timeout: options.timeout })
+        let (made, credentials) = (Arc::default(), Arc::default());
+        Ok(Self { trusted, timeout: options.timeout, lock: options.lock, made, credentials })
     }
 }
 
@@ -147,7 +183,12 @@ impl HttpConnector for Connector {
         let options =
             options.clone().with_timeout(self.timeout).with_connect_timeout(CONNECT_TIMEOUT.min(self.timeout));
         let trusting = self.trusted.iter().cloned().fold(options, ClientOptions::with_root_certificate);
-        ReqwestConnector::default().connect(&trusting.with_no_system_certificates(true))
+        let client = ReqwestConnector::default().connect(&trusting.with_no_system_certificates(true))?;
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        Ok(match self.lock {
+            Some(lock) => HttpClient::new(Locking { inner: client, lock, credentials: self.credentials.clone() }),
+            None => client,
+        })
     }
 }
 
@@ -171,7 +212,7 @@ pub(super) fn explain(error: &object_store::Error) -> String {
 
 const NO_HTTP: &str = "use https://, or set AWS_ALLOW_HTTP=true (AZURE_…, GOOGLE_…) if nobody else is on that network";
 
-const CREDENTIALS: &str = "check the credentials in the environment, and what they allow";
+pub(super) const CREDENTIALS: &str = "check the credentials in the environment, and what they allow";
 
 /// In one line, with the cause of it all, which its wrappers do not tell.
 fn words(error: &object_store::Error) -> String {

@@ -294,7 +294,7 @@ impl World {
     fn remote(&mut self) -> Remote {
         self.remote.take().unwrap_or_else(|| {
             let url = format!("file://{}", self.directory.path().join("far").display());
-            Remote::open(&url, &Options { timeout: Duration::from_secs(60), retries: 0, ca: None }).unwrap()
+            Remote::open(&url, &Options { timeout: Duration::from_secs(60), retries: 0, ca: None, lock: None }).unwrap()
         })
     }
 

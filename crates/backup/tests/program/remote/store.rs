@@ -174,10 +174,14 @@ pub fn server() -> Option<&'static Server> {
     SERVER.get_or_init(start).as_ref()
 }
 
-fn start() -> Option<Server> {
+/// Where `cargo xtask setup` puts programs.
+pub fn tools() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let tools = env::var_os("PRA_TOOLS").map_or_else(|| root.join("target/tools"), PathBuf::from);
-    let python = tools.join("bin/python3");
+    env::var_os("PRA_TOOLS").map_or_else(|| root.join("target/tools"), PathBuf::from)
+}
+
+fn start() -> Option<Server> {
+    let python = tools().join("bin/python3");
     let has_server = Command::new(&python).args(["-c", "import moto, flask_cors"]).output();
     if !has_server.is_ok_and(|output| output.status.success()) {
         return skip("there is no S3 server (moto); cargo xtask setup --python-only gets it");
@@ -191,7 +195,7 @@ fn start() -> Option<Server> {
 }
 
 #[expect(clippy::print_stderr, reason = "a test that cannot check must say so")]
-fn skip<T>(why: &str) -> Option<T> {
+pub fn skip<T>(why: &str) -> Option<T> {
     let set = |name, value| env::var(name).is_ok_and(|found| found == value);
     assert!(!set("CI", "true") && !set("PRA_REQUIRE_TOOLS", "1"), "cannot check: {why}");
     eprintln!("skipped: {why}");
