@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Address, Options, Remote, store};
+use super::{Address, Options, store};
 use crate::Error;
 
 /// More than a page of a thousand versions has, whose keys have 1,024 bytes at most.
@@ -134,6 +134,7 @@ impl Answer {
         }
         // A proxy, or an answer without a body, says nothing that can be understood.
         let Said { code, message } = parsed(&self.body).unwrap_or_default();
+        let (code, message) = (store::plain(&code), store::plain(&message));
         Some(Refusal { status: self.status, code, message })
     }
 }
@@ -142,10 +143,11 @@ impl Bucket {
     /// The bucket at `url`.
     ///
     /// # Errors
-    /// [`Error::RemoteAddress`] as [`Remote::open`], and if it is not `s3://`.
+    /// [`Error::RemoteAddress`] if it is not `s3://`, or what the environment says of its store makes no sense.
     pub fn open(url: &str, options: &Options) -> Result<Self, Error> {
-        let remote = Remote::open(url, options)?;
-        remote.bucket("this").cloned()
+        let address: Address = url.parse().map_err(|reason| Error::RemoteAddress { reason })?;
+        let reason = format!("{address} is no bucket of S3 (s3://)");
+        store::open(&address, options)?.1.ok_or(Error::RemoteAddress { reason })
     }
 
     pub(super) fn new(s3: AmazonS3, client: HttpClient, options: &Options, address: &Address) -> Self {

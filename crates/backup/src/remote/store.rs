@@ -222,6 +222,12 @@ fn words(error: &object_store::Error) -> String {
     all.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Words of a store as they can be shown: in one line, bounded, without what steers a terminal, and without a credential.
+pub(super) fn plain(words: &str) -> String {
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    redacted(&line).chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
+}
+
 fn redacted(words: &str) -> String {
     environment::credentials().fold(words.to_owned(), |words, value| words.replace(&value, "[redacted]"))
 }
