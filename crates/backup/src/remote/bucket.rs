@@ -111,6 +111,14 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Refusal {
+    /// Whether the store knows no such request, or has nothing that it would be about. Not all stores have all that S3 has.
+    pub(super) fn is_unsupported(&self) -> bool {
+        let is_theirs = (400..500).contains(&self.status) || self.status == 501;
+        is_theirs && self.status != 403 && self.code != "NoSuchBucket"
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code.as_str() {

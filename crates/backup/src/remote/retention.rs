@@ -72,9 +72,8 @@ impl Bucket {
                 })
             }
             Some(refusal) if refusal.status == 403 => Ok(Locks::Unknown),
-            Some(refusal) if refusal.code == "ObjectLockConfigurationNotFoundError" || refusal.status == 501 => {
-                Ok(Locks::Never)
-            }
+            // Stores without locks say so in many ways.
+            Some(refusal) if refusal.is_unsupported() => Ok(Locks::Never),
             Some(refusal) => Err(failed(refusal.to_string())),
         }
     }
@@ -162,7 +161,7 @@ pub(super) async fn hold(
     let bucket = remote.bucket("--lock-for")?;
     let failed = |error: jiff::Error| Error::remote("lock", bucket.name(name.as_str()), error);
     let least = Timestamp::now().checked_add(lock.span - lock.span / SLACK).map_err(failed)?;
-    let versions = bucket.first_versions(&format!("{}{name}.", bucket.prefix())).await?;
+    let versions = bucket.first_and_last(&format!("{}{name}.", bucket.prefix())).await?;
     let versions = own(remote, bucket, &versions, keys)?;
     let Some((first, others)) = versions.split_first() else { return Ok(()) };
     let known = bucket.retention(&first.key, Some(&first.id)).await?;
@@ -171,22 +170,31 @@ pub(super) async fn hold(
     }
     let extended = others.iter().map(|version| bucket.extend(version, lock, least));
     futures_util::stream::iter(extended).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-    bucket.extend(first, lock, least).await
+    bucket.extend(first, lock, least).await?;
+    if bucket.retention(&first.key, Some(&first.id)).await?.is_some_and(|found| found.until >= least) {
+        return Ok(());
+    }
+    let reason =
+        "the store took the lock, and does not have it: it cannot lock; leave out --lock-for, or use another store";
+    Err(Error::remote("lock", bucket.name(&first.key), reason))
 }
 
-/// The versions of these objects. One that is not listed cannot be locked, and nobody may think that it is.
+/// The versions of these objects, the first of each before its last. One that is not listed cannot be locked, and nobody may think that it is.
 fn own<'a>(
     remote: &Remote,
     bucket: &Bucket,
-    versions: &'a BTreeMap<String, Version>,
+    versions: &'a BTreeMap<String, Vec<Version>>,
     keys: impl Iterator<Item = String>,
 ) -> Result<Vec<&'a Version>, Error> {
     let unlisted = |key: &Path| {
         let reason = "the bucket lists no version of it; push again";
         Error::remote("lock", bucket.name(key.as_ref()), reason)
     };
-    let keys = keys.map(|key| remote.key(&key));
-    keys.map(|key| versions.get(key.as_ref()).ok_or_else(|| unlisted(&key))).collect()
+    let mut own = Vec::new();
+    for key in keys.map(|key| remote.key(&key)) {
+        own.extend(versions.get(key.as_ref()).ok_or_else(|| unlisted(&key))?.iter().rev());
+    }
+    Ok(own)
 }
 
 /// Those of these objects that are locked now, each with the end of its lock. Nothing is asked where nothing can be locked; where

@@ -110,18 +110,21 @@ impl Bucket {
         }
     }
 
-    /// The first version that was ever written of each object whose key begins with `prefix`, by key. No object of a restore
-    /// point is written twice, so that whatever came later is somebody else's.
-    pub(super) async fn first_versions(&self, prefix: &str) -> Result<BTreeMap<String, Version>, Error> {
-        let mut first = BTreeMap::new();
+    /// The first and the last version of each object whose key begins with `prefix`, by key. What a push writes has one, or a
+    /// second where it was deleted and pushed again; what came later is somebody else's, and then the first is not.
+    pub(super) async fn first_and_last(&self, prefix: &str) -> Result<BTreeMap<String, Vec<Version>>, Error> {
+        let mut found: BTreeMap<String, Vec<Version>> = BTreeMap::new();
         let keep = |version: Version| {
             if version.bytes.is_some() {
-                first.insert(version.key.clone(), version);
+                // The newest come first.
+                let ends = found.entry(version.key.clone()).or_default();
+                ends.truncate(1);
+                ends.push(version);
             }
             ControlFlow::Continue(())
         };
         self.each_version(prefix, keep).await?;
-        Ok(first)
+        Ok(found)
     }
 
     /// Whether the bucket keeps versions; `None` if these credentials may not know.
@@ -140,7 +143,7 @@ impl Bucket {
         match answer.refusal() {
             None => parsed::<Versioning>(&answer.body).map(|found| Some(found.status == "Enabled")).map_err(failed),
             Some(refusal) if refusal.status == 403 => Ok(None),
-            Some(refusal) if refusal.status == 501 => Ok(Some(false)),
+            Some(refusal) if refusal.is_unsupported() => Ok(Some(false)),
             Some(refusal) => Err(failed(refusal.to_string())),
         }
     }

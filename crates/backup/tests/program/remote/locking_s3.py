@@ -61,6 +61,8 @@ class Version:
 class Bucket:
     def __init__(self, versioning, lock):
         self.versioning, self.lock, self.default = versioning, lock, None
+        # Not as S3: takes locks, and has none.
+        self.forgets = False
         # Each key's, newest first.
         self.versions = {}
 
@@ -168,6 +170,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.need("s3:CreateBucket")
             lock = self.headers.get("x-amz-bucket-object-lock-enabled") == "true"
             BUCKETS[name] = Bucket("Enabled" if lock else "", lock)
+            BUCKETS[name].forgets = self.headers.get("x-test-forgets") is not None
             return (200,)
         if name not in BUCKETS:
             raise Refused(404, "NoSuchBucket")
@@ -237,6 +240,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             version.until = now() + datetime.timedelta(days=days)
         if version.mode and not is_checked:
             raise Refused(400, "InvalidRequest", "Content-MD5 or x-amz-checksum- is required with object lock")
+        if self.bucket.forgets:
+            version.mode = version.until = None
         kept = self.bucket.versions.get(self.key, [])
         self.bucket.versions[self.key] = [version] + [other for other in kept if other.id != version.id]
         return 200, "", [("etag", version.etag), ("x-amz-version-id", version.id)]
@@ -288,7 +293,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         is_raised = is_weaker and until and until >= found.until and (found.mode, mode) == ("GOVERNANCE", "COMPLIANCE")
         if is_weaker and not is_raised and not self.bypasses(found):
             raise Refused(403, "AccessDenied", "object protected by object lock")
-        found.mode, found.until = mode, until
+        if not self.bucket.forgets:
+            found.mode, found.until = mode, until
         return (200,)
 
     def bypasses(self, version):

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use backup::remote::prune::RemotePruned;
 use jiff::{SignedDuration, Timestamp};
 
+use super::proxy::{self, Fault, Request};
+use super::round_trip::ROWS;
 use super::store::Store;
 use super::vault::{BLIND, Kind, Vault};
 use crate::stage::{Stage, insert};
@@ -40,7 +42,7 @@ fn the_environment_asks_for_locks_as_well() {
     stage.take();
     let with = |variables: &[(&str, &str)]| {
         let mut command = vault.store.command(&stage, &["push"]);
-        command.envs(variables.iter().copied());
+        command.env("AWS_SESSION_TOKEN", "a-token-of-a-test").envs(variables.iter().copied());
         crate::stage::ended(command)
     };
     with(&[("BACKUP_LOCK_FOR", "soon")]).expect(2).says("BACKUP_LOCK_FOR is \"soon\"");
@@ -71,19 +73,35 @@ fn what_is_there_already_is_locked_longer_and_never_shorter() {
 }
 
 #[test]
-fn a_renewal_is_of_what_was_pushed_not_of_what_a_thief_wrote_over_it() {
+fn a_renewal_is_of_what_was_pushed_first_whatever_a_thief_wrote_over_it() {
     let Some(vault) = Vault::new(Kind::Locks) else { return };
     let (stage, _connection) = Stage::with_rows(5);
     stage.take();
     vault.store.run(&stage, &["push", "--lock-for", "1h"]).expect(0);
     let piece = vault.keys().into_iter().find(|key| key.contains('/')).unwrap();
     let bytes: usize = piece.split('-').nth(2).unwrap().parse().unwrap();
-    vault.write(&piece, &vec![0; bytes]);
+    (0..2).for_each(|_| vault.write(&piece, &vec![0; bytes]));
     vault.store.run(&stage, &["push", "--lock-for", "3h"]).expect(0);
     let versions = vault.versions();
     let of_piece: Vec<_> = versions.iter().filter(|version| version.key == piece).collect();
-    assert!(of_piece[0].until.is_none() && of_piece[1].until.is_some(), "{of_piece:?}");
-    assert!(of_piece[1].until.unwrap() > Timestamp::now() + SignedDuration::from_mins(170));
+    assert!(of_piece[2].until.unwrap() > Timestamp::now() + SignedDuration::from_mins(170), "{of_piece:?}");
+    assert!(of_piece[1].until.is_none(), "a thief's versions do not make it slow: {of_piece:?}");
+}
+
+#[test]
+fn what_was_deleted_and_pushed_again_stays_locked_too() {
+    let Some(vault) = Vault::new(Kind::Locks) else { return };
+    let (stage, _connection) = Stage::with_rows(5);
+    stage.take();
+    let push = |span| vault.store.run(&stage, &["push", "--lock-for", span]).expect(0);
+    push("1h");
+    vault.keys().iter().for_each(|key| vault.delete(key));
+    push("1h");
+    push("3h");
+    let versions = vault.versions();
+    assert_eq!(versions.iter().filter(|version| version.until.is_some()).count(), 4, "{versions:?}");
+    let ends = versions.iter().filter_map(|version| version.until).min().unwrap();
+    assert!(ends > Timestamp::now() + SignedDuration::from_mins(170), "{versions:?}");
 }
 
 #[test]
@@ -100,6 +118,47 @@ fn where_nothing_can_be_locked_nothing_is_published() {
         vault.run_as(BLIND, &stage, &push).expect(8).says("missing Object Lock Configuration");
         assert!(vault.keys().is_empty());
     }
+}
+
+#[test]
+fn a_store_that_takes_a_lock_and_has_none_is_found_out() {
+    let Some(vault) = Vault::new(Kind::ForgetsLocks) else { return };
+    let (stage, _connection) = Stage::with_rows(5);
+    stage.take();
+    vault.store.run(&stage, &["push", "--lock-for", "1h"]).expect(8).says("it cannot lock");
+    assert!(vault.keys().iter().all(|key| key.contains('/')), "nothing is published");
+}
+
+#[test]
+fn what_an_interrupted_push_left_is_locked_as_long_as_the_rest() {
+    let Some(vault) = Vault::new(Kind::Locks) else { return };
+    let (stage, _connection) = Stage::with_rows(ROWS);
+    stage.take();
+    vault.store.run(&stage, &["push", "--lock-for", "1h"]).expect(0);
+    let (manifests, pieces): (Vec<_>, Vec<_>) = vault.keys().into_iter().partition(|key| !key.contains('/'));
+    manifests.iter().chain(&pieces[..1]).for_each(|key| vault.delete(key));
+    vault.store.run(&stage, &["push", "--lock-for", "3h"]).expect(0);
+    for version in vault.versions().iter().filter(|version| pieces.contains(&version.key) && !version.is_marker) {
+        assert!(version.until.unwrap() > Timestamp::now() + SignedDuration::from_mins(170), "{version:?}");
+    }
+}
+
+#[test]
+fn a_store_that_fails_for_a_while_is_asked_for_locks_again() {
+    let Some(vault) = Vault::new(Kind::Locks) else { return };
+    let (stage, _connection) = Stage::with_rows(5);
+    stage.take();
+    let first = |request: &Request| if request.earlier == 0 { Fault::Status(503) } else { Fault::None };
+    let broken = Store::at(&vault.store.url, &proxy::before(&vault.store, first));
+    for span in ["1h", "3h"] {
+        broken.run(&stage, &["push", "--lock-for", span]).expect(0);
+    }
+    assert_eq!(least_minutes(&vault), 180);
+    vault.keys().iter().for_each(|key| vault.delete(key));
+    let ask = |request: &Request| if request.path.contains('?') { Fault::Status(500) } else { Fault::None };
+    let broken = Store::at(&vault.store.url, &proxy::before(&vault.store, ask));
+    broken.run(&stage, &["push", "--lock-for", "1h", "--remote-retries", "0"]).expect(8).says("500");
+    assert!(vault.keys().is_empty());
 }
 
 #[test]

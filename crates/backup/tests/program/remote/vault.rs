@@ -28,6 +28,8 @@ pub enum Kind {
     Plain,
     Versions,
     Locks,
+    /// Takes locks, and has none.
+    ForgetsLocks,
 }
 
 /// A version of an object; `until` is empty if it is not locked.
@@ -46,7 +48,11 @@ impl Vault {
         let server = server()?;
         let bucket = format!("vault-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let vault = Self { store: Store::at(&format!("s3://{bucket}/some/where"), &server.http) };
-        let lock = if kind == Kind::Locks { "x-amz-bucket-object-lock-enabled: true\r\n" } else { "" };
+        let lock = match kind {
+            Kind::Plain | Kind::Versions => "",
+            Kind::Locks => "x-amz-bucket-object-lock-enabled: true\r\n",
+            Kind::ForgetsLocks => "x-amz-bucket-object-lock-enabled: true\r\nx-test-forgets: yes\r\n",
+        };
         vault.owner("PUT", "", lock, b"");
         if kind == Kind::Versions {
             vault.owner("PUT", "?versioning", "", b"<V><Status>Enabled</Status></V>");
