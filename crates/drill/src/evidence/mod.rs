@@ -11,8 +11,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use envelope::Envelope;
 pub use backup::signature::{PublicKey, SigningKey};
+use envelope::Envelope;
 use statement::Statement;
 
 use crate::durable;
