@@ -197,13 +197,13 @@ fn own<'a>(
     Ok(own)
 }
 
-/// Those of these objects that are locked now, each with the end of its lock. Nothing is asked where nothing can be locked; where
-/// these credentials may not know, nothing counts as locked: whatever is deleted then, the store keeps what is.
+/// Those of these objects of a bucket that can lock which are locked now, each with the end of its lock.
 pub(super) async fn locked(
     remote: &Remote,
+    bucket: Option<&Bucket>,
     keys: impl Iterator<Item = String>,
 ) -> Result<BTreeMap<String, Timestamp>, Error> {
-    let Some(bucket) = &remote.bucket else { return Ok(BTreeMap::new()) };
+    let Some(bucket) = bucket else { return Ok(BTreeMap::new()) };
     let now = Timestamp::now();
     let asked = keys.map(|key| async move {
         let found = bucket.retention(remote.key(&key).as_ref(), None).await?;
@@ -213,9 +213,10 @@ pub(super) async fn locked(
     Ok(found.into_iter().flatten().filter(|(_, until)| *until > now).collect())
 }
 
-/// Whether there may be locks in a repository.
-pub(super) async fn may_lock(remote: &Remote) -> Result<bool, Error> {
-    let Some(bucket) = &remote.bucket else { return Ok(false) };
+/// The bucket, if there may be locks in it. Where these credentials may not know, nothing counts as locked: whatever is deleted
+/// then, the store keeps what is.
+pub(super) async fn locking(remote: &Remote) -> Result<Option<&Bucket>, Error> {
+    let Some(bucket) = &remote.bucket else { return Ok(None) };
     let locks = bucket.locks().await?;
     if locks == Locks::Unknown {
         tracing::warn!(
@@ -223,5 +224,5 @@ pub(super) async fn may_lock(remote: &Remote) -> Result<bool, Error> {
              by the store"
         );
     }
-    Ok(matches!(locks, Locks::Asked | Locks::Always))
+    Ok(matches!(locks, Locks::Asked | Locks::Always).then_some(bucket))
 }

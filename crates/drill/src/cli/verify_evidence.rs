@@ -25,7 +25,7 @@ pub struct VerifyEvidence {
 
 impl VerifyEvidence {
     pub fn run(self) -> Result<u8> {
-        let found = PublicKey::read(&self.key).and_then(|key| verify(&self.folder, &key));
+        let found = PublicKey::read(&self.key).map_err(anyhow::Error::from).and_then(|key| verify(&self.folder, &key));
         match found {
             Err(error) => Ok(usage(&error)),
             Ok(Finding::Intact(report)) => {

@@ -4,7 +4,6 @@
 //! <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>.
 
 mod envelope;
-mod key;
 mod statement;
 
 use std::fs;
@@ -12,8 +11,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+pub use backup::signature::{PublicKey, SigningKey};
 use envelope::Envelope;
-pub use key::{PublicKey, SigningKey};
 use statement::Statement;
 
 use crate::durable;

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use backup::signature::hex;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::FILE;
-use super::key::hex;
 use crate::report::Essence;
 
 const TYPE: &str = "https://in-toto.io/Statement/v1";
