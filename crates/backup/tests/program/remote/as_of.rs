@@ -40,7 +40,13 @@ fn what_was_overwritten_deleted_or_added_since_is_not_seen() {
     assert_eq!(ids(&elsewhere.database), up_to(7));
     let elsewhere = Stage::new();
     let pulled: Pulled = vault.store.json(&elsewhere, &["pull", "--as-of", &early, "--all"]);
-    assert_eq!(pulled.pulled, [first]);
+    assert_eq!(pulled.pulled, [first.clone()]);
+    // Who pushed remembers more than there was then, which is no rollback.
+    let listed: Vec<Entry> = vault.store.json(&stage, &["list", "--remote", "--as-of", &early]);
+    assert_eq!(listed.len(), 1);
+    let pulled: Pulled = vault.store.json(&stage, &["pull", "--as-of", &early]);
+    assert_eq!(pulled.present, [first]);
+    vault.store.run(&stage, &["list", "--remote"]).expect(6);
     vault.store.run(&Stage::new(), &["pull", "--as-of", "2001-01-01T00:00:00Z"]).expect(5);
 }
 
