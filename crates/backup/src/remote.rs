@@ -22,6 +22,7 @@ pub mod seal;
 mod sequence;
 mod staged;
 mod store;
+mod transport;
 
 use std::fmt;
 use std::fs::File;
@@ -40,6 +41,7 @@ use crate::{Entry, Error, Name, durable};
 use address::Address;
 use head::{Head, Remembered};
 use listing::Listing;
+pub use environment::redacted;
 pub use store::Options;
 
 /// Requests that are under way at the same time: enough to fill a line with latency, and a bound for memory.

@@ -12,3 +12,4 @@ mod refused;
 mod round_trip;
 mod signed;
 mod store;
+mod transport;
