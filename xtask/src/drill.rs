@@ -72,6 +72,9 @@ struct Scenarios {
     /// Destroy both volumes
     #[arg(long)]
     lose_both_volumes: bool,
+    /// Rob the remote repository with the service's own credentials, and destroy both volumes
+    #[arg(long)]
+    stolen_credentials: bool,
     /// Drain the node of the service
     #[arg(long)]
     drain_node: bool,
@@ -97,6 +100,7 @@ impl Scenarios {
             ("stuck-backups", self.stuck_backups),
             ("kill-backup-volume", self.kill_backup_volume),
             ("lose-both-volumes", self.lose_both_volumes),
+            ("stolen-credentials", self.stolen_credentials),
             ("drain-node", self.drain_node),
             ("stop-node", self.stop_node),
             ("all", self.all),

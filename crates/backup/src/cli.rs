@@ -1,5 +1,6 @@
 //! The command line: what is read from it, and how the program starts and ends. One file for each subcommand.
 
+mod keys;
 mod list;
 mod output;
 mod prune;
@@ -11,7 +12,7 @@ mod take;
 mod trust;
 mod verify;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +22,9 @@ use backup::restore::LineageChoice;
 use backup::{Repository, exit, text};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -36,9 +39,10 @@ Exit codes:
   6  refused without --force: the destination exists, or the live one is of another lineage;
      refused without --reuse-keys: keys of the live one would be given out a second time;
      refused: the newest restore point follows a suspect one and none was named, another one of
-     the name to push or pull is there, or no key fits
+     the name to push or pull is there, no key fits, or the remote repository was rolled back
   7  taken and published, but suspect beside its predecessor: of another
-     lineage, empty, shrunk or rolled back; or restored or pulled, but newer ones are suspect
+     lineage, empty, shrunk or rolled back; or restored or pulled, but newer ones are suspect;
+     or pulled, but newer ones are damaged, not whole or refused
   8  the remote store did not answer in time, failed or refused
 
 Results go to stdout, logs to stderr.";
@@ -126,6 +130,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     parsed.try_into().map_err(|_| "a duration cannot be negative".to_owned())
 }
 
+/// Reads a duration of up to weeks; a day has 24 hours.
+fn days(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
+    duration.try_into().map_err(|_| "a duration cannot be negative".to_owned())
+}
+
 /// A fault of the program is told like any other, in one line.
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -134,16 +145,41 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     tracing::error!("a fault of this program or of a library, at {place}: {}", words.unwrap_or_default());
 }
 
+/// What is logged, without the secrets of the environment: a library may log whatever it sends.
+struct Redacted;
+
+impl Write for Redacted {
+    /// Whole events.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = backup::remote::redacted(&String::from_utf8_lossy(event));
+        io::stderr().write_all(text.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Keeps what is in memory, credentials, keys and rows, from the file of a crash and from other processes of this user.
+fn seclude() {
+    let secluded = prctl::set_dumpable(false).and_then(|()| setrlimit(Resource::RLIMIT_CORE, 0, 0));
+    if let Err(error) = secluded {
+        tracing::warn!("a crash may leave what is in memory, keys too, in a core file: {error}");
+    }
+}
+
 /// Logs to stderr, and turns a file size limit into an error instead of a death by signal.
 pub fn start(log: LevelFilter) {
     tracing_subscriber::fmt()
         .with_max_level(log)
-        .with_writer(io::stderr)
+        .with_writer(|| Redacted)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .fmt_fields(text::log_fields())
         .init();
     panic::set_hook(Box::new(log_panic));
+    seclude();
     let mut limits = SigSet::empty();
     limits.add(Signal::SIGXFSZ);
     if let Err(error) = limits.thread_block() {

@@ -138,6 +138,7 @@ fn conclude<P: Platform>(
             inject_at: run.inject_at,
             safety_copy: run.safety_copy.as_deref(),
             placement: &run.placement,
+            theft: run.platform.theft(),
         })
     })
 }

@@ -1,15 +1,16 @@
 use std::time::Duration;
 
 use backup::prune::{self, Mode, Pruned, Unprotected};
+use backup::remote::prune::Locked;
 use backup::remote::{self, Remote};
 use backup::retention::Policy;
 use backup::{Error, exit};
 use bytesize::ByteSize;
 use clap::Args;
-use jiff::{Span, SpanRelativeTo};
 
-use super::remote::InsteadArg;
-use super::{RepositoryArg, duration, output};
+use super::keys::{IdentityArgs, VerifyArgs};
+use super::remote::{InsteadArg, LockArgs};
+use super::{RepositoryArg, days, duration, output};
 
 /// Remove the restore points that no --keep rule keeps
 ///
@@ -23,7 +24,13 @@ pub struct Prune {
     #[command(flatten)]
     remote: InsteadArg,
     #[command(flatten)]
+    verify: VerifyArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
     policy: PolicyArgs,
+    #[command(flatten)]
+    lock: LockArgs,
     /// Only print what would go, and why the rest stays
     #[arg(long)]
     dry_run: bool,
@@ -75,18 +82,16 @@ impl PolicyArgs {
     }
 }
 
-/// Reads a duration of up to weeks; a day has 24 hours.
-fn days(text: &str) -> Result<Duration, String> {
-    let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
-    duration.try_into().map_err(|_| "a duration cannot be negative".to_owned())
-}
-
 impl Prune {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Remove };
-        if let Some(remote) = self.remote.open()? {
+        if let Some(remote) = self.remote.open(Some(&self.lock))? {
+            let remote = remote.believing(self.verify.read()?).reading(self.identity.read()?);
             return self.prune_remote(&remote, mode, json);
+        }
+        if self.lock.is_given() {
+            let reason = "a lock is for a remote repository; add --remote, or leave out --lock-for".into();
+            return Err(Error::RemoteAddress { reason }.into());
         }
         let writer = self.repository.open().writer(self.wait)?;
         let pruned = prune::run(&writer, self.policy.policy(), self.policy.max_space, None, mode)?;
@@ -111,6 +116,14 @@ impl Prune {
         }
         warn(&pruned.pruned);
         self.print(&pruned.pruned)?;
+        for Locked { name, until } in &pruned.locked {
+            output::line(&format!("{name} stays, it is locked until {until}"))?;
+        }
+        if pruned.keeps_versions {
+            output::line(
+                "the bucket keeps versions of what was removed, until a rule of its own removes them; --as-of reads them",
+            )?;
+        }
         let (verb, objects) = (if self.dry_run { "would sweep" } else { "swept" }, pruned.swept_objects);
         if objects > 0 {
             output::line(&format!("{verb} {objects} objects that unfinished pushes left"))?;

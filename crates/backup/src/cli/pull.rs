@@ -1,14 +1,16 @@
 use std::time::Duration;
 
 use backup::presence::{self, Presence};
+use backup::remote::Remote;
+use backup::remote::head;
 use backup::remote::pull::{self, Pulled, Request, Which};
-use backup::remote::seal::{IDENTITY, IdentitySource};
 use backup::restore::Choice;
 use backup::{Name, exit};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::remote::{RemoteArg, progress_bar, show};
+use super::keys::{IdentityArgs, VerifyArgs};
+use super::remote::{HeadArgs, RemoteArg, as_of, progress_bar, show};
 use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
 
 /// Fetch restore points from a remote repository, to restore from
@@ -27,15 +29,28 @@ pub struct Pull {
     /// All that are not here yet
     #[arg(long)]
     all: bool,
+    /// From the remote repository as it was at this time of its store, as 2026-11-22T18:09:35Z: from the versions that the
+    /// bucket keeps, whatever was overwritten, deleted or added since
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<Timestamp>,
     #[command(flatten)]
     whose: WhoseArgs,
     /// Do nothing, and succeed, if the database exists, or there is a restore point here, or none there: for what runs
     /// before `restore --if-missing`
     #[arg(long, conflicts_with_all = ["name", "at", "all"])]
     if_missing: bool,
-    /// The file of a secret key of age, for what is encrypted; the variable may have the key itself
-    #[arg(long, value_name = "FILE", env = IDENTITY, hide_env_values = true)]
-    identity: Option<IdentitySource>,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    /// With --identity: take what is not encrypted as well
+    #[arg(long)]
+    allow_unencrypted: bool,
+    #[command(flatten)]
+    verify: VerifyArgs,
+    #[command(flatten)]
+    head: HeadArgs,
+    /// Go on although records are gone there that were seen, and remember what is there now
+    #[arg(long)]
+    accept_rollback: bool,
     #[command(flatten)]
     database: DatabaseArg,
     /// How long to wait while a take or prune is at work here
@@ -45,14 +60,18 @@ pub struct Pull {
 
 impl Pull {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let repository = self.repository.open();
+        let keys = self.verify.read()?;
+        let repository = self.repository.open().believing(keys.clone());
         if self.if_missing
             && let Some(why) = self.needless(&repository)?
         {
             return done(&Pulled::default(), json, &why);
         }
-        let remote = self.remote.open()?;
-        if self.if_missing && remote.entries()?.is_empty() {
+        let remote = self.remote.open(None)?.believing(keys).reading(self.identity.read()?);
+        let remote = as_of(remote, self.as_of)?;
+        // What was seen there before is missed, not a first start.
+        let is_known = self.head.expected().is_some() || head::remembered(&repository, &remote.url()).is_some();
+        if self.if_missing && !is_known && remote.entries()?.is_empty() {
             return done(&Pulled::default(), json, "the remote repository holds no restore point: a first start");
         }
         let which = match (&self.name, self.at) {
@@ -61,22 +80,49 @@ impl Pull {
             (None, Some(time)) => Which::One(Choice::At(time)),
             (None, None) => Which::One(Choice::Latest),
         };
-        let identities = self.identity.as_ref().map(IdentitySource::read).transpose()?.unwrap_or_default();
         let (lineage, source_name) = (self.whose.lineage.clone(), self.whose.name.clone());
         let database = self.database.database.clone();
-        let request = Request { which, lineage, source_name, database, identities };
+        let request = Request {
+            which,
+            lineage,
+            source_name,
+            database,
+            allow_unencrypted: self.allow_unencrypted,
+            expected: self.head.expected(),
+            accept_rollback: self.accept_rollback,
+        };
         let writer = repository.writer(self.wait)?;
         let bar = progress_bar();
         let pulled = pull::run(&remote, &writer, &request, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();
+        if !pulled.as_ref().is_ok_and(|pulled| pulled.rejected.is_empty()) {
+            self.advise(&remote);
+        }
         let pulled = pulled?;
         done(&pulled, json, "")?;
-        // That an older one was found is no failure, as for a restore; where all were asked for, one is missing.
-        Ok(match &pulled {
-            pulled if self.all && !pulled.rejected.is_empty() => exit::DAMAGED,
-            pulled if !self.if_missing && !pulled.suspects.is_empty() => exit::SUSPECT,
+        // Where all were asked for, one is missing; elsewhere there is an older one, of which people have to know.
+        let is_older = !pulled.rejected.is_empty() || !pulled.suspects.is_empty();
+        Ok(match is_older {
+            true if self.all && !pulled.rejected.is_empty() => exit::DAMAGED,
+            true if !self.if_missing => exit::SUSPECT,
             _ => exit::OK,
         })
+    }
+
+    /// Where what is there is not as it should be, what there was may be. It is advice: whatever keeps it from being given is
+    /// not worth more than a line in the log.
+    fn advise(&self, remote: &Remote) {
+        if self.as_of.is_some() {
+            return;
+        }
+        match remote.keeps_versions() {
+            Ok(true) => tracing::warn!(
+                "the bucket keeps versions: if somebody overwrote or deleted what is missing, --as-of TIME pulls what there \
+                 was at a time before"
+            ),
+            Ok(false) => {}
+            Err(error) => tracing::debug!("whether the bucket keeps versions is not known: {error}"),
+        }
     }
 
     /// Why there is nothing to pull for, if there is not.
@@ -108,5 +154,6 @@ fn done(pulled: &Pulled, json: bool, why: &str) -> anyhow::Result<u8> {
     for name in &pulled.pulled {
         output::line(&format!("pulled {name}"))?;
     }
+    pulled.head.iter().try_for_each(|head| output::line(&format!("head {head}")))?;
     Ok(exit::OK)
 }

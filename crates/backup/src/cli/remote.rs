@@ -5,13 +5,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::Error;
+use backup::remote::head::Head;
+use backup::remote::lock::{Lock, LockMode};
 use backup::remote::{Options, Progress, Remote};
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
-use super::duration;
+use super::{days, duration};
 
 const VARIABLE: &str = "BACKUP_REMOTE";
+
+const LOCK_FOR: &str = "BACKUP_LOCK_FOR";
+
+const LOCK_MODE: &str = "BACKUP_LOCK_MODE";
 
 /// The remote repository, where it has to be given, if it is needed at all.
 #[derive(Debug, Args)]
@@ -34,6 +41,20 @@ pub struct InsteadArg {
     store: StoreArgs,
 }
 
+/// How far a remote repository is known to be.
+#[derive(Debug, Args)]
+pub struct HeadArgs {
+    /// Fail if the remote repository does not hold this record or later ones: the head that a push, a pull or a list printed
+    #[arg(long, value_name = "INDEX:DIGEST", env = "BACKUP_EXPECT_HEAD")]
+    expect_head: Option<Head>,
+}
+
+impl HeadArgs {
+    pub fn expected(&self) -> Option<Head> {
+        self.expect_head.clone()
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Remote repository")]
 pub struct StoreArgs {
@@ -48,26 +69,80 @@ pub struct StoreArgs {
     remote_ca: Option<PathBuf>,
 }
 
+/// How long what is kept in a remote repository is locked.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Locks")]
+pub struct LockArgs {
+    /// Lock in the bucket (S3 Object Lock) for this long, such as 30d, what this writes or keeps; a lock is renewed once a
+    /// tenth of its time is gone [default: what BACKUP_LOCK_FOR says; without, nothing]
+    #[arg(long, value_name = "DURATION", value_parser = days)]
+    lock_for: Option<Duration>,
+    /// Whom the lock binds [default: what BACKUP_LOCK_MODE says; without, governance]
+    #[arg(long, value_name = "MODE", value_enum)]
+    lock_mode: Option<LockMode>,
+}
+
 impl RemoteArg {
-    pub fn open(&self) -> Result<Remote, Error> {
-        self.store.open(self.remote.clone())
+    pub fn open(&self, lock: Option<Lock>) -> Result<Remote, Error> {
+        self.store.open(self.remote.clone(), lock)
+    }
+}
+
+impl LockArgs {
+    /// Whether one was asked for here, not by a variable.
+    pub fn is_given(&self) -> bool {
+        self.lock_for.is_some() || self.lock_mode.is_some()
+    }
+
+    /// The lock, as it was asked for.
+    pub fn lock(&self) -> Result<Option<Lock>, Error> {
+        let span = read(self.lock_for, LOCK_FOR, days)?;
+        let mode = read(self.lock_mode, LOCK_MODE, |text| LockMode::from_str(text, true))?;
+        let refused = |reason: &str| Err(Error::RemoteAddress { reason: reason.to_owned() });
+        match (span, mode) {
+            (Some(Duration::ZERO), _) => refused("a lock of no time locks nothing; say for how long, or leave it out"),
+            (None, Some(_)) => {
+                refused("--lock-mode says whom a lock binds; --lock-for is missing, which says for how long")
+            }
+            (span, mode) => Ok(span.map(|span| Lock { mode: mode.unwrap_or(LockMode::Governance), span })),
+        }
+    }
+}
+
+/// What was given, or what a variable says, unless it is empty.
+fn read<T>(given: Option<T>, variable: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, Error> {
+    match env::var(variable) {
+        Ok(text) if given.is_none() && !text.is_empty() => {
+            let unfit = |reason: String| Error::RemoteAddress { reason: format!("{variable} is {text:?}: {reason}") };
+            parse(&text).map(Some).map_err(unfit)
+        }
+        _ => Ok(given),
     }
 }
 
 impl InsteadArg {
     /// `None` if the local repository is meant.
-    pub fn open(&self) -> Result<Option<Remote>, Error> {
+    pub fn open(&self, lock: Option<&LockArgs>) -> Result<Option<Remote>, Error> {
         let Some(given) = &self.remote else { return Ok(None) };
-        self.store.open(given.clone().or_else(|| env::var(VARIABLE).ok())).map(Some)
+        let lock = lock.map(LockArgs::lock).transpose()?.flatten();
+        self.store.open(given.clone().or_else(|| env::var(VARIABLE).ok()), lock).map(Some)
     }
 }
 
 impl StoreArgs {
-    fn open(&self, url: Option<String>) -> Result<Remote, Error> {
+    fn open(&self, url: Option<String>, lock: Option<Lock>) -> Result<Remote, Error> {
         let missing = || Error::RemoteAddress { reason: format!("give --remote a URL, or set {VARIABLE}") };
         let url = url.filter(|url| !url.is_empty()).ok_or_else(missing)?;
         let (timeout, retries, ca) = (self.remote_timeout, self.remote_retries, self.remote_ca.clone());
-        Remote::open(&url, &Options { timeout, retries, ca })
+        Remote::open(&url, &Options { timeout, retries, ca, lock })
+    }
+}
+
+/// As it was at a time, if one is given.
+pub fn as_of(remote: Remote, time: Option<Timestamp>) -> Result<Remote, Error> {
+    match time {
+        Some(time) => remote.as_of(time),
+        None => Ok(remote),
     }
 }
 

@@ -1,34 +1,60 @@
-//! Sends restore points to a remote repository: first all pieces, then, if they are all there, the manifest.
+//! Sends restore points to a remote repository: first all pieces, then, if they are all there, the record.
+//!
+//! Every object is created, on condition that there is none of its key, and none is ever written again or deleted: a push
+//! needs credentials that may add, list and read.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use object_store::{ObjectStoreExt as _, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{self, Encryption, PIECE_BYTES, Piece, RemoteManifest, Stored};
+use super::create::{Created, confirm_sizes, create, put};
+use super::head::{self, Head};
+use super::layout::{self, Encryption, Kind, Link, PIECE_BYTES, Piece, RemoteManifest, Stored, record_key};
 use super::listing::{self, Found, Listing};
+use super::outline;
 use super::seal::{self, Recipient};
-use super::{PARALLEL, Progress, Remote, sequence};
+use super::{PARALLEL, Progress, Remote, retention, sequence};
+use crate::authenticity::VerifyKeys;
 use crate::restore::Choice;
 use crate::restore::choose::{Wanted, candidates};
+use crate::signature::SigningKey;
 use crate::{Error, Identity, Manifest, Name, Rejected, Repository, openat, self_digest, stored, verify};
 
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
 pub(super) const REUSE: Duration = Duration::from_secs(12 * 3600);
 
+/// How many places are tried for what has to be created, if others were faster or something spoiled is there.
+const ATTEMPTS: u32 = 8;
+
 /// What to push, and for whom.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Request {
     /// Which restore points.
     pub which: Which,
-    /// Who can read them there, with their secret keys; everybody, if nobody is named. Manifests are not encrypted.
+    /// Who signs for them. With a key, what nobody believed in has signed counts for nothing there.
+    pub sign_key: Option<SigningKey>,
+    /// Whether a head of the remote repository that is another than was seen is as it should be.
+    pub accept_rollback: bool,
+    /// Who can read them there, with their secret keys; everybody, if nobody is named.
     pub recipients: Vec<Recipient>,
+    /// Whether their manifests are encrypted as well, but for what listing and pruning need.
+    pub encrypt_manifests: bool,
+}
+
+impl Request {
+    /// Not encrypted and not signed.
+    pub fn new(which: Which) -> Self {
+        Self { which, sign_key: None, accept_rollback: false, recipients: Vec::new(), encrypt_manifests: false }
+    }
 }
 
 /// Which restore points to push.
@@ -51,6 +77,13 @@ pub struct Pushed {
     pub present: Vec<Name>,
     /// Those that are damaged here, and were not sent.
     pub rejected: Vec<Rejected>,
+    /// The record with the greatest index there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+    /// How the records there differ from those that were seen before, what was pushed now left aside. It is remembered until
+    /// somebody accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 /// A restore point that was sent.
@@ -64,7 +97,7 @@ pub struct Sent {
     pub sent_bytes: u64,
 }
 
-/// Pushes restore points of `repository`, which it only reads.
+/// Pushes restore points of `repository`, of which it only changes what it remembers of the remote one.
 ///
 /// # Errors
 /// [`Error::Remote`]; [`Error::OtherContent`] if there is another restore point of the same name;
@@ -77,14 +110,33 @@ pub fn run(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pushed, Error> {
     let chosen = choose(repository, &request.which)?;
+    let url = remote.url();
+    let remembered = head::remembered(repository, &url);
+    let mut keys = remote.keys.clone();
+    keys.extend(request.sign_key.as_ref().map(SigningKey::public));
     remote.block_on(async {
-        let mut there = listing::read(remote).await?;
+        retention::expect_locking(remote).await?;
+        let mut there = listing::read(remote, &keys).await?;
+        // What is here is to be safe there, whatever has become of the rest: it is pushed first, and then told.
+        let doubt = remote.doubt(&there, remembered.as_ref(), None);
+        let seen = remembered.map(|remembered| remembered.head);
+        let mut push = Push { remote, repository, request, keys, seen: seen.clone(), there: &mut there };
         let mut pushed = Pushed::default();
         for candidates in chosen {
-            first_good((remote, repository), request, &candidates, &mut there, &mut pushed, report).await?;
+            push.first_good(&candidates, &mut pushed, report).await?;
         }
         if let (Which::Name(_), Some(rejected)) = (&request.which, pushed.rejected.first()) {
             return Err(Error::damaged(&repository.database(&rejected.name), rejected.reason.clone()));
+        }
+        let is_back = push.is_back();
+        pushed.head = there.head();
+        match doubt {
+            Some(doubt) if !request.accept_rollback && !is_back => pushed.doubt = Some(doubt),
+            doubt => doubt.into_iter().for_each(|doubt| tracing::warn!("{}", remote.history(doubt))),
+        }
+        let known = if pushed.doubt.is_some() { seen } else { pushed.head.clone() };
+        if let Some(head) = known {
+            head::remember(repository, &url, head, pushed.doubt.clone());
         }
         Ok(pushed)
     })
@@ -114,96 +166,202 @@ fn newest_first(manifests: impl DoubleEndedIterator<Item = Manifest>) -> Vec<Vec
     identities.into_values().collect()
 }
 
-async fn first_good(
-    (remote, repository): (&Remote, &Repository),
-    request: &Request,
-    candidates: &[Manifest],
-    there: &mut Listing,
-    pushed: &mut Pushed,
-    report: &mut dyn FnMut(Progress),
-) -> Result<(), Error> {
-    for manifest in candidates {
-        match one((remote, repository), request, manifest, there, report).await {
-            Ok(Some(sent)) => pushed.pushed.push(sent),
-            Ok(None) => pushed.present.push(manifest.name.clone()),
-            Err(Error::Damaged { path, reason }) if path.starts_with(repository.path()) => {
-                tracing::warn!(name = %manifest.name, "not pushed, damaged: {reason}");
-                pushed.rejected.push(Rejected { name: manifest.name.clone(), reason });
+/// A push under way.
+struct Push<'a> {
+    remote: &'a Remote,
+    repository: &'a Repository,
+    request: &'a Request,
+    /// Whose records count.
+    keys: VerifyKeys,
+    /// The head when it was seen last.
+    seen: Option<Head>,
+    there: &'a mut Listing,
+}
+
+impl Push<'_> {
+    async fn first_good(
+        &mut self,
+        candidates: &[Manifest],
+        pushed: &mut Pushed,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
+        for manifest in candidates {
+            match self.one(manifest, report).await {
+                Ok(Some(sent)) => pushed.pushed.push(sent),
+                Ok(None) => pushed.present.push(manifest.name.clone()),
+                Err(Error::Damaged { path, reason }) if path.starts_with(self.repository.path()) => {
+                    tracing::warn!(name = %manifest.name, "not pushed, damaged: {reason}");
+                    pushed.rejected.push(Rejected { name: manifest.name.clone(), reason });
+                    continue;
+                }
+                // Readers take no lock, so a prune may be at work.
+                Err(Error::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && !self.repository.holds(&manifest.name) =>
+                {
+                    tracing::info!(name = %manifest.name, "not pushed, it was removed meanwhile");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Pushes one restore point; `None` if it is there.
+    async fn one(&mut self, local: &Manifest, report: &mut dyn FnMut(Progress)) -> Result<Option<Sent>, Error> {
+        if let Some(found) = self.there.found.get(&local.name) {
+            expect_same(self.remote, &self.keys, local, found)?;
+            if let (Ok(read), None) = (&found.read, &found.missing) {
+                let there = read.clone();
+                self.confirm(local, there).await?;
+                self.hold(&local.name).await?;
+                return Ok(None);
+            }
+        }
+        let (stored, sent_bytes) = self.send(local, report).await?;
+        let bytes = stored.pieces.iter().map(|piece| piece.bytes).sum();
+        confirm_sizes(self.remote, &stored).await?;
+        // What was there before may be locked for a shorter time.
+        let is_old = self.there.pieces.iter().any(|object| object.folder == stored.folder);
+        retention::hold(self.remote, &local.name, stored.keys(), is_old).await?;
+        let sequence = sequence::of(local, &self.there.manifests(), Timestamp::now());
+        self.publish(local, sequence, stored).await?;
+        Ok(Some(Sent { name: local.name.clone(), bytes, sent_bytes }))
+    }
+
+    /// Renews the locks of what is there.
+    async fn hold(&self, name: &Name) -> Result<(), Error> {
+        let objects = self.there.found.get(name).map(Found::objects).unwrap_or_default();
+        retention::hold(self.remote, name, objects.into_iter(), false).await
+    }
+
+    /// Hands on that the database was seen unchanged, later than is known there, and that somebody said it is right.
+    async fn confirm(&mut self, local: &Manifest, read: RemoteManifest) -> Result<(), Error> {
+        let (now, there) = (Timestamp::now(), &read.manifest);
+        if local.current_at(now) <= there.current_at(now) && local.trusted_at == there.trusted_at {
+            return Ok(());
+        }
+        if read.sealed.is_some() && !self.request.encrypt_manifests {
+            tracing::warn!(name = %local.name, "not confirmed there, where its manifest is encrypted; push with --encrypt-manifests");
+            return Ok(());
+        }
+        self.publish(local, there.sequence, read.remote).await
+    }
+
+    /// Sends the pieces that are not there; gives all, and the number of bytes that were sent.
+    async fn send(&self, local: &Manifest, report: &mut dyn FnMut(Progress)) -> Result<(Stored, u64), Error> {
+        let recipients = &self.request.recipients;
+        for attempt in 0..ATTEMPTS {
+            let folder = layout::folder(local, &seal::names(recipients), attempt);
+            let is_spoiled = |object: &listing::Object| object.folder == folder && object.bytes != object.piece.bytes;
+            if self.there.pieces.iter().any(is_spoiled) {
                 continue;
             }
-            // Readers take no lock, so a prune may be at work.
-            Err(Error::Io { source, .. })
-                if source.kind() == io::ErrorKind::NotFound && !repository.holds(&manifest.name) =>
-            {
-                tracing::info!(name = %manifest.name, "not pushed, it was removed meanwhile");
-                continue;
+            let sent = send((self.remote, self.repository), recipients, local, &folder, self.there, report).await?;
+            if let Some((pieces, sent_bytes)) = sent {
+                let encryption = (!recipients.is_empty()).then_some(Encryption::Age);
+                return Ok((Stored { folder, encryption, pieces }, sent_bytes));
             }
-            Err(error) => return Err(error),
         }
+        let object = self.remote.object(&self.remote.key(&local.name.to_string()));
+        let reason = "objects of other content have the keys of its pieces in every folder it may have; move them away";
+        Err(Error::remote("store", object, reason))
+    }
+
+    /// The last step: from here on it is a restore point, or says more of one.
+    async fn publish(&mut self, local: &Manifest, sequence: u64, remote: Stored) -> Result<(), Error> {
+        // Its pieces are on disk before it says that they are there.
+        self.remote.settle()?;
+        let mut described = self.describe(Manifest { sequence, ..local.clone() }, remote)?;
+        let mut is_taken = self.there.found.contains_key(&described.manifest.name);
+        for _ in 0..ATTEMPTS {
+            let name = &described.manifest.name;
+            let unfit = |reason| Error::damaged(Path::new(&self.remote.address.to_string()), reason);
+            let chain = self.there.next(self.seen.as_ref()).map_err(unfit)?;
+            let key = record_key(name, is_taken.then_some(chain.index));
+            described.chain = Some(chain);
+            match create(self.remote, &described, &key, self.request.sign_key.as_ref()).await? {
+                Created::Done(record) => {
+                    self.remote.settle()?;
+                    self.there.add(described, record);
+                    return Ok(());
+                }
+                // Another push was faster.
+                Created::Taken(bytes) => {
+                    let index = is_taken.then_some(described.chain.as_ref().map_or(0, |chain| chain.index));
+                    let read = RemoteManifest::parse(name, index, &bytes);
+                    if let (Ok(read), Ok(())) = (read, self.keys.check(&bytes)) {
+                        expect_content(self.remote, local, &read, &key)?;
+                        let record = Link { key, blake3: blake3::hash(&bytes).to_hex().to_string() };
+                        self.there.add(read, record);
+                        return Ok(());
+                    }
+                    self.there.claim(name, key, described.chain.as_ref().map(|chain| chain.index));
+                    is_taken = true;
+                }
+            }
+        }
+        let object = self.remote.object(&self.remote.key(&described.manifest.name.to_string()));
+        let reason = "others took the key of its record each time; look who writes there, and push again";
+        Err(Error::remote("write the record of", object, reason))
+    }
+
+    /// The record of a restore point, in the form that is asked for. It has no place in the order yet.
+    fn describe(&self, manifest: Manifest, remote: Stored) -> Result<RemoteManifest, Error> {
+        let plain = RemoteManifest { manifest, remote, chain: None, sealed: None, opened: None };
+        if !self.request.encrypt_manifests {
+            return Ok(plain);
+        }
+        let path = self.repository.manifest(&plain.manifest.name);
+        let unfit = |error: io::Error| Error::io("encrypt", &path)(error);
+        let bytes = self_digest::with(&plain.manifest, self.request.sign_key.as_ref());
+        let bytes = bytes.map_err(|error| unfit(error.into()))?;
+        let sealed = seal::seal(&bytes, &self.request.recipients).map_err(unfit)?;
+        let manifest = outline::of(&plain.manifest);
+        Ok(RemoteManifest { manifest, sealed: Some(STANDARD.encode(sealed)), ..plain })
+    }
+
+    /// Whether what was the head when it was seen last is there again, which this push may have sent.
+    fn is_back(&self) -> bool {
+        let seen = self.seen.as_ref().and_then(|head| head.seen.as_ref());
+        let name = seen.and_then(|seen| match layout::kind_of(&seen.key) {
+            Some(Kind::Record { name, .. }) => Some(name),
+            _ => None,
+        });
+        let newest = self.there.head().map_or(0, |head| head.index);
+        let found = name.and_then(|name| self.there.found.get(&name));
+        let is_later = self.seen.as_ref().is_some_and(|head| newest > head.index);
+        is_later && found.is_some_and(|found| found.read.is_ok() && found.missing.is_none())
+    }
+}
+
+/// Refuses to touch what is not the same restore point. What is not believed may be anything.
+fn expect_same(remote: &Remote, keys: &VerifyKeys, local: &Manifest, found: &Found) -> Result<(), Error> {
+    match &found.read {
+        Ok(read) => {
+            let key = found.record.as_ref().map_or_else(|| local.name.manifest_file(), |record| record.key.clone());
+            expect_content(remote, local, read, &key)
+        }
+        Err(_) if !keys.is_empty() => Ok(()),
+        Err(reason) => {
+            let there = remote.object(&remote.key(&local.name.manifest_file()));
+            Err(Error::OtherContent { there, reason: format!("{reason}; move it away if it is of no use") })
+        }
+    }
+}
+
+fn expect_content(remote: &Remote, local: &Manifest, found: &RemoteManifest, key: &str) -> Result<(), Error> {
+    if found.holds(local) {
         return Ok(());
     }
-    Ok(())
+    let (expected, found) = (&local.blake3, &found.manifest.blake3);
+    let reason = format!("BLAKE3 expected {expected}, found {found}; give each service a prefix of its own");
+    Err(Error::OtherContent { there: remote.object(&remote.key(key)), reason })
 }
 
-/// Pushes one restore point; `None` if it is there.
-async fn one(
-    (remote, repository): (&Remote, &Repository),
-    request: &Request,
-    local: &Manifest,
-    there: &mut Listing,
-    report: &mut dyn FnMut(Progress),
-) -> Result<Option<Sent>, Error> {
-    let found = there.found.get(&local.name);
-    if let Some(found) = found {
-        expect_same(remote, local, found)?;
-        if let (Ok(read), None) = (&found.read, &found.missing) {
-            confirm(remote, local, read, found).await?;
-            return Ok(None);
-        }
-    }
-    let recipients = &request.recipients;
-    let folder = layout::folder(local, &seal::names(recipients));
-    let (pieces, sent_bytes) = send((remote, repository), recipients, local, &folder, there, report).await?;
-    let bytes = pieces.iter().map(|piece| piece.bytes).sum();
-    let encryption = (!recipients.is_empty()).then_some(Encryption::Age);
-    let stored = Stored { folder, encryption, pieces };
-    confirm_sizes(remote, &stored).await?;
-    let manifest = Manifest { sequence: sequence::of(local, &there.manifests(), Timestamp::now()), ..local.clone() };
-    let described = RemoteManifest { manifest, remote: stored };
-    let mode = found.map_or(PutMode::Create, |found| PutMode::Update(found.version.clone()));
-    publish(remote, &described, mode).await?;
-    let found = listing::manifest(remote, &local.name).await?;
-    there.found.extend(found.map(|found| (local.name.clone(), found)));
-    Ok(Some(Sent { name: local.name.clone(), bytes, sent_bytes }))
-}
-
-/// Hands on that the database was seen unchanged, later than is known there, and that somebody said it is right.
-async fn confirm(remote: &Remote, local: &Manifest, read: &RemoteManifest, found: &Found) -> Result<(), Error> {
-    let (now, there) = (Timestamp::now(), &read.manifest);
-    if local.current_at(now) <= there.current_at(now) && local.trusted_at == there.trusted_at {
-        return Ok(());
-    }
-    let Manifest { confirmed_at, confirmed_after, confirmed_ahead_at, trusted_at, .. } = *local;
-    let manifest = Manifest { confirmed_at, confirmed_after, confirmed_ahead_at, trusted_at, ..there.clone() };
-    let described = RemoteManifest { manifest, remote: read.remote.clone() };
-    publish(remote, &described, PutMode::Update(found.version.clone())).await
-}
-
-/// Refuses to touch what is not the same restore point.
-fn expect_same(remote: &Remote, local: &Manifest, found: &Found) -> Result<(), Error> {
-    let there = remote.url(&remote.key(&local.name.manifest_file()));
-    let reason = match &found.read {
-        Err(reason) => format!("{reason}; move it away if it is of no use"),
-        Ok(read) if read.manifest.blake3 != local.blake3 => format!(
-            "BLAKE3 expected {}, found {}; give each service a prefix of its own",
-            local.blake3, read.manifest.blake3
-        ),
-        Ok(_) => return Ok(()),
-    };
-    Err(Error::OtherContent { there, reason })
-}
-
-/// Sends the pieces that are not there; gives all, and the number of bytes that were sent.
+/// Sends to a folder the pieces that are not there; gives all, and the number of bytes that were sent. `None` if the folder
+/// is spoiled: something else has the key of one.
 async fn send(
     (remote, repository): (&Remote, &Repository),
     recipients: &[Recipient],
@@ -211,7 +369,7 @@ async fn send(
     folder: &str,
     there: &Listing,
     report: &mut dyn FnMut(Progress),
-) -> Result<(Vec<Piece>, u64), Error> {
+) -> Result<Option<(Vec<Piece>, u64)>, Error> {
     let path = repository.stored_file(local);
     let mut file = openat::read(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::io("open", &path)(error),
@@ -240,20 +398,22 @@ async fn send(
         if let Some(object) = there {
             pieces.push(object.piece.clone());
         } else {
-            if uploads.len() == PARALLEL {
-                uploads.try_next().await?;
+            if uploads.len() == PARALLEL && uploads.try_next().await? == Some(false) {
+                return Ok(None);
             }
             let (piece, stored) = make(content, recipients).map_err(Error::io("encrypt", &path))?;
             sent_bytes += piece.bytes;
-            uploads.push(put(remote, format!("{folder}/{}", piece.key(index)), stored));
+            uploads.push(put(remote, format!("{folder}/{}", piece.key(index)), stored, piece.blake3.clone()));
             pieces.push(piece);
         }
         report(Progress { done: read_bytes, total });
     }
-    uploads.try_collect::<()>().await?;
+    if !uploads.try_all(std::future::ready).await? {
+        return Ok(None);
+    }
     verify::file_size(&path, local, read_bytes)?;
     verify::file_digest(&path, local, hasher.finalize().to_hex().as_str())?;
-    Ok((pieces, sent_bytes))
+    Ok(Some((pieces, sent_bytes)))
 }
 
 /// A piece of some content, and what is stored of it.
@@ -272,63 +432,4 @@ fn usable<'a>(there: &'a Listing, folder: &str) -> Vec<&'a listing::Object> {
         object.folder == folder && object.bytes == object.piece.bytes && object.modified >= oldest
     };
     there.pieces.iter().filter(fits).collect()
-}
-
-/// Its key holds its digest, so that whatever it overwrites is the same: it can be sent again after a lost answer.
-async fn put(remote: &Remote, key: String, content: Vec<u8>) -> Result<(), Error> {
-    let key = remote.key(&key);
-    remote.check_planted(&key).map_err(|reason| Error::remote("write", remote.url(&key), reason))?;
-    remote.store.put(&key, PutPayload::from(content)).await.map_err(remote.failed("write", &key))?;
-    Ok(())
-}
-
-/// A store that kept less than it acknowledged gets no manifest.
-async fn confirm_sizes(remote: &Remote, stored: &Stored) -> Result<(), Error> {
-    let folder = remote.key(&stored.folder);
-    let objects = listing::objects(remote, &folder).await?;
-    let sizes: BTreeMap<_, _> = objects.into_iter().map(|object| (object.location, object.size)).collect();
-    for (key, piece) in stored.keys().zip(&stored.pieces) {
-        let key = remote.key(&key);
-        let found = sizes.get(&key).copied();
-        if found != Some(piece.bytes) {
-            let found = found.map_or("none".to_owned(), |bytes| bytes.to_string());
-            let reason = format!(
-                "it was sent and acknowledged, but of its size in bytes expected {}, found {found}; nothing was \
-                 published, push again",
-                piece.bytes
-            );
-            return Err(Error::remote("store", remote.url(&key), reason));
-        }
-    }
-    Ok(())
-}
-
-/// The last step: from here on it is a restore point.
-async fn publish(remote: &Remote, described: &RemoteManifest, mode: PutMode) -> Result<(), Error> {
-    let name = &described.manifest.name;
-    let key = remote.key(&name.manifest_file());
-    let unwritable = |error: serde_json::Error| Error::remote("write", remote.url(&key), error);
-    let bytes = self_digest::with(described).map_err(unwritable)?;
-    let put = async |mode: PutMode| remote.store.put_opts(&key, bytes.clone().into(), mode.into()).await;
-    // Its pieces are on disk before it says that they are there.
-    remote.settle()?;
-    let answer = match put(mode.clone()).await {
-        // A directory cannot replace on condition. Who pushes there meanwhile pushes the same.
-        Err(object_store::Error::NotImplemented { .. }) if mode != PutMode::Create => put(PutMode::Overwrite).await,
-        answer => answer,
-    };
-    match answer {
-        Ok(_) => remote.settle(),
-        // Another push was faster, or it was this one, and the answer was lost.
-        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-            match listing::manifest(remote, name).await? {
-                Some(found) => expect_same(remote, &described.manifest, &found),
-                None => {
-                    let reason = "it was removed at the same moment; push again";
-                    Err(Error::remote("write", remote.url(&key), reason))
-                }
-            }
-        }
-        Err(error) => Err(remote.failed("write", &key)(error)),
-    }
 }

@@ -2,21 +2,24 @@
 
 use std::iter;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider, Checksum};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
+use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
-use object_store::{
-    BackoffConfig, Certificate, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
-};
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use reqwest::Certificate;
 use url::Url;
 
 use super::bounded::Bounded;
-use super::{Address, environment};
+use super::bucket::Bucket;
+use super::environment::{is_true, redacted};
+use super::lock::{Lock, Locking};
+use super::{Address, environment, transport};
+use crate::text::printable;
 use crate::{Error, bounds, durable, openat};
 
 /// How a store is spoken to.
@@ -28,6 +31,8 @@ pub struct Options {
     pub retries: usize,
     /// Certificates (PEM) to trust beside the well-known ones.
     pub ca: Option<PathBuf>,
+    /// The lock of whatever is written; only S3 has locks.
+    pub lock: Option<Lock>,
 }
 
 /// What may take a connection to be made.
@@ -39,19 +44,46 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 /// As much of a store's own words as is worth reading.
 const WORDS_MAX: usize = 600;
 
-/// Opens a store with what the environment says of it: `AWS_…`, `AZURE_…`, `GOOGLE_…`.
-pub(super) fn open(address: &Address, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
+/// Opens a store with what the environment says of it: `AWS_…`, `AZURE_…`, `GOOGLE_…`; and with it, if it is of S3, its bucket.
+pub(super) fn open(address: &Address, options: &Options) -> Result<(Arc<dyn ObjectStore>, Option<Bucket>), Error> {
+    if address.scheme == ObjectStoreScheme::AmazonS3 {
+        return s3(address, options);
+    }
+    if options.lock.is_some() {
+        let reason =
+            format!("--lock-for is for buckets of S3 (s3://); {address} has no object lock that is known here");
+        return Err(Error::RemoteAddress { reason });
+    }
+    let store = other(address, options)?;
+    Ok((store, None))
+}
+
+fn s3(address: &Address, options: &Options) -> Result<(Arc<dyn ObjectStore>, Option<Bucket>), Error> {
+    let refused = |error: object_store::Error| Error::RemoteAddress { reason: explain(&error) };
+    environment::check(&address.scheme)?;
+    let mut builder = AmazonS3Builder::from_env().with_url(address.url.as_str()).with_retry(retry(options));
+    let allows_http = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    endpoint(builder.get_config_value(&AmazonS3ConfigKey::Endpoint), allows_http, "AWS_ALLOW_HTTP")?;
+    if options.lock.is_some() {
+        // S3 asks for a checksum with whatever is to be locked.
+        builder = builder.with_checksum_algorithm(Checksum::SHA256);
+    }
+    let connector = Connector::new(options)?;
+    let (made, credentials) = (connector.made.clone(), connector.credentials.clone());
+    let store = builder.with_http_connector(connector).build().map_err(refused)?;
+    // Nothing was sent yet.
+    let _ = credentials.set(store.credentials().clone());
+    let client = made.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let bucket = client.map(|client| Bucket::new(store.clone(), client, options, address));
+    Ok((Arc::new(store), bucket))
+}
+
+fn other(address: &Address, options: &Options) -> Result<Arc<dyn ObjectStore>, Error> {
     let refused = |error: object_store::Error| Error::RemoteAddress { reason: explain(&error) };
     environment::check(&address.scheme)?;
     let url = address.url.as_str();
     let retry = retry(options);
     Ok(match address.scheme {
-        ObjectStoreScheme::AmazonS3 => {
-            let builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry);
-            let allows_http = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
-            endpoint(builder.get_config_value(&AmazonS3ConfigKey::Endpoint), allows_http, "AWS_ALLOW_HTTP")?;
-            Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
-        }
         ObjectStoreScheme::GoogleCloudStorage => {
             let builder = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry);
             Arc::new(builder.with_http_connector(Connector::new(options)?).build().map_err(refused)?)
@@ -84,11 +116,6 @@ fn endpoint(given: Option<String>, allows_http: Option<String>, setting: &str) -
     Err(Error::RemoteAddress { reason })
 }
 
-/// As the store's client reads it.
-fn is_true(value: &str) -> bool {
-    ["1", "true", "on", "yes", "y"].contains(&value.to_ascii_lowercase().as_str())
-}
-
 /// A directory has to exist: that of a volume that is not mounted must not be filled.
 fn directory(address: &Address) -> Result<LocalFileSystem, Error> {
     let reason = || Error::RemoteAddress { reason: "a file URL names a directory by its absolute path".into() };
@@ -118,6 +145,10 @@ fn retry(options: &Options) -> RetryConfig {
 struct Connector {
     trusted: Vec<Certificate>,
     timeout: Duration,
+    lock: Option<Lock>,
+    /// The last client that was made, which is the store's: those of its credentials come before it.
+    made: Arc<Mutex<Option<HttpClient>>>,
+    credentials: Arc<OnceLock<AwsCredentialProvider>>,
 }
 
 impl Connector {
@@ -127,29 +158,32 @@ impl Connector {
         let mut trusted = Vec::new();
         for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
             let root = Certificate::from_der(root);
-            trusted.push(root.map_err(|error| Error::RemoteAddress { reason: explain(&error) })?);
+            trusted.push(root.map_err(|error| Error::RemoteAddress { reason: error.to_string() })?);
         }
         if let Some(path) = &options.ca {
             let pem =
                 openat::bytes_given(path, bounds::SECRET_BYTES).map_err(Error::io("read the certificates in", path))?;
             let unfit = |reason: String| Error::io("read the certificates in", path)(std::io::Error::other(reason));
-            let own = Certificate::from_pem_bundle(&pem).map_err(|error| unfit(explain(&error)))?;
+            let own = Certificate::from_pem_bundle(&pem).map_err(|error| unfit(error.to_string()))?;
             if own.is_empty() {
                 return Err(unfit("expected PEM (BEGIN CERTIFICATE), found none".into()));
             }
             trusted.extend(own);
         }
-        Ok(Self { trusted, timeout: options.timeout })
+        let (made, credentials) = (Arc::default(), Arc::default());
+        Ok(Self { trusted, timeout: options.timeout, lock: options.lock, made, credentials })
     }
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let options =
-            options.clone().with_timeout(self.timeout).with_connect_timeout(CONNECT_TIMEOUT.min(self.timeout));
-        let trusting = self.trusted.iter().cloned().fold(options, ClientOptions::with_root_certificate);
-        let client = ReqwestConnector::default().connect(&trusting.with_no_system_certificates(true))?;
-        Ok(HttpClient::new(Bounded::new(client)))
+        let client = transport::client(options, &self.trusted, (self.timeout, CONNECT_TIMEOUT.min(self.timeout)))?;
+        let client = HttpClient::new(Bounded::new(client));
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        Ok(match self.lock {
+            Some(lock) => HttpClient::new(Locking { inner: client, lock, credentials: self.credentials.clone() }),
+            None => client,
+        })
     }
 }
 
@@ -164,16 +198,17 @@ pub(super) fn explain(error: &object_store::Error) -> String {
         _ if is(401) || is(403) => CREDENTIALS,
         E::NotImplemented { .. } | E::NotSupported { .. } => "this store cannot be used: it has to write on condition",
         _ if words.contains("URL scheme is not allowed") => NO_HTTP,
+        _ if words.contains("the store redirects to") => "nothing that was stored is changed",
         _ if is(404) => "check that the bucket exists and that the URL names it",
         _ => "nothing that was stored is changed; check that the store is well, then try again",
     };
-    let words: String = redacted(&words).chars().take(WORDS_MAX).collect();
+    let words: String = printable(&redacted(&words)).chars().take(WORDS_MAX).collect();
     format!("{words}; {next}")
 }
 
 const NO_HTTP: &str = "use https://, or set AWS_ALLOW_HTTP=true (AZURE_…, GOOGLE_…) if nobody else is on that network";
 
-const CREDENTIALS: &str = "check the credentials in the environment, and what they allow";
+pub(super) const CREDENTIALS: &str = "check the credentials in the environment, and what they allow";
 
 /// In one line, with the cause of it all, which its wrappers do not tell.
 fn words(error: &object_store::Error) -> String {
@@ -183,6 +218,8 @@ fn words(error: &object_store::Error) -> String {
     all.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn redacted(words: &str) -> String {
-    environment::credentials().fold(words.to_owned(), |words, value| words.replace(&value, "[redacted]"))
+/// Words of a store as they can be shown: in one line, bounded, without what steers a terminal, and without a credential.
+pub(super) fn plain(words: &str) -> String {
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    printable(&redacted(&line)).chars().take(WORDS_MAX).collect()
 }

@@ -107,6 +107,9 @@ impl Place {
             Name::Local if self.protector.is_some() && needs_restore_points => {
                 Some("it needs restore points, which there are only without --protector")
             }
+            Name::Local if scenario == Scenario::StolenCredentials && !self.has_bucket() => {
+                Some("there is nothing to steal without --remote s3://…, a bucket with versions and object lock")
+            }
             Name::Local => scenario.refusal::<Local>(),
             Name::Kubernetes if scenario == Scenario::LoseBothVolumes && !self.offsite => Some(
                 "without restore points off the cluster nothing would come back; with the overlay `offsite`: --offsite",
@@ -116,6 +119,10 @@ impl Place {
             ),
             Name::Kubernetes => scenario.refusal::<Kubernetes>(),
         }
+    }
+
+    fn has_bucket(&self) -> bool {
+        self.remote.as_ref().is_some_and(|remote| remote.starts_with("s3://"))
     }
 
     /// How a node is stopped: as it was said, or as k3d has it.

@@ -234,8 +234,11 @@ impl Run {
             // Absolute, since nobody but this process knows what it is relative to.
             local.on_a_copy_of(std::path::absolute(repository)?);
         }
-        if let Some(remote) = &self.place.remote {
-            local.keep_elsewhere(remote.clone());
+        let comes_a_thief = scenario.about().faults().any(|fault| fault == Fault::StealCredentials);
+        match &self.place.remote {
+            Some(remote) if comes_a_thief => local.keep_where_a_thief_comes(remote),
+            Some(remote) => local.keep_elsewhere(remote.clone()),
+            None => {}
         }
         if self.place.protect == Protect::Sync {
             local.with_a_journal();

@@ -211,6 +211,15 @@ const LEDGERS_AND_FINAL_READS: &[Mutation] = &[
         d.objectives.rpo = ms(4000);
         d.lose(20..41);
     }, Verdict::Fail, &[Cause::LostThoughHeld]),
+    ("a restore point that was kept elsewhere after the theft held it", |d| {
+        d.repository_lost = true;
+        d.record.elsewhere.extend([1, 2]);
+        d.record.robbed = Some(d.record.restore_points[1].published);
+        d.record.restore_points[0].manifest.high_water.insert("message".into(), 21);
+        d.restored = Some(restored(d.record.restore_points[0].manifest.clone()));
+        d.objectives.rpo = ms(4000);
+        d.lose(21..41);
+    }, Verdict::Pass, &[]),
     ("the newest write that was held is lost", |d| d.lose([40]), Verdict::Fail, &[Cause::LostThoughHeld]),
     ("a stretch is lost", |d| d.lose(36..39), Verdict::Fail, &[Cause::Torn, Cause::LostThoughHeld]),
     ("the sentinel is lost", |d| d.lose([0]), Verdict::Fail, &[Cause::RpoMissed, Cause::Torn, Cause::LostThoughHeld]),

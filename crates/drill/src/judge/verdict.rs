@@ -164,7 +164,7 @@ fn held(evidence: &Evidence, effective: Moment) -> Held {
     let record = evidence.record;
     let survives = |point: &&Protected| {
         let is_there = !evidence.repository_lost || record.elsewhere.contains(&point.manifest.sequence);
-        is_there && point.published < effective
+        is_there && point.published < record.robbed.map_or(effective, |robbed| robbed.min(effective))
     };
     let held = record
         .restore_points

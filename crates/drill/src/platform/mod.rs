@@ -5,6 +5,7 @@ pub mod content;
 pub mod kubernetes;
 pub mod local;
 mod placement;
+mod theft;
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use kubernetes::Kubernetes;
 pub use local::Local;
 pub use placement::{Placed, Placement, Stage};
+pub use theft::{Deed, DeedKind, Theft};
 
 /// One thing broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub enum Fault {
     DestroyRepository,
     /// Both volumes are destroyed.
     DestroyBothVolumes,
+    /// All is done to what is kept elsewhere that the service's own credentials allow.
+    StealCredentials,
     /// The node of the service is taken out of service.
     DrainNode,
     /// The node of the service loses its power.
@@ -63,6 +67,7 @@ impl Fault {
             Self::StartEmpty => "start the service on an empty",
             Self::DeleteRows => "delete every row of",
             Self::FillVolume => "fill",
+            Self::StealCredentials => "overwrite, delete and forge, with the credentials of the service,",
             Self::StopBackups | Self::StopNode => "stop",
             Self::DrainNode => "drain",
         }
@@ -174,7 +179,12 @@ pub trait Platform {
     /// Puts a new, empty volume in the place of the lost one.
     async fn replace_volume(&mut self) -> Result<()>;
 
-    /// Gets the restore points from where they are kept too.
+    /// What a thief did where restore points are kept too, if there was one.
+    fn theft(&self) -> Option<&Theft> {
+        None
+    }
+
+    /// Gets the restore points from where they are kept too, as they were before a theft if there was one.
     async fn fetch(&mut self) -> Result<String>;
 
     /// The name of the other program that protects the database in the place of restore points, if one does.

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::event::{Event, Happened, Timeline, seconds_between};
 use crate::judge::{DETECTION_FAILURES, Judgement, Loss, RUN_LENGTH, Reconciliation};
 use crate::objectives::Objectives;
-use crate::platform::{Access, Placement};
+use crate::platform::{Access, Placement, Theft};
 use crate::probe::ServiceStatus;
 use crate::record::{Protected, Record};
 use crate::run::{InjectAt, Settings};
@@ -53,6 +53,8 @@ pub struct Facts<'a> {
     pub safety_copy: Option<&'a str>,
     /// Where the volumes were.
     pub placement: &'a [Placement],
+    /// What a thief did.
+    pub theft: Option<&'a Theft>,
 }
 
 impl Report {
@@ -75,6 +77,7 @@ impl Report {
             events: facts.timeline.iter().map(|happened| entry(&facts, happened)).collect(),
             restore_point: facts.restored.map(|restored| restore_point(restored, facts.record)),
             placement: facts.placement.to_vec(),
+            theft: facts.theft.cloned(),
             restore_points: facts.record.restore_points.iter().map(seen_point).collect(),
             expected: facts.scenario.expected(&facts.settings).met_by(&facts.judgement),
             causes: facts.judgement.causes,

@@ -12,6 +12,7 @@ pub fn render(report: &Report) -> String {
         objectives(report),
         report.ledger.as_ref().map_or("No final read: the ledger was not reconciled.\n".to_owned(), ledger),
         restore_point(report),
+        theft(report),
         volumes(report),
         phases(report),
         events(report),
@@ -59,6 +60,21 @@ fn restore_point(report: &Report) -> String {
     let rejected =
         point.rejected.iter().map(|rejected| format!("- passed over `{}`: {}", rejected.name, rejected.reason));
     lines([used].into_iter().chain(rejected))
+}
+
+fn theft(report: &Report) -> String {
+    let Some(theft) = &report.theft else { return String::new() };
+    let head = [
+        "## What a thief could do\n".to_owned(),
+        format!("With the service's own credentials. Restored is the state as of {}.\n", theft.as_of),
+        "| | tried | allowed | refused | |".to_owned(),
+        "| --- | ---: | ---: | ---: | --- |".to_owned(),
+    ];
+    let rows = theft.deeds.iter().map(|deed| {
+        let said = deed.refusal.as_deref().unwrap_or("");
+        format!("| {} | {} | {} | {} | {said} |", deed.kind.meaning(), deed.tried(), deed.allowed, deed.refused)
+    });
+    lines(head.into_iter().chain(rows))
 }
 
 fn volumes(report: &Report) -> String {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::judge::{Actual, Cause, Phases, Verdict};
-use crate::platform::Placement;
+use crate::platform::{Placement, Theft};
 use crate::run::InjectAt;
 use crate::scenario::{Expectation, Recovery};
 
@@ -53,6 +53,9 @@ pub struct Report {
     /// Where the volumes were, before the fault and after the recovery.
     #[serde(default)]
     pub placement: Vec<Placement>,
+    /// What a thief tried where restore points are kept too, and what was allowed; `null` without one.
+    #[serde(default)]
+    pub theft: Option<Theft>,
     /// How it was measured.
     pub method: Method,
     /// All events in order of time.

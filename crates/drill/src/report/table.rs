@@ -7,6 +7,7 @@ use super::figures::{interval, margin, met, seconds};
 use super::schema::{Counts, Report};
 use super::{Series, lines};
 use crate::history::Comparison;
+use crate::platform::Theft;
 
 /// The whole report as text.
 pub fn tables(report: &Report) -> String {
@@ -19,6 +20,10 @@ pub fn tables(report: &Report) -> String {
     parts.push(objectives(report).to_string());
     parts.extend(report.ledger.as_ref().map(|ledger| counts(ledger).to_string()));
     parts.push(phases(report).to_string());
+    if let Some(stolen) = &report.theft {
+        parts.push(format!("what a thief could do; restored is the state as of {}", stolen.as_of));
+        parts.push(theft(stolen).to_string());
+    }
     if let Some(point) = &report.restore_point {
         let passed_over =
             point.rejected.iter().map(|rejected| format!("passed over {}: {}", rejected.name, rejected.reason));
@@ -80,6 +85,17 @@ fn phases(report: &Report) -> Table {
         table.add_row([phase.to_owned(), seconds(time), beside.to_owned(), other]);
     }
     align_right(&mut table, [1, 3]);
+    table
+}
+
+fn theft(theft: &Theft) -> Table {
+    let mut table = table(["with the service's own credentials", "tried", "allowed", "refused"]);
+    for deed in &theft.deeds {
+        let counts = [deed.tried(), deed.allowed, deed.refused].map(|count| count.to_string());
+        let [tried, allowed, refused] = counts;
+        table.add_row([deed.kind.meaning().to_owned(), tried, allowed, refused]);
+    }
+    align_right(&mut table, 1..4);
     table
 }
 

@@ -12,6 +12,7 @@ mod kill_pod;
 mod kill_pvc;
 mod lose_both_volumes;
 mod poisoned_backup;
+mod stolen_credentials;
 mod stop_node;
 mod stuck_backups;
 
@@ -53,6 +54,8 @@ pub enum Scenario {
     KillBackupVolume,
     /// Both volumes are destroyed
     LoseBothVolumes,
+    /// The remote repository is robbed with the service's own credentials, and both volumes are destroyed
+    StolenCredentials,
     /// The node of the service is drained
     DrainNode,
     /// The node of the service is stopped
@@ -97,6 +100,7 @@ impl Scenario {
             Self::StuckBackups => "stuck-backups",
             Self::KillBackupVolume => "kill-backup-volume",
             Self::LoseBothVolumes => "lose-both-volumes",
+            Self::StolenCredentials => "stolen-credentials",
             Self::DrainNode => "drain-node",
             Self::StopNode => "stop-node",
         }
@@ -116,6 +120,7 @@ impl Scenario {
             Self::StuckBackups => &stuck_backups::ABOUT,
             Self::KillBackupVolume => &kill_backup_volume::ABOUT,
             Self::LoseBothVolumes => &lose_both_volumes::ABOUT,
+            Self::StolenCredentials => &stolen_credentials::ABOUT,
             Self::DrainNode => &drain_node::ABOUT,
             Self::StopNode => &stop_node::ABOUT,
         }
@@ -135,6 +140,7 @@ impl Scenario {
             Self::StuckBackups => stuck_backups::run(run).await,
             Self::KillBackupVolume => kill_backup_volume::run(run).await,
             Self::LoseBothVolumes => lose_both_volumes::run(run).await,
+            Self::StolenCredentials => stolen_credentials::run(run).await,
             Self::DrainNode => drain_node::run(run).await,
             Self::StopNode => stop_node::run(run).await,
         }

@@ -17,5 +17,6 @@ mod protector;
 mod real_cluster;
 mod refused;
 mod scenarios;
+mod stolen;
 mod support;
 mod up;

@@ -1,15 +1,23 @@
 //! Remote repositories: a directory, and a bucket of a real S3 server on loopback, with faults between where wanted.
 
+mod append_only;
+mod as_of;
 mod damage;
 mod encryption;
 mod faults;
+mod history;
 mod hostile;
+mod locks;
 mod order;
 mod proxy;
 mod prune;
 mod refused;
 mod round_trip;
+mod sealed;
+mod signed;
 mod store;
+mod transport;
+mod vault;
 
 pub use hostile::answering;
 pub use store::Store;

@@ -14,6 +14,7 @@ use backup::remote::push::Pushed;
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use super::proxy::{self, Fault, Request};
 use crate::stage::{Ended, Stage, ended};
 
 pub const KEY_ID: &str = "AKIDOFATEST";
@@ -124,9 +125,43 @@ impl Store {
         }
     }
 
+    /// A text that is stored.
+    pub fn read(&self, key: &str) -> String {
+        match &self.directory {
+            Some(directory) => fs::read_to_string(directory.path().join(key)).unwrap(),
+            None => self.http("GET", &self.path(key), &[]),
+        }
+    }
+
     /// A file of a directory.
     pub fn file(&self, key: &str) -> PathBuf {
-        self.directory.as_ref().unwrap().path().join(key)
+        self.try_file(key).unwrap()
+    }
+
+    /// `None` of a bucket.
+    pub fn try_file(&self, key: &str) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.path().join(key))
+    }
+
+    /// The same bucket behind faults.
+    pub fn behind(&self, choose: impl Fn(&Request) -> Fault + Send + Sync + 'static) -> Self {
+        Self::at(&self.url, &proxy::before(self, choose))
+    }
+
+    /// The keys of its records, in no order of theirs.
+    pub fn records(&self) -> Vec<String> {
+        self.keys().into_iter().filter(|key| !key.contains('/')).collect()
+    }
+
+    /// All of a directory, elsewhere.
+    pub fn copy(&self) -> Self {
+        let copy = Self::directory();
+        for key in self.keys() {
+            let target = copy.file(&key);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(self.file(&key), target).unwrap();
+        }
+        copy
     }
 
     fn bucket_name(&self) -> &str {
@@ -174,10 +209,14 @@ pub fn server() -> Option<&'static Server> {
     SERVER.get_or_init(start).as_ref()
 }
 
-fn start() -> Option<Server> {
+/// Where `cargo xtask setup` puts programs.
+pub fn tools() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    let tools = env::var_os("PRA_TOOLS").map_or_else(|| root.join("target/tools"), PathBuf::from);
-    let python = tools.join("bin/python3");
+    env::var_os("PRA_TOOLS").map_or_else(|| root.join("target/tools"), PathBuf::from)
+}
+
+fn start() -> Option<Server> {
+    let python = tools().join("bin/python3");
     let has_server = Command::new(&python).args(["-c", "import moto, flask_cors"]).output();
     if !has_server.is_ok_and(|output| output.status.success()) {
         return skip("there is no S3 server (moto); cargo xtask setup --python-only gets it");
@@ -191,7 +230,7 @@ fn start() -> Option<Server> {
 }
 
 #[expect(clippy::print_stderr, reason = "a test that cannot check must say so")]
-fn skip<T>(why: &str) -> Option<T> {
+pub fn skip<T>(why: &str) -> Option<T> {
     let set = |name, value| env::var(name).is_ok_and(|found| found == value);
     assert!(!set("CI", "true") && !set("PRA_REQUIRE_TOOLS", "1"), "cannot check: {why}");
     eprintln!("skipped: {why}");

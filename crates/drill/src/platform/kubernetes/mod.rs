@@ -222,6 +222,9 @@ impl Platform for Kubernetes {
             | Fault::DrainNode
             | Fault::StopNode => None,
             Fault::KillRestore => Some("a restore takes less time than the call of kubectl that would have to meet it"),
+            Fault::StealCredentials => Some(
+                "the credentials are in a Secret of the cluster, which the drill does not read; run it locally with them",
+            ),
             Fault::FillVolume => {
                 Some("the volumes of many clusters have no size of their own: the disk of a node would fill")
             }

@@ -41,6 +41,7 @@ impl Local {
             Fault::StopBackups => vec![format!("backups to {repository}")],
             Fault::DestroyRepository => vec![format!("directory {repository}")],
             Fault::DestroyBothVolumes => vec![volume(), format!("directory {repository}")],
+            Fault::StealCredentials => self.remote.iter().map(|remote| format!("everything below {remote}")).collect(),
             Fault::DrainNode | Fault::StopNode => Vec::new(),
         }
     }
@@ -60,6 +61,7 @@ impl Local {
             Fault::DestroyBothVolumes => {
                 Ok(format!("{}; {}", destroy(&self.folder.data)?, destroy(&self.folder.repository)?))
             }
+            Fault::StealCredentials => self.steal().await,
             Fault::DrainNode | Fault::StopNode => bail!("there is no other node"),
         }
     }

@@ -9,6 +9,7 @@ mod programs;
 mod protector;
 mod schedule;
 mod supervisor;
+mod thief;
 
 use std::ffi::OsString;
 use std::fs;
@@ -34,7 +35,7 @@ pub use protector::Protector;
 pub use schedule::Schedule;
 pub use supervisor::Supervisor;
 
-use super::{Access, Fault, Manner, Placed, Platform, content};
+use super::{Access, Fault, Manner, Placed, Platform, Theft, content};
 use crate::durable;
 use crate::progress::Progress;
 use crate::record::Recorder;
@@ -58,6 +59,8 @@ pub struct Local {
     lineage: Option<Lineage>,
     original: Option<PathBuf>,
     remote: Option<String>,
+    expects_a_thief: bool,
+    theft: Option<Theft>,
     is_journaled: bool,
     restores_itself: bool,
     protector: Option<Protector>,
@@ -86,6 +89,8 @@ impl Local {
             lineage: None,
             original: None,
             remote: None,
+            expects_a_thief: false,
+            theft: None,
             is_journaled: false,
             restores_itself: false,
             protector: None,
@@ -107,6 +112,14 @@ impl Local {
     /// Keeps every restore point in a remote repository too.
     pub fn keep_elsewhere(&mut self, remote: String) {
         self.remote = Some(remote);
+    }
+
+    /// Keeps every restore point in a folder of its own of a remote repository too, where a thief is to come.
+    pub fn keep_where_a_thief_comes(&mut self, remote: &str) {
+        // Whatever else is there is not the drill's, and no thief's of ours.
+        let run = self.folder.root.file_name().unwrap_or_default().display();
+        self.remote = Some(format!("{}/{run}", remote.trim_end_matches('/')));
+        self.expects_a_thief = true;
     }
 
     /// Has the service keep a journal beside the restore points.
@@ -153,11 +166,23 @@ impl Local {
         let Some((remote, lineage)) = self.remote.as_ref().zip(self.lineage.as_ref()) else { return Ok(()) };
         let place = Folder::at(self.folder.root.join("rehearsal"));
         place.create()?;
-        let pull = self.programs.pull(&place, remote, lineage);
+        let as_of = if self.expects_a_thief { Some(thief::now(remote).await?) } else { None };
+        let pull = self.programs.pull(&place, remote, lineage, as_of);
         programs::result_of::<Pulled>(pull, &self.folder, RESTORE_LIMIT).await?;
         let restore = self.programs.restore(&place, lineage, Manner::Missing);
         programs::result_of::<Restored>(restore, &self.folder, RESTORE_LIMIT).await?;
         remove(&place.root).await
+    }
+}
+
+impl Local {
+    /// Backups go on meanwhile: nobody knows yet.
+    async fn steal(&mut self) -> Result<String> {
+        let remote = self.remote.as_ref().context("restore points are not kept anywhere else")?;
+        let robbed = self.recorder.clock.now();
+        let theft = thief::rob(remote).await?;
+        self.recorder.add(|record| record.robbed = Some(robbed));
+        Ok(self.theft.insert(theft).to_string())
     }
 }
 
@@ -189,7 +214,11 @@ impl Platform for Local {
     }
 
     async fn preflight(&mut self) -> Result<()> {
-        self.programs.check()
+        self.programs.check()?;
+        match &self.remote {
+            Some(remote) if self.expects_a_thief => thief::expect_locks(remote).await,
+            _ => Ok(()),
+        }
     }
 
     async fn start(&mut self) -> Result<Url> {
@@ -267,10 +296,20 @@ impl Platform for Local {
     async fn fetch(&mut self) -> Result<String> {
         let (remote, lineage) = (self.remote.as_ref(), self.lineage.as_ref());
         let (remote, lineage) = remote.zip(lineage).context("restore points are not kept anywhere else")?;
-        let command = self.programs.pull(&self.folder, remote, lineage);
+        let as_of = self.theft.as_ref().map(|theft| theft.as_of);
+        let command = self.programs.pull(&self.folder, remote, lineage, as_of);
         self.progress.command(&programs::as_typed(command.as_std()));
         let pulled: Pulled = programs::result_of(command, &self.folder, RESTORE_LIMIT).await?;
-        Ok(format!("fetched {} from {remote}", pulled.pulled.join(", ")))
+        let fetched = format!("fetched {} from {remote}", pulled.pulled.join(", "));
+        if self.theft.is_some() {
+            // Where the thief has not been.
+            self.remote = Some(format!("{remote}-after"));
+        }
+        Ok(fetched)
+    }
+
+    fn theft(&self) -> Option<&Theft> {
+        self.theft.as_ref()
     }
 
     async fn bring_back(&mut self, safety_copy: &Path) -> Result<String> {

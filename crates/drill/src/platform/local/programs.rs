@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use backup::exit;
 use backup::lineage::Lineage;
 use backup::take::Taken;
+use jiff::Timestamp;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::process::Command;
 
@@ -94,9 +95,12 @@ impl Programs {
         Ok(taken)
     }
 
-    pub(super) fn pull(&self, folder: &Folder, remote: &str, lineage: &Lineage) -> Command {
+    pub(super) fn pull(&self, folder: &Folder, remote: &str, lineage: &Lineage, as_of: Option<Timestamp>) -> Command {
         let mut command = self.elsewhere("pull", folder, remote);
         command.args(["--lineage", lineage.as_str()]);
+        if let Some(as_of) = as_of {
+            command.args(["--as-of", &as_of.to_string()]);
+        }
         command
     }
 

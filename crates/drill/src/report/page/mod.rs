@@ -3,6 +3,7 @@
 mod gauge;
 mod points;
 mod proof;
+mod theft;
 mod time_line;
 mod volumes;
 mod waterfall;
@@ -42,6 +43,7 @@ pub fn render(report: &Report, wide: &Picture, narrow: &Picture, files: &[String
             (waterfall::section(report))
             (writes::section(report))
             (points::section(report))
+            (theft::section(report))
             (volumes::section(report))
             (proof::events(report))
             (proof::method(report))

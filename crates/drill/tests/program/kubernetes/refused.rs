@@ -88,6 +88,7 @@ fn what_could_not_be_undone_on_a_cluster_is_not_offered_there() {
         ("kill-backup-volume", "could not be brought back"),
         ("bad-newest-backup", "could not be brought back"),
         ("full-disk", "the disk of a node would fill"),
+        ("stolen-credentials", "run it locally with them"),
     ] {
         let said = cluster.said(&[scenario], 2);
         assert!(said.contains(&format!("{scenario} is not offered on stand-in")) && said.contains(why), "{said}");
