@@ -1,5 +1,6 @@
 //! The command line: what is read from it, and how the program starts and ends. One file for each subcommand.
 
+mod keys;
 mod list;
 mod output;
 mod prune;
@@ -36,9 +37,10 @@ Exit codes:
   6  refused without --force: the destination exists, or the live one is of another lineage;
      refused without --reuse-keys: keys of the live one would be given out a second time;
      refused: the newest restore point follows a suspect one and none was named, another one of
-     the name to push or pull is there, or no key fits
+     the name to push or pull is there, no key fits, or the remote repository was rolled back
   7  taken and published, but suspect beside its predecessor: of another
-     lineage, empty, shrunk or rolled back; or restored or pulled, but newer ones are suspect
+     lineage, empty, shrunk or rolled back; or restored or pulled, but newer ones are suspect;
+     or pulled, but newer ones are damaged, not whole or refused
   8  the remote store did not answer in time, failed or refused
 
 Results go to stdout, logs to stderr.";

@@ -242,6 +242,14 @@ pub enum Error {
         /// What differs, and what to do next.
         reason: String,
     },
+    /// The records of a remote repository are not those that were seen of it, or not in the order they should be in.
+    #[error("{remote} is not as it was: {reason}")]
+    History {
+        /// The repository, as a URL.
+        remote: String,
+        /// How it differs, from when, and what to do next.
+        reason: String,
+    },
     /// The destination exists and may not be replaced.
     #[error("{} exists; pass --force to replace it (a safety copy is kept)", path.display())]
     DestinationExists {
@@ -274,6 +282,7 @@ impl Error {
             | Self::Suspect { .. }
             | Self::OtherLineage { .. }
             | Self::OtherContent { .. }
+            | Self::History { .. }
             | Self::ReusedKeys { .. }
             | Self::Sealed { .. } => exit::REFUSED,
             Self::RemoteAddress { .. } | Self::Recipient { .. } | Self::Identity { .. } => exit::USAGE,

@@ -15,12 +15,13 @@ pub const BUSY: u8 = 4;
 pub const NO_RESTORE_POINT: u8 = 5;
 /// Refused without `--force`: the destination exists, or the one in use is of another lineage. Refused without
 /// `--reuse-keys`: keys of the one in use would be given out a second time. Refused in any case: the newest restore point
-/// follows a suspect one and none was named, another restore point of the name to push or pull is there, or what to pull is
-/// encrypted and no key fits.
+/// follows a suspect one and none was named, another restore point of the name to push or pull is there, what to pull is
+/// encrypted and no key fits, or a remote repository is not what was seen of it.
 pub const REFUSED: u8 = 6;
 /// Done: the restore point is published, but it looks wrong beside its predecessor. It is of another lineage, empty,
 /// shrunk or rolled back, as after the loss of the database. Or a restore or pull is done, and newer restore points were
-/// passed over because they are suspect; what runs before a service ends with [`OK`] then.
+/// passed over because they are suspect, or, by a pull, damaged, not whole or refused; what runs before a service ends with
+/// [`OK`] then.
 pub const SUSPECT: u8 = 7;
 /// The store of a remote repository did not answer in time, failed, or refused, after all retries. What was stored there
 /// is unchanged.

@@ -4,6 +4,7 @@
 //! take no lock; only a [`Writer`] may add or remove restore points, and there is one at a time.
 
 mod at_rest;
+pub mod authenticity;
 pub mod belongings;
 mod checked;
 pub mod clock;
@@ -16,6 +17,7 @@ mod error;
 pub mod exit;
 pub mod identity;
 mod in_use;
+mod json;
 pub mod lineage;
 mod manifest;
 mod name;

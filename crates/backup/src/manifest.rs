@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::{self, Identity, Source};
 use crate::lineage::Lineage;
 use crate::verify::{Check, Checked};
-use crate::{Name, Suspicion, Table, clock, self_digest};
+use crate::{Name, Suspicion, Table, clock, json, self_digest};
 
 /// The schema this version writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -188,6 +188,7 @@ impl Manifest {
                 "its manifest has schema {schema_version}, this program reads schema {SCHEMA_VERSION}"
             ));
         }
+        json::expect_distinct_keys(bytes).map_err(malformed)?;
         let manifest: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         if manifest.name != *name {
             return Err(format!("its manifest belongs to {}", manifest.name));

@@ -1,15 +1,18 @@
 //! A repository off the machine: a bucket of an object store, or another directory.
 //!
 //! A restore point is stored there as its manifest, `NAME.json`, and as the *pieces* of its stored file, objects of a
-//! fixed size in a folder of its own. Pieces rather than one object of many parts: each is sent and checked by itself,
+//! fixed size in a folder of its own. What is known of it later is in further manifests, `NAME.INDEX.json`, of which the one
+//! with the greatest index counts: objects are only ever created. Each of these *records* says which one it follows, see
+//! [`head`]. Pieces rather than one object of many parts: each is sent and checked by itself,
 //! so that an interrupted push goes on where it was on any store, no store keeps (and bills) invisible parts, and the
 //! memory that is needed does not depend on the size of the database.
 //!
-//! The rule: a restore point exists if and only if its manifest does, which is created last, on condition that there
-//! is none. A piece's key holds the digest of its content, so that nobody can overwrite one with another.
+//! The rule: a restore point exists if and only if a manifest of it does, which is created last, on condition that there
+//! is none of its key. A piece's key holds the digest of its content, so that nobody can overwrite one with another.
 
 mod address;
 mod environment;
+pub mod head;
 mod layout;
 mod listing;
 pub mod prune;
@@ -29,10 +32,14 @@ use futures_util::StreamExt as _;
 use nix::unistd::syncfs;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreScheme};
+use serde::Serialize;
 use tokio::runtime::Runtime;
 
-use crate::{Entry, Error, durable};
+use crate::authenticity::VerifyKeys;
+use crate::{Entry, Error, Name, durable};
 use address::Address;
+use head::{Head, Remembered};
+use listing::Listing;
 pub use store::Options;
 
 /// Requests that are under way at the same time: enough to fill a line with latency, and a bound for memory.
@@ -43,6 +50,10 @@ pub struct Remote {
     address: Address,
     store: Arc<dyn ObjectStore>,
     runtime: Runtime,
+    /// Whose restore points are believed.
+    keys: VerifyKeys,
+    /// See [`Options::retries`].
+    retries: usize,
 }
 
 impl fmt::Debug for Remote {
@@ -61,6 +72,28 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// What is in a remote repository.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its entries.
+    pub entries: Vec<ListedEntry>,
+    /// The record with the greatest index.
+    pub head: Option<Head>,
+    /// [`Error::History`], if it is not what was seen of it.
+    pub doubt: Option<Error>,
+}
+
+/// An entry with the record that tells of it.
+#[derive(Debug, Serialize)]
+pub struct ListedEntry {
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Its newest record; `None` where an older version wrote it, or it is incomplete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<Head>,
+}
+
 impl Remote {
     /// The repository at `url`: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`. Asks for nothing yet.
     ///
@@ -72,7 +105,18 @@ impl Remote {
         let store = store::open(&address, options)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::remote("start to reach", address.to_string(), error))?;
-        Ok(Self { address, store, runtime })
+        Ok(Self { address, store, runtime, keys: VerifyKeys::default(), retries: options.retries })
+    }
+
+    /// The same, where only what one of these keys signed is believed.
+    #[must_use]
+    pub fn believing(self, keys: VerifyKeys) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// Its URL, by which it is remembered.
+    pub fn url(&self) -> String {
+        self.address.to_string()
     }
 
     /// Every entry, as [`crate::Repository::entries`] gives them. Complete is one whose pieces are all there and have
@@ -81,8 +125,32 @@ impl Remote {
     /// # Errors
     /// [`Error::Remote`].
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
-        let listing = self.block_on(listing::read(self))?;
+        let listing = self.block_on(listing::read(self, &self.keys))?;
         Ok(listing.entries())
+    }
+
+    /// The same, with their records, and with what is wrong beside the heads that are known.
+    ///
+    /// # Errors
+    /// [`Error::Remote`].
+    pub fn list(&self, remembered: Option<&Remembered>, expected: Option<&Head>) -> Result<Listed, Error> {
+        let there = self.block_on(listing::read(self, &self.keys))?;
+        let record = |name: &Name| there.found.get(name).and_then(listing::Found::head);
+        let entries =
+            there.entries().into_iter().map(|entry| ListedEntry { record: record(&entry.name), entry }).collect();
+        let doubt = self.doubt(&there, remembered, expected).map(|reason| self.history(reason));
+        Ok(Listed { entries, head: there.head(), doubt })
+    }
+
+    /// What is wrong if its records are not those that were seen, or not in themselves as they should be.
+    fn doubt(&self, there: &Listing, remembered: Option<&Remembered>, expected: Option<&Head>) -> Option<String> {
+        let compare = |known: &Head| head::compare(known, &there.heads_beside(known)).err();
+        let told = || remembered.and_then(|known| known.doubt.clone().or_else(|| compare(&known.head)));
+        there.broken().or_else(told).or_else(|| expected.and_then(compare))
+    }
+
+    fn history(&self, reason: String) -> Error {
+        Error::History { remote: self.url(), reason }
     }
 
     /// Waits for work. What a store or the environment says must not end the program, though the store's client panics
@@ -100,12 +168,12 @@ impl Remote {
     }
 
     /// An object as people would name it.
-    fn url(&self, key: &Path) -> String {
+    fn object(&self, key: &Path) -> String {
         self.address.object(key)
     }
 
     fn failed(&self, action: &'static str, key: &Path) -> impl FnOnce(object_store::Error) -> Error {
-        let object = self.url(key);
+        let object = self.object(key);
         move |error| Error::remote(action, object, store::explain(&error))
     }
 

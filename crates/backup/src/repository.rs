@@ -14,9 +14,13 @@ use std::path::{Path, PathBuf};
 use nix::libc::O_NONBLOCK;
 use serde::{Deserialize, Serialize};
 
+use crate::authenticity::VerifyKeys;
 use crate::lineage::Lineage;
 use crate::manifest::COMPRESSED;
 use crate::{Error, Manifest, Name};
+
+/// The file that remembers the head of each remote repository, by its URL.
+pub(crate) const REMOTES: &str = "remotes.json";
 
 pub(crate) const PARTIAL: &str = ".partial";
 
@@ -24,6 +28,8 @@ pub(crate) const PARTIAL: &str = ".partial";
 #[derive(Clone, Debug)]
 pub struct Repository {
     directory: PathBuf,
+    /// Whose restore points are believed.
+    keys: VerifyKeys,
 }
 
 /// What is in a repository under one name.
@@ -65,7 +71,13 @@ impl Entry {
 impl Repository {
     /// The repository in the directory `dir`. Touches nothing.
     pub fn at(dir: impl Into<PathBuf>) -> Self {
-        Self { directory: dir.into() }
+        Self { directory: dir.into(), keys: VerifyKeys::default() }
+    }
+
+    /// The same, where only what one of these keys signed is believed: any other entry is incomplete.
+    #[must_use]
+    pub fn believing(self, keys: VerifyKeys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Its directory.
@@ -196,7 +208,7 @@ impl Repository {
     /// What the manifest of `name` says, or what is wrong with it; `None` if there is none.
     pub(crate) fn read(&self, name: &Name) -> Option<Result<Manifest, String>> {
         match read_file(&self.manifest(name)) {
-            Ok(bytes) => Some(Manifest::parse(name, &bytes)),
+            Ok(bytes) => Some(self.keys.check(&bytes).and_then(|()| Manifest::parse(name, &bytes))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => Some(Err(format!("its manifest cannot be read: {error}"))),
         }

@@ -98,6 +98,9 @@ pub enum Reason {
     /// None of its lineage is good, so none goes: people may still save something.
     #[serde(rename = "no good one known")]
     NoneGood,
+    /// Its record is the newest of the remote repository: without it, others would take the repository for rolled back.
+    #[serde(rename = "newest record")]
+    Head,
 }
 
 impl fmt::Display for Reason {
@@ -113,6 +116,7 @@ impl fmt::Display for Reason {
             Self::Suspect => "suspect",
             Self::BeforeSuspect => "newest before a suspect one",
             Self::NoneGood => "no good one known",
+            Self::Head => "newest record",
         })
     }
 }

@@ -1,24 +1,37 @@
 //! The digest a manifest carries of itself. Without it, one flipped bit could change the order of restore points, or make
-//! a suspect one look trusted, and nobody would see.
+//! a suspect one look trusted, and nobody would see. It finds accidents; who must not be deceived asks for a signature, see
+//! [`crate::authenticity`].
 
 use serde::{Deserialize, Serialize};
 
-/// A manifest as it is written. The digest is that of the same bytes with nothing between its quotes.
+use crate::authenticity;
+use crate::signature::SigningKey;
+
+/// A manifest as it is written. The digest is that of the same bytes with nothing between its quotes, the signature that of
+/// the same bytes with nothing between the quotes of either. Both come last, in this order.
 #[derive(Serialize)]
-struct WithDigest<'a, T> {
+struct Written<'a, T> {
     #[serde(flatten)]
     manifest: &'a T,
+    /// Which key signed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a str>,
     manifest_blake3: &'a str,
 }
 
-/// The bytes of the file of a manifest.
-pub(crate) fn with(manifest: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let draw = |manifest_blake3: &str| {
-        let mut bytes = serde_json::to_vec_pretty(&WithDigest { manifest, manifest_blake3 })?;
+/// The bytes of the file of a manifest, signed if there is a key.
+pub(crate) fn with(manifest: &impl Serialize, key: Option<&SigningKey>) -> serde_json::Result<Vec<u8>> {
+    let signed_by = key.map(SigningKey::id);
+    let draw = |signature: Option<&str>, manifest_blake3: &str| {
+        let written = Written { manifest, signed_by: signed_by.as_deref(), signature, manifest_blake3 };
+        let mut bytes = serde_json::to_vec_pretty(&written)?;
         bytes.push(b'\n');
         Ok::<_, serde_json::Error>(bytes)
     };
-    draw(&blake3::hash(&draw("")?).to_hex())
+    let signature = key.map(|key| draw(Some(""), "").map(|bytes| authenticity::sign(key, &bytes))).transpose()?;
+    draw(signature.as_deref(), &blake3::hash(&draw(signature.as_deref(), "")?).to_hex())
 }
 
 /// Whether the bytes of a manifest are those that were written; what an older version wrote has no digest, and is taken as
@@ -54,7 +67,7 @@ mod tests {
 
     fn sample() -> (Sample, Vec<u8>) {
         let sample = Sample { sequence: 7, suspicions: vec!["empty".into()] };
-        let written = with(&sample).unwrap();
+        let written = with(&sample, None).unwrap();
         (sample, written)
     }
 

@@ -55,10 +55,14 @@ impl SigningKey {
         let exposed = expect_private(metadata.mode() & 0o777, metadata.uid()).err();
         let der = PrivatePkcs8KeyDer::from_pem_slice(&text);
         let der = der.map_err(|error| unfit(format!("it is no private key in PEM, {error:?}; {help}")))?;
-        // OpenSSL leaves the public key out, so that it cannot be checked against.
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
+        let pair = Self::from_der(der.secret_pkcs8_der());
         let pair = pair.map_err(|error| unfit(format!("it is no ed25519 key, {error}; {help}")))?;
-        Ok((Self(pair), exposed))
+        Ok((pair, exposed))
+    }
+
+    /// Of a private key, PKCS#8. OpenSSL leaves the public one out, so that it cannot be checked against.
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, ring::error::KeyRejected> {
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map(Self)
     }
 
     /// The signature of a message, 64 bytes.
@@ -116,6 +120,13 @@ impl PublicKey {
 /// Bytes in hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of hexadecimal digits as [`hex`] writes them; `None` if they are none.
+pub(crate) fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |digit: &u8| b"0123456789abcdef".iter().position(|known| known == digit);
+    let byte = |pair: &[u8]| u8::try_from(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?).ok();
+    digits.chunks(2).map(byte).collect()
 }
 
 /// How the text of a private key of OpenSSL begins: in PEM, without its head, and once more in base64, as Kubernetes has it.

@@ -6,8 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::manifest::SEQUENCE_MAX;
-use crate::repository::{exists, partial};
-use crate::{Error, Manifest, Name, Repository, at_rest, belongings, durable, self_digest, source};
+use crate::repository::{exists, partial, read_file};
+use crate::signature::SigningKey;
+use crate::{Error, Manifest, Name, Repository, at_rest, authenticity, belongings, durable, self_digest, source};
 
 /// How often a lock is asked for again: the kernel offers no wait with a limit.
 const POLL: Duration = Duration::from_millis(20);
@@ -19,6 +20,8 @@ const ROOM: u64 = 1_000_000;
 #[derive(Debug)]
 pub struct Writer {
     repository: Repository,
+    /// Signs each manifest that is written.
+    sign_key: Option<SigningKey>,
     // Locked for as long as it is open.
     _lock: File,
 }
@@ -45,7 +48,7 @@ impl Repository {
                 Err(TryLockError::WouldBlock) => thread::sleep(POLL),
             }
         }
-        let writer = Writer { repository: self.clone(), _lock: file };
+        let writer = Writer { repository: self.clone(), sign_key: None, _lock: file };
         writer.sweep()?;
         Ok(writer)
     }
@@ -55,6 +58,12 @@ impl Writer {
     /// The repository it may change.
     pub fn repository(&self) -> &Repository {
         &self.repository
+    }
+
+    /// Signs each manifest it writes from now on, if there is a key.
+    #[must_use]
+    pub fn signing(self, sign_key: Option<SigningKey>) -> Self {
+        Self { sign_key, ..self }
     }
 
     /// A name for a snapshot that began at `instant` which no file has yet, should the clock have gone backwards.
@@ -93,21 +102,40 @@ impl Writer {
 
     /// Makes the stored file's `.partial`, complete and on disk, a restore point.
     pub(crate) fn publish(&self, manifest: &Manifest) -> Result<(), Error> {
+        self.publish_as(manifest, &self.written(manifest)?)
+    }
+
+    /// The same, with these bytes as the file of its manifest.
+    pub(crate) fn publish_as(&self, manifest: &Manifest, bytes: &[u8]) -> Result<(), Error> {
         let stored = self.repository.stored_file(manifest);
         // The name of the part is on disk first: it is what tells that a manifest without its stored file is unfinished,
         // and a file system may bring the later of two names to disk and not the earlier.
         durable::sync_directory(self.repository.path())?;
         // Before the stored file, so that no reader and no power cut sees one without its manifest.
-        self.describe(manifest)?;
+        durable::replace(&self.repository.manifest(&manifest.name), bytes)?;
         durable::rename(&partial(&stored), &stored)?;
         durable::sync_directory(self.repository.path())
     }
 
-    /// Writes a manifest, in the place of the one there is if there is one: readers see either.
+    /// Writes a manifest in the place of the one there is: readers see either.
     pub(crate) fn describe(&self, manifest: &Manifest) -> Result<(), Error> {
         let description = self.repository.manifest(&manifest.name);
-        let bytes = self_digest::with(manifest).map_err(|error| Error::io("write", &description)(error.into()))?;
-        durable::replace(&description, &bytes)
+        let was_signed = || read_file(&description).is_ok_and(|bytes| authenticity::is_signed(&bytes));
+        if self.sign_key.is_none() && was_signed() {
+            tracing::warn!(
+                name = %manifest.name,
+                "its manifest was signed and is no more, since it is written anew without --sign-key: what verifies will \
+                 refuse it; sign it with: backup trust {} --sign-key FILE", manifest.name
+            );
+        }
+        durable::replace(&description, &self.written(manifest)?)
+    }
+
+    /// The bytes of a manifest's file.
+    fn written(&self, manifest: &Manifest) -> Result<Vec<u8>, Error> {
+        let fails =
+            |error: serde_json::Error| Error::io("write", &self.repository.manifest(&manifest.name))(error.into());
+        self_digest::with(manifest, self.sign_key.as_ref()).map_err(fails)
     }
 
     /// Remembers that somebody said of a restore point that it is right, and gives what its manifest says now.
@@ -154,7 +182,7 @@ impl Writer {
 
     fn sweep(&self) -> Result<(), Error> {
         at_rest::sweep(self.repository.path())?;
-        for record in [crate::rehearsal::FILE, crate::restore::RECORD] {
+        for record in [crate::rehearsal::FILE, crate::restore::RECORD, crate::repository::REMOTES] {
             durable::remove(&partial(&self.repository.path().join(record)))?;
         }
         for name in self.repository.names()? {

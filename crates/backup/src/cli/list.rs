@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 
+use backup::remote::head;
 use backup::verify::{Checked, Verdict};
 use backup::{Entry, Identity, Manifest, Source, State, clock, exit};
 use clap::Args;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use jiff::Timestamp;
+use serde::Serialize;
 
-use super::remote::InsteadArg;
+use super::keys::VerifyArgs;
+use super::remote::{HeadArgs, InsteadArg};
 use super::{RepositoryArg, output};
 
 /// Columns of a terminal that everybody has.
@@ -20,22 +23,38 @@ pub struct List {
     repository: RepositoryArg,
     #[command(flatten)]
     remote: InsteadArg,
+    #[command(flatten)]
+    verify: VerifyArgs,
+    #[command(flatten)]
+    head: HeadArgs,
 }
 
 impl List {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let entries = match self.remote.open()? {
-            Some(remote) => remote.entries()?,
-            None => self.repository.open().entries()?,
+        let keys = self.verify.read()?;
+        let repository = self.repository.open();
+        let Some(remote) = self.remote.open()? else {
+            let entries = repository.believing(keys).entries()?;
+            show(&entries, &entries, json)?;
+            return Ok(exit::OK);
         };
-        if json {
-            output::json(&entries)?;
-        } else if entries.is_empty() {
-            output::line("no restore points")?;
-        } else {
-            print(&entries)?;
+        let remote = remote.believing(keys);
+        let remembered = head::remembered(&repository, &remote.url());
+        let listed = remote.list(remembered.as_ref(), self.head.expected().as_ref())?;
+        let entries: Vec<Entry> = listed.entries.iter().map(|listed| listed.entry.clone()).collect();
+        show(&entries, &listed.entries, json)?;
+        if !json {
+            listed.head.iter().try_for_each(|head| output::line(&format!("head {head}")))?;
         }
-        Ok(exit::OK)
+        listed.doubt.map_or(Ok(exit::OK), |doubt| Err(doubt.into()))
+    }
+}
+
+fn show(entries: &[Entry], all: &impl Serialize, json: bool) -> anyhow::Result<()> {
+    match entries {
+        _ if json => output::json(all),
+        [] => output::line("no restore points"),
+        entries => print(entries),
     }
 }
 

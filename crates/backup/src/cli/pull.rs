@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use backup::presence::{self, Presence};
+use backup::remote::head;
 use backup::remote::pull::{self, Pulled, Request, Which};
 use backup::remote::seal::{IDENTITY, IdentitySource};
 use backup::restore::Choice;
@@ -8,7 +9,8 @@ use backup::{Name, exit};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::remote::{RemoteArg, progress_bar, show};
+use super::keys::VerifyArgs;
+use super::remote::{HeadArgs, RemoteArg, progress_bar, show};
 use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
 
 /// Fetch restore points from a remote repository, to restore from
@@ -36,6 +38,16 @@ pub struct Pull {
     /// The file of a secret key of age, for what is encrypted; the variable may have the key itself
     #[arg(long, value_name = "FILE", env = IDENTITY, hide_env_values = true)]
     identity: Option<IdentitySource>,
+    /// With --identity: take what is not encrypted as well
+    #[arg(long)]
+    allow_unencrypted: bool,
+    #[command(flatten)]
+    verify: VerifyArgs,
+    #[command(flatten)]
+    head: HeadArgs,
+    /// Go on although records are gone there that were seen, and remember what is there now
+    #[arg(long)]
+    accept_rollback: bool,
     #[command(flatten)]
     database: DatabaseArg,
     /// How long to wait while a take or prune is at work here
@@ -45,14 +57,17 @@ pub struct Pull {
 
 impl Pull {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let repository = self.repository.open();
+        let keys = self.verify.read()?;
+        let repository = self.repository.open().believing(keys.clone());
         if self.if_missing
             && let Some(why) = self.needless(&repository)?
         {
             return done(&Pulled::default(), json, &why);
         }
-        let remote = self.remote.open()?;
-        if self.if_missing && remote.entries()?.is_empty() {
+        let remote = self.remote.open()?.believing(keys);
+        // What was seen there before is missed, not a first start.
+        let is_known = self.head.expected().is_some() || head::remembered(&repository, &remote.url()).is_some();
+        if self.if_missing && !is_known && remote.entries()?.is_empty() {
             return done(&Pulled::default(), json, "the remote repository holds no restore point: a first start");
         }
         let which = match (&self.name, self.at) {
@@ -64,17 +79,28 @@ impl Pull {
         let identities = self.identity.as_ref().map(IdentitySource::read).transpose()?.unwrap_or_default();
         let (lineage, source_name) = (self.whose.lineage.clone(), self.whose.name.clone());
         let database = self.database.database.clone();
-        let request = Request { which, lineage, source_name, database, identities };
+        let request = Request {
+            which,
+            lineage,
+            source_name,
+            database,
+            identities,
+            allow_unencrypted: self.allow_unencrypted,
+            expected: self.head.expected(),
+            accept_rollback: self.accept_rollback,
+        };
         let writer = repository.writer(self.wait)?;
         let bar = progress_bar();
         let pulled = pull::run(&remote, &writer, &request, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();
         let pulled = pulled?;
         done(&pulled, json, "")?;
-        // That an older one was found is no failure, as for a restore; where all were asked for, one is missing.
+        // Where all were asked for, one is missing; elsewhere there is an older one, of which people have to know.
         Ok(match &pulled {
-            pulled if self.all && !pulled.rejected.is_empty() => exit::DAMAGED,
-            pulled if !self.if_missing && !pulled.suspects.is_empty() => exit::SUSPECT,
+            Pulled { rejected, .. } if self.all && !rejected.is_empty() => exit::DAMAGED,
+            Pulled { rejected, suspects, .. } if !self.if_missing && !(rejected.is_empty() && suspects.is_empty()) => {
+                exit::SUSPECT
+            }
             _ => exit::OK,
         })
     }
@@ -108,5 +134,6 @@ fn done(pulled: &Pulled, json: bool, why: &str) -> anyhow::Result<u8> {
     for name in &pulled.pulled {
         output::line(&format!("pulled {name}"))?;
     }
+    pulled.head.iter().try_for_each(|head| output::line(&format!("head {head}")))?;
     Ok(exit::OK)
 }

@@ -2,6 +2,7 @@ use backup::remote::push::{self, Pushed, Request, Sent, Which};
 use backup::{Error, Name, exit};
 use clap::Args;
 
+use super::keys::{SignArgs, VerifyArgs};
 use super::remote::{RemoteArg, progress_bar, show};
 use super::{RepositoryArg, output};
 
@@ -25,6 +26,14 @@ pub struct Push {
     /// times, digests, and the names and greatest keys of tables with AUTOINCREMENT
     #[arg(long, value_name = "KEY", env = "BACKUP_ENCRYPT_TO", value_delimiter = ',', hide_env_values = true)]
     encrypt_to: Vec<String>,
+    #[command(flatten)]
+    sign: SignArgs,
+    /// With --sign-key: whose records count there beside those of that key
+    #[command(flatten)]
+    verify: VerifyArgs,
+    /// Go on although records are gone there that were seen, and remember what is there now
+    #[arg(long)]
+    accept_rollback: bool,
 }
 
 impl Push {
@@ -36,8 +45,15 @@ impl Push {
         };
         // Read here, since the parser's errors repeat what may be a secret key by mistake.
         let recipients = self.encrypt_to.iter().map(|key| key.parse().map_err(|reason| Error::Recipient { reason }));
-        let request = Request { which, recipients: recipients.collect::<Result<_, _>>()? };
-        let remote = self.remote.open()?;
+        let recipients = recipients.collect::<Result<_, _>>()?;
+        let (sign_key, keys) = (self.sign.read()?, self.verify.read()?);
+        if sign_key.is_none() && !keys.is_empty() {
+            let reason = "there is a --verify-key and no --sign-key, so that whoever verifies would refuse what is pushed; give \
+                          both, or neither";
+            return Err(Error::RemoteAddress { reason: reason.into() }.into());
+        }
+        let request = Request { which, recipients, sign_key, accept_rollback: self.accept_rollback };
+        let remote = self.remote.open()?.believing(keys);
         let bar = progress_bar();
         let pushed = push::run(&remote, &self.repository.open(), &request, &mut |progress| show(&bar, progress));
         bar.finish_and_clear();
@@ -47,7 +63,12 @@ impl Push {
         } else {
             print(&pushed)?;
         }
-        Ok(if pushed.rejected.is_empty() { exit::OK } else { exit::DAMAGED })
+        pushed.doubt.iter().for_each(|doubt| tracing::error!("{} is not as it was: {doubt}", remote.url()));
+        Ok(match &pushed {
+            Pushed { rejected, .. } if !rejected.is_empty() => exit::DAMAGED,
+            Pushed { doubt: Some(_), .. } => exit::REFUSED,
+            _ => exit::OK,
+        })
     }
 }
 
@@ -61,5 +82,6 @@ fn print(pushed: &Pushed) -> anyhow::Result<()> {
     pushed.pushed.iter().try_for_each(|Sent { name, bytes, sent_bytes }| {
         let (bytes, sent_bytes) = (output::size(*bytes), output::size(*sent_bytes));
         output::line(&format!("pushed {name} ({bytes}, of which {sent_bytes} had to be sent)"))
-    })
+    })?;
+    pushed.head.iter().try_for_each(|head| output::line(&format!("head {head}")))
 }

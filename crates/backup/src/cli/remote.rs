@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::Error;
+use backup::remote::head::Head;
 use backup::remote::{Options, Progress, Remote};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,6 +33,20 @@ pub struct InsteadArg {
     remote: Option<Option<String>>,
     #[command(flatten)]
     store: StoreArgs,
+}
+
+/// How far a remote repository is known to be.
+#[derive(Debug, Args)]
+pub struct HeadArgs {
+    /// Fail if the remote repository does not hold this record or later ones: the head that a push, a pull or a list printed
+    #[arg(long, value_name = "INDEX:DIGEST", env = "BACKUP_EXPECT_HEAD")]
+    expect_head: Option<Head>,
+}
+
+impl HeadArgs {
+    pub fn expected(&self) -> Option<Head> {
+        self.expect_head.clone()
+    }
 }
 
 #[derive(Debug, Args)]

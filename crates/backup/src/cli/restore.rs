@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use backup::restore::{self, Choice, Ensured, IntoLive, Limits, Plan, Proof, Request};
 use backup::verify::Check;
-use backup::{Name, Repository, Restored, exit};
+use backup::{Error, Name, Repository, Restored, exit};
 use clap::Args;
 use jiff::Timestamp;
 
+use super::keys::VerifyArgs;
 use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
 
 /// Restore the database from the newest good restore point that fits
@@ -26,6 +27,8 @@ pub struct Restore {
     at: Option<Timestamp>,
     #[command(flatten)]
     whose: WhoseArgs,
+    #[command(flatten)]
+    verify: VerifyArgs,
     /// Replace a database that exists; a safety copy of it is kept beside
     #[arg(long)]
     force: bool,
@@ -63,7 +66,7 @@ impl Restore {
         if self.dry_run {
             return self.plan(json);
         }
-        let (repository, request) = (self.repository.open(), self.request());
+        let (repository, request) = (self.open()?, self.request());
         let bar = output::ProgressBar::new();
         let restored = if let Some(limits) = self.limits() {
             restore::into_live(&repository, &request, limits, &mut |progress| bar.show(progress))
@@ -99,7 +102,7 @@ impl Restore {
     }
 
     fn plan(&self, json: bool) -> anyhow::Result<u8> {
-        let plan = restore::plan(&self.repository.open(), &self.request(), self.limits())?;
+        let plan = restore::plan(&self.open()?, &self.request(), self.limits())?;
         if json {
             output::json(&plan)?;
         } else {
@@ -109,7 +112,7 @@ impl Restore {
     }
 
     fn ensure(&self, json: bool) -> anyhow::Result<u8> {
-        let repository = self.repository.open();
+        let repository = self.open()?;
         let bar = output::ProgressBar::new();
         let ensured = restore::if_missing(&repository, &self.request(), &mut |progress| bar.show(progress));
         drop(bar);
@@ -130,6 +133,11 @@ impl Restore {
             Ensured::Restored(_) => {}
         }
         Ok(exit::OK)
+    }
+
+    /// Only what is signed is restored, if there are keys to verify with.
+    fn open(&self) -> Result<Repository, Error> {
+        Ok(self.repository.open().believing(self.verify.read()?))
     }
 
     fn request(&self) -> Request {

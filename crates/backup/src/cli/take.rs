@@ -7,6 +7,7 @@ use backup::verify::Check;
 use backup::{Manifest, Repository, exit, space};
 use clap::Args;
 
+use super::keys::SignArgs;
 use super::prune::{PolicyArgs, size};
 use super::{DatabaseArg, RepositoryArg, duration, output};
 
@@ -42,6 +43,8 @@ pub struct Take {
     #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "1",
           value_parser = clap::value_parser!(i32).range(1..=19))]
     compress: Option<i32>,
+    #[command(flatten)]
+    sign: SignArgs,
     /// Prunes after the restore point is published, if given
     #[command(flatten)]
     policy: PolicyArgs,
@@ -49,7 +52,8 @@ pub struct Take {
 
 impl Take {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let writer = self.repository.open().writer(self.wait)?;
+        let sign_key = self.sign.read()?;
+        let writer = self.repository.open().writer(self.wait)?.signing(sign_key);
         let request = take::Request {
             database: self.database.database.clone(),
             name: self.name.clone(),

@@ -3,6 +3,7 @@ use std::time::Duration;
 use backup::{Error, Name, exit};
 use clap::Args;
 
+use super::keys::SignArgs;
 use super::{RepositoryArg, duration, output};
 
 /// Say that a suspect restore point is right: that its database was meant to become what it is
@@ -12,6 +13,8 @@ pub struct Trust {
     repository: RepositoryArg,
     /// Which one
     name: Name,
+    #[command(flatten)]
+    sign: SignArgs,
     /// How long to wait while a take or prune is at work
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s")]
     wait: Duration,
@@ -19,7 +22,8 @@ pub struct Trust {
 
 impl Trust {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let writer = self.repository.open().writer(self.wait)?;
+        let sign_key = self.sign.read()?;
+        let writer = self.repository.open().writer(self.wait)?.signing(sign_key);
         let manifests = writer.repository().manifests()?;
         let absent =
             || Error::NoRestorePoint { reason: format!("there is no {}; see the names with `backup list`", self.name) };

@@ -7,6 +7,7 @@ use backup::verify::{self, Check, Checked};
 use backup::{Entry, Error, Identity, Name, Rehearsal, Repository, exit, opaque};
 use clap::Args;
 
+use super::keys::VerifyArgs;
 use super::{RepositoryArg, duration, output};
 
 /// Verify that restore points are what their manifests say, and that what else is kept with them can be read
@@ -14,6 +15,8 @@ use super::{RepositoryArg, duration, output};
 pub struct Verify {
     #[command(flatten)]
     repository: RepositoryArg,
+    #[command(flatten)]
+    signed: VerifyArgs,
     /// Which ones [default: the newest of each lineage, and any incomplete ones since the newest of all]
     #[arg(value_name = "NAME", conflicts_with = "all")]
     names: Vec<Name>,
@@ -52,7 +55,7 @@ struct Verdict {
 
 impl Verify {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
-        let repository = self.repository.open();
+        let repository = self.repository.open().believing(self.signed.read()?);
         let entries = self.choose(repository.entries()?)?;
         let mut verdicts = Vec::new();
         for entry in entries {

@@ -1,7 +1,9 @@
 //! The keys of objects, and what a remote manifest says beyond a local one. Only this module knows either.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::SEQUENCE_MAX;
 use crate::{Manifest, Name};
 
 /// Bytes of a stored file that make one piece.
@@ -10,18 +12,42 @@ pub(super) const PIECE_BYTES: usize = 8 * 1024 * 1024;
 /// More than a manifest of a terabyte has.
 pub(super) const MANIFEST_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// The manifest of a remote restore point: that of the local one, and where its stored file is.
+/// The record of a remote restore point: the manifest of the local one, where its stored file is, and which record it follows.
+/// Records are only ever added. A later one of the same restore point stands for the earlier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RemoteManifest {
     #[serde(flatten)]
     pub manifest: Manifest,
     pub remote: Stored,
+    /// `None` where an older version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
+}
+
+/// The place of a record among all of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Chain {
+    /// One more than the greatest that was known when it was written.
+    pub index: u64,
+    /// When it was written, as its writer's clock had it.
+    pub pushed_at: Timestamp,
+    /// The record that had the greatest index then.
+    pub previous: Option<Link>,
+}
+
+/// A record, by what nobody can make twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Link {
+    /// Relative to the repository.
+    pub key: String,
+    /// BLAKE3 of the object, in lower-case hexadecimal.
+    pub blake3: String,
 }
 
 /// Where the stored file of a restore point is, and in what form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stored {
-    /// The folder of the pieces, beside the manifest.
+    /// The folder of the pieces, beside the record.
     pub folder: String,
     /// How each piece is encrypted, if it is.
     #[serde(default)]
@@ -100,28 +126,40 @@ impl Stored {
 }
 
 impl RemoteManifest {
-    /// Reads the manifest of `name`; the error says what is wrong with it.
-    pub fn parse(name: &Name, bytes: &[u8]) -> Result<Self, String> {
+    /// Reads the record of `name` in the object whose key has this index; the error says what is wrong with it.
+    pub fn parse(name: &Name, index: Option<u64>, bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Rest {
             remote: Stored,
+            #[serde(default)]
+            chain: Option<Chain>,
         }
         let manifest = Manifest::parse(name, bytes)?;
         let rest: Result<Rest, _> = serde_json::from_slice(bytes);
-        let Rest { remote } = rest.map_err(|error| format!("its manifest is malformed: {error}"))?;
+        let Rest { remote, chain } = rest.map_err(|error| format!("its manifest is malformed: {error}"))?;
         // What is not below the repository is not ours to read or delete.
         if owner_of(&remote.folder).as_ref() != Some(name) {
             return Err(format!("its manifest names the folder {:?}, which is not its own", remote.folder));
         }
-        Ok(Self { manifest, remote })
+        let found = chain.as_ref().map(|chain| chain.index);
+        if found.is_some_and(|found| found > SEQUENCE_MAX) || index.is_some_and(|index| found != Some(index)) {
+            return Err(format!("its record has the index {found:?}, and its key {index:?}"));
+        }
+        Ok(Self { manifest, remote, chain })
     }
 }
 
-/// The folder for the stored file of a restore point. Those of other content, should it have the same name, and for other
-/// readers are elsewhere.
-pub(super) fn folder(manifest: &Manifest, recipients: &[String]) -> String {
-    let what = format!("{PIECE_BYTES} {} {}", manifest.stored_blake3(), recipients.join(" "));
+/// The folder for the stored file of a restore point. Those of other content, should it have the same name, for other
+/// readers, and those of an `attempt` after one whose pieces are spoiled, are elsewhere.
+pub(super) fn folder(manifest: &Manifest, recipients: &[String], attempt: u32) -> String {
+    let again = if attempt == 0 { String::new() } else { format!(" {attempt}") };
+    let what = format!("{PIECE_BYTES} {} {}{again}", manifest.stored_blake3(), recipients.join(" "));
     format!("{}.{}", manifest.name, short(what.as_bytes()))
+}
+
+/// The key of a record: that of the first of a restore point has no index, which is where older versions look.
+pub(super) fn record_key(name: &Name, index: Option<u64>) -> String {
+    index.map_or(name.manifest_file(), |index| format!("{name}.{index}.json"))
 }
 
 /// Whose a folder is.
@@ -134,15 +172,22 @@ fn owner_of(folder: &str) -> Option<Name> {
 /// What an object is, by its key relative to the repository; `None` if it is none of ours.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Manifest(Name),
+    Record { name: Name, index: Option<u64> },
     Piece { folder: String, index: usize, piece: Piece },
 }
 
 pub(super) fn kind_of(key: &str) -> Option<Kind> {
     match key.split_once('/') {
         None => {
-            let name: Name = key.strip_suffix(".json")?.parse().ok()?;
-            (name.manifest_file() == key).then_some(Kind::Manifest(name))
+            let stem = key.strip_suffix(".json")?;
+            let (name, index) = match stem.parse() {
+                Ok(name) => (name, None),
+                Err(_) => {
+                    stem.rsplit_once('.').and_then(|(name, index)| Some((name.parse().ok()?, index.parse().ok())))?
+                }
+            };
+            let is_ours = record_key(&name, index) == key && index.is_none_or(|index| index <= SEQUENCE_MAX);
+            is_ours.then_some(Kind::Record { name, index })
         }
         Some((folder, file)) => {
             owner_of(folder)?;
@@ -168,7 +213,10 @@ mod tests {
             assert!(piece.holds(b"content") && !piece.holds(b"other"));
             assert_eq!(kind, Some(Kind::Piece { folder: folder.clone(), index: 3, piece }));
         }
-        assert_eq!(kind_of(&format!("{NAME}.json")), Some(Kind::Manifest(NAME.parse().unwrap())));
+        for index in [None, Some(0), Some(17)] {
+            let name = NAME.parse().unwrap();
+            assert_eq!(kind_of(&record_key(&name, index)), Some(Kind::Record { name, index }));
+        }
     }
 
     #[test]
@@ -179,6 +227,10 @@ mod tests {
             NAME.into(),
             format!("{NAME}.db"),
             format!("{NAME}.db.json"),
+            format!("{NAME}.json.json"),
+            format!("{NAME}.017.json"),
+            format!("{NAME}.+1.json"),
+            format!("{NAME}.9007199254740992.json"),
             format!("{NAME}.0123456789abcdef"),
             format!("{NAME}/000000-1-{digest}"),
             format!("{NAME}.json.0123456789abcdef/000000-1-{digest}"),

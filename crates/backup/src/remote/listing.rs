@@ -5,11 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt as _, UpdateVersion};
+use object_store::{ObjectMeta, ObjectStoreExt as _};
 
-use super::layout::{Kind, MANIFEST_BYTES_MAX, Piece, RemoteManifest, kind_of};
+use super::head::Head;
+use super::layout::{Chain, Kind, Link, MANIFEST_BYTES_MAX, Piece, RemoteManifest, kind_of, record_key};
 use super::{PARALLEL, Remote};
-use crate::{Entry, Error, Manifest, Name, State};
+use crate::authenticity::VerifyKeys;
+use crate::manifest::SEQUENCE_MAX;
+use crate::{Entry, Error, Manifest, Name, Rejected, State, source};
+
+/// How far an index may be beyond those of records that are believed, and still be left room for: more than are written
+/// between two looks, and far less than would use up the numbers there are.
+const ROOM: u64 = 1_000_000;
 
 /// All that is ours.
 #[derive(Debug, Default)]
@@ -18,13 +25,21 @@ pub(super) struct Listing {
     pub pieces: Vec<Object>,
 }
 
-/// A manifest.
+/// The records of a restore point.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// What it says, or what is wrong with it.
+    /// What the newest one says that is believed; if there is none, what is wrong with the newest of all.
     pub read: Result<RemoteManifest, String>,
-    /// Which one was read, for who wants to replace it and no other.
-    pub version: UpdateVersion,
+    /// Which one that is.
+    pub record: Option<Link>,
+    /// The keys of all, the newest first.
+    pub keys: Vec<String>,
+    /// What is wrong with those that are newer than the one that was read.
+    pub refused: Vec<(String, String)>,
+    /// Those of them that are not believed.
+    pub unbelieved: Vec<Head>,
+    /// The indexes that they have, or claim to have.
+    pub claims: Vec<u64>,
     /// Which piece is not there as it should be, if one is not.
     pub missing: Option<String>,
 }
@@ -61,6 +76,92 @@ impl Listing {
         self.entries().iter().filter_map(Entry::manifest).cloned().collect()
     }
 
+    /// Those that are no restore points, as far as they are asked for, the newest name first.
+    pub fn rejected(&self, is_asked_for: impl Fn(&Name, &Found) -> bool) -> Vec<Rejected> {
+        let found = self.found.iter().rev().filter(|(name, found)| is_asked_for(name, found));
+        let rejected = found.filter_map(|(name, found)| {
+            let reason = found.read.as_ref().err().or(found.missing.as_ref())?;
+            Some(Rejected { name: name.clone(), reason: reason.clone() })
+        });
+        rejected.collect()
+    }
+
+    /// The records that are believed, in no order.
+    pub fn heads(&self) -> Vec<Head> {
+        self.found.values().filter_map(Found::head).collect()
+    }
+
+    /// The same, and the one that is known, whoever is believed now: that it is there is all it has to prove.
+    pub fn heads_beside(&self, known: &Head) -> Vec<Head> {
+        let unbelieved = self.found.values().flat_map(|found| &found.unbelieved);
+        let known = unbelieved.filter(|head| (head.index, &head.blake3) == (known.index, &known.blake3));
+        known.cloned().chain(self.heads()).collect()
+    }
+
+    /// The record with the greatest index.
+    pub fn head(&self) -> Option<Head> {
+        self.heads().into_iter().max_by(|a, b| (a.index, &a.blake3).cmp(&(b.index, &b.blake3)))
+    }
+
+    /// The place of the next record, after all that are believed, or were before. Of others, those are respected that leave
+    /// room for more.
+    ///
+    /// # Errors
+    /// What is wrong if no index is left.
+    pub fn next(&self, remembered: Option<&Head>) -> Result<Chain, String> {
+        let head = self.head();
+        let known = [head.as_ref(), remembered].into_iter().flatten().map(|head| head.index).max();
+        let room = known.unwrap_or(0).saturating_add(ROOM);
+        let claims = self.found.values().flat_map(|found| &found.claims).copied().filter(|claim| *claim <= room);
+        let index = claims.chain(known).max().map_or(1, |last| last.saturating_add(1));
+        if index > SEQUENCE_MAX {
+            return Err(format!("a record has the index {}, which leaves none to follow; move it away", index - 1));
+        }
+        let link = |head: &Head| Some(Link { key: head.seen.as_ref()?.key.clone(), blake3: head.blake3.clone() });
+        Ok(Chain { index, pushed_at: source::now(), previous: head.as_ref().and_then(link) })
+    }
+
+    /// Adds a record that was written or seen since.
+    pub fn add(&mut self, read: RemoteManifest, record: Link) {
+        let index = read.chain.as_ref().map(|chain| chain.index);
+        let name = read.manifest.name.clone();
+        self.claim(&name, record.key.clone(), index);
+        if let Some(found) = self.found.get_mut(&name) {
+            (found.read, found.record, found.missing) = (Ok(read), Some(record), None);
+        }
+    }
+
+    /// Adds that there is an object of this key.
+    pub fn claim(&mut self, name: &Name, key: String, index: Option<u64>) {
+        let found = self.found.entry(name.clone()).or_insert_with(|| Found {
+            read: Err("its record is not believed".into()),
+            record: None,
+            keys: Vec::new(),
+            refused: Vec::new(),
+            unbelieved: Vec::new(),
+            claims: Vec::new(),
+            missing: None,
+        });
+        found.keys.insert(0, key);
+        found.claims.extend(index);
+    }
+
+    /// Records that follow another than what has its key now; nobody may write one key twice.
+    pub fn broken(&self) -> Option<String> {
+        let read = || self.found.values().filter_map(|found| Some((found.read.as_ref().ok()?, found.record.as_ref()?)));
+        let digests: BTreeMap<&str, &str> = read().map(|(_, link)| (link.key.as_str(), link.blake3.as_str())).collect();
+        read().find_map(|(read, link)| {
+            let previous = read.chain.as_ref()?.previous.as_ref()?;
+            let found = digests.get(previous.key.as_str()).filter(|found| **found != previous.blake3)?;
+            let (key, expected) = (&previous.key, &previous.blake3);
+            Some(format!(
+                "{} follows {key} with BLAKE3 {expected}, and that one has {found} now: it was replaced, \
+                 or an older version of this program writes there; look who does",
+                link.key
+            ))
+        })
+    }
+
     /// The pieces of no manifest, which are those of a push that is under way or ended early.
     pub fn unowned(&self) -> impl Iterator<Item = &Object> {
         let owned: BTreeSet<String> = self
@@ -78,21 +179,33 @@ impl Listing {
     }
 }
 
+impl Found {
+    /// The keys of the records that the one that was read stands for.
+    pub fn superseded(&self) -> Vec<String> {
+        let later = self.keys.iter().skip_while(|key| self.record.as_ref().is_some_and(|record| record.key != **key));
+        later.skip(1).cloned().collect()
+    }
+
+    pub fn head(&self) -> Option<Head> {
+        Some(Head::of(self.read.as_ref().ok()?.chain.as_ref()?, self.record.as_ref()?))
+    }
+}
+
 /// The order of a repository that several may push to: by sequence, then by time.
 fn order(manifest: &Manifest) -> (u64, Option<Timestamp>) {
     (manifest.sequence, Some(manifest.created_at))
 }
 
-/// Lists all objects and reads all manifests.
-pub(super) async fn read(remote: &Remote) -> Result<Listing, Error> {
+/// Lists all objects and reads the newest record of each restore point that one of the keys signed, if there are keys.
+pub(super) async fn read(remote: &Remote, keys: &VerifyKeys) -> Result<Listing, Error> {
     let prefix = &remote.address.prefix;
     let mut listing = Listing::default();
-    let mut names = Vec::new();
+    let mut records: BTreeMap<Name, BTreeSet<Option<u64>>> = BTreeMap::new();
     for object in objects(remote, prefix).await? {
         let Some(parts) = object.location.prefix_match(prefix) else { continue };
         let relative = parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
         match kind_of(&relative) {
-            Some(Kind::Manifest(name)) => names.push(name),
+            Some(Kind::Record { name, index }) => drop(records.entry(name).or_default().insert(index)),
             Some(Kind::Piece { folder, index, piece }) => {
                 let modified =
                     Timestamp::from_second(object.last_modified.timestamp()).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -101,12 +214,12 @@ pub(super) async fn read(remote: &Remote) -> Result<Listing, Error> {
             None => {}
         }
     }
-    let manifests = futures_util::stream::iter(names).map(|name| async move {
-        let found = manifest(remote, &name).await?;
+    let records = futures_util::stream::iter(records).map(|(name, indexes)| async move {
+        let found = newest(remote, keys, &name, indexes).await?;
         Ok::<_, Error>(found.map(|found| (name, found)))
     });
-    let manifests: Vec<_> = manifests.buffer_unordered(PARALLEL).try_collect().await?;
-    listing.found = manifests.into_iter().flatten().collect();
+    let found: Vec<_> = records.buffer_unordered(PARALLEL).try_collect().await?;
+    listing.found = found.into_iter().flatten().collect();
     let sizes: BTreeMap<&str, u64> = listing.pieces.iter().map(|object| (object.key.as_str(), object.bytes)).collect();
     for found in listing.found.values_mut() {
         found.missing = found.read.as_ref().ok().and_then(|read| missing(read, &sizes));
@@ -125,22 +238,72 @@ pub(super) async fn objects(remote: &Remote, below: &Path) -> Result<Vec<ObjectM
     listed.map_err(remote.failed("list", below))
 }
 
-/// One manifest, unless there is none.
-pub(super) async fn manifest(remote: &Remote, name: &Name) -> Result<Option<Found>, Error> {
-    let key = remote.key(&name.manifest_file());
+/// The newest record of a restore point that is believed. `None` if all are gone by now.
+async fn newest(
+    remote: &Remote,
+    keys: &VerifyKeys,
+    name: &Name,
+    indexes: BTreeSet<Option<u64>>,
+) -> Result<Option<Found>, Error> {
+    let claims = indexes.iter().copied().flatten().collect();
+    let all = indexes.iter().rev().map(|index| record_key(name, *index)).collect();
+    let mut found = Found {
+        read: Err("its record is gone".to_owned()),
+        record: None,
+        keys: all,
+        refused: Vec::new(),
+        unbelieved: Vec::new(),
+        claims,
+        missing: None,
+    };
+    for index in indexes.into_iter().rev() {
+        let key = record_key(name, index);
+        let Some(object) = get(remote, &key).await? else { continue };
+        let bytes = match object {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                found.refused.push((key, reason));
+                continue;
+            }
+        };
+        let record = Link { key, blake3: blake3::hash(&bytes).to_hex().to_string() };
+        let read = RemoteManifest::parse(name, index, &bytes);
+        let head = read.as_ref().ok().and_then(|read| Some(Head::of(read.chain.as_ref()?, &record)));
+        found.claims.extend(head.as_ref().map(|head| head.index));
+        match keys.check(&bytes).and(read) {
+            Ok(read) => {
+                (found.read, found.record) = (Ok(read), Some(record));
+                break;
+            }
+            Err(reason) => {
+                found.unbelieved.extend(head);
+                found.refused.push((record.key, reason));
+            }
+        }
+    }
+    if found.record.is_none() {
+        let Some((_, reason)) = found.refused.drain(..).next() else { return Ok(None) };
+        found.read = Err(reason);
+    }
+    for (key, reason) in &found.refused {
+        tracing::warn!("{} counts for nothing: {reason}", remote.object(&remote.key(key)));
+    }
+    Ok(Some(found))
+}
+
+/// The bytes of a record, or what is wrong with it; `None` if there is none.
+pub(super) async fn get(remote: &Remote, key: &str) -> Result<Option<Result<Vec<u8>, String>>, Error> {
+    let key = remote.key(key);
     let answer = match remote.store.get(&key).await {
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         answer => answer.map_err(remote.failed("read", &key))?,
     };
-    let version = UpdateVersion { e_tag: answer.meta.e_tag.clone(), version: answer.meta.version.clone() };
     let size = answer.meta.size;
-    let read = if size > MANIFEST_BYTES_MAX {
-        Err(format!("its manifest has {size} bytes, expected at most {MANIFEST_BYTES_MAX}"))
-    } else {
-        let bytes = answer.bytes().await.map_err(remote.failed("read", &key))?;
-        RemoteManifest::parse(name, &bytes)
-    };
-    Ok(Some(Found { read, version, missing: None }))
+    if size > MANIFEST_BYTES_MAX {
+        return Ok(Some(Err(format!("its manifest has {size} bytes, expected at most {MANIFEST_BYTES_MAX}"))));
+    }
+    let bytes = answer.bytes().await.map_err(remote.failed("read", &key))?;
+    Ok(Some(Ok(bytes.into())))
 }
 
 /// The first piece that is not there in its size.

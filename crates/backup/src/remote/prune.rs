@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::listing::{self, Listing};
 use super::{Remote, push, staged};
-use crate::prune::{Mode, Pruned, Verdicts, plan};
-use crate::retention::Policy;
+use crate::prune::{Kept, Mode, Pruned, Verdicts, plan};
+use crate::retention::{Policy, Reason};
 use crate::{Error, Name};
 
 /// How old what belongs to no restore point has to be to be swept: no push takes that long, and none builds upon it
@@ -27,19 +27,22 @@ pub struct RemotePruned {
 }
 
 /// Applies `policy` to each lineage, as [`crate::prune::run`] does. Good is here what is complete: its pieces are all
-/// there and have the right sizes. Incomplete entries neither count nor go.
+/// there and have the right sizes. Incomplete entries neither count nor go. What has the record with the greatest index
+/// stays, so that nobody takes a prune for a rollback; records that a later one of the same restore point stands for go.
 ///
 /// # Errors
 /// [`Error::Remote`]; what was removed until then stays removed.
 pub fn run(remote: &Remote, policy: Policy, mode: Mode) -> Result<RemotePruned, Error> {
     remote.block_on(async {
-        let there = listing::read(remote).await?;
-        let pruned = plan(
+        let there = listing::read(remote, &remote.keys).await?;
+        let mut pruned = plan(
             policy,
             &there.manifests(),
             Timestamp::now(),
             &mut Verdicts { look: |_: &_| Ok(()), known: BTreeMap::new() },
         )?;
+        keep_the_head(&mut pruned, &there);
+        let superseded = superseded(&there, &pruned);
         let leftovers = leftovers(&there);
         let staged = staged::leftovers(remote, SystemTime::now() - LEFTOVER)?;
         let swept_objects = leftovers.len() + staged.len();
@@ -47,6 +50,7 @@ pub fn run(remote: &Remote, policy: Policy, mode: Mode) -> Result<RemotePruned, 
             for name in &pruned.removed {
                 remove(remote, &there, name).await?;
             }
+            remote.delete(superseded.into_iter()).await?;
             remote.delete(leftovers.into_iter()).await?;
             staged.iter().try_for_each(|path| staged::remove(path))?;
         }
@@ -54,10 +58,31 @@ pub fn run(remote: &Remote, policy: Policy, mode: Mode) -> Result<RemotePruned, 
     })
 }
 
-/// The manifest first: a restore point is whole or is none.
+/// What has the greatest index, of two pushes at once both.
+fn keep_the_head(pruned: &mut Pruned, there: &Listing) {
+    let index = |name: &Name| {
+        let read = there.found.get(name).and_then(|found| found.read.as_ref().ok());
+        read.and_then(|read| Some(read.chain.as_ref()?.index))
+    };
+    let Some(head) = there.head().map(|head| head.index) else { return };
+    let kept: Vec<Name> = pruned.removed.extract_if(.., |name| index(name) == Some(head)).collect();
+    pruned.kept.extend(kept.into_iter().map(|name| Kept { name, reasons: vec![Reason::Head] }));
+}
+
+/// The records that a newer one stands for. What is not believed is not ours to remove.
+fn superseded(there: &Listing, pruned: &Pruned) -> Vec<String> {
+    let stays = |name: &&Name| !pruned.removed.contains(name);
+    let found = there.found.iter().filter(|(name, found)| stays(name) && found.read.is_ok());
+    found.flat_map(|(_, found)| found.superseded()).collect()
+}
+
+/// The records first: a restore point is whole or is none. Of several, the one that counts goes last, or an older one would
+/// count meanwhile.
 async fn remove(remote: &Remote, there: &Listing, name: &Name) -> Result<(), Error> {
-    remote.delete(std::iter::once(name.manifest_file())).await?;
-    let read = there.found.get(name).and_then(|found| found.read.as_ref().ok());
+    let Some(found) = there.found.get(name) else { return Ok(()) };
+    remote.delete(found.superseded().into_iter()).await?;
+    remote.delete(found.record.iter().map(|record| record.key.clone())).await?;
+    let read = found.read.as_ref().ok();
     remote.delete(read.iter().flat_map(|read| read.remote.keys())).await
 }
 

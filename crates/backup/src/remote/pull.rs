@@ -10,15 +10,16 @@ use jiff::Timestamp;
 use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::layout::{Encryption, Piece, RemoteManifest};
-use super::listing::{self, Listing};
+use super::head::{self, Head};
+use super::layout::{Encryption, Link, Piece, RemoteManifest};
+use super::listing::{self, Found, Listing};
 use super::seal::Identities;
 use super::{PARALLEL, Progress, Remote};
 use crate::repository::partial;
 use crate::restore::choose::{Candidates, Wanted, candidates};
 use crate::restore::{Choice, LineageChoice};
-use crate::{Error, Manifest, Name, Rejected, State, Writer};
-use crate::{belongings, clock, durable, identity, stored, verify};
+use crate::{Error, Manifest, Name, Rejected, Repository, State, Writer};
+use crate::{authenticity, belongings, clock, durable, identity, stored, verify};
 
 /// What to pull, and with whose keys.
 #[derive(Debug)]
@@ -31,8 +32,30 @@ pub struct Request {
     pub source_name: Option<String>,
     /// The database that they are for, which decides between several without a lineage.
     pub database: PathBuf,
-    /// For those that are encrypted.
+    /// For those that are encrypted. With any, one that is not is refused: it needs no key to be forged.
     pub identities: Identities,
+    /// Whether one that is not encrypted is taken all the same.
+    pub allow_unencrypted: bool,
+    /// How far the remote repository is known to be from elsewhere.
+    pub expected: Option<Head>,
+    /// Whether a head of the remote repository that is another than was seen is as it should be.
+    pub accept_rollback: bool,
+}
+
+impl Request {
+    /// Of the only database there is, and for this one.
+    pub fn new(which: Which, database: PathBuf) -> Self {
+        Self {
+            which,
+            lineage: None,
+            source_name: None,
+            database,
+            identities: Identities::default(),
+            allow_unencrypted: false,
+            expected: None,
+            accept_rollback: false,
+        }
+    }
 }
 
 /// Which restore points to pull.
@@ -51,11 +74,15 @@ pub struct Pulled {
     pub pulled: Vec<Name>,
     /// Those that were here already.
     pub present: Vec<Name>,
-    /// Those that are damaged there, and were passed over.
+    /// Those that were passed over: damaged there, not whole, or refused. Unless all were asked for, newer than what was
+    /// pulled.
     pub rejected: Vec<Rejected>,
     /// Those that are suspect and newer than what was pulled, and were passed over.
     #[serde(default)]
     pub suspects: Vec<Rejected>,
+    /// The record with the greatest index there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
 }
 
 /// Pulls into the repository of `writer`. What is in it stays; one that is damaged is replaced.
@@ -63,8 +90,8 @@ pub struct Pulled {
 /// # Errors
 /// [`Error::NoRestorePoint`] and [`Error::SeveralLineages`] if it is not clear what to pull;
 /// [`Error::NothingGood`] if all that fits is damaged there; [`Error::OtherContent`] if another restore point of that
-/// name is here, or it would outrank younger ones; [`Error::Sealed`] if no key fits; [`Error::Remote`] and
-/// [`Error::Io`].
+/// name is here, or it would outrank younger ones; [`Error::Sealed`] if no key fits; [`Error::History`] if the remote
+/// repository is not what was seen of it; [`Error::Remote`] and [`Error::Io`].
 pub fn run(
     remote: &Remote,
     writer: &Writer,
@@ -72,14 +99,19 @@ pub fn run(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pulled, Error> {
     remote.block_on(async {
-        let there = listing::read(remote).await?;
+        let mut there = listing::read(remote, &remote.keys).await?;
+        expect_history(remote, writer, request, &there)?;
+        let head = there.head();
+        if !request.identities.is_empty() && !request.allow_unencrypted {
+            there.found.values_mut().for_each(refuse_unencrypted);
+        }
         let Candidates { best_first, suspects } = choose(&there, request)?;
         suspects.iter().for_each(|suspect| tracing::warn!(name = %suspect.name, "passed over, {}", suspect.reason));
-        let mut pulled = Pulled { suspects, ..Pulled::default() };
+        let mut pulled = Pulled { suspects, head, ..Pulled::default() };
         for manifest in best_first {
             match one((remote, writer), request, &manifest, &there, report).await {
-                Ok(true) => pulled.pulled.push(manifest.name),
-                Ok(false) => pulled.present.push(manifest.name),
+                Ok(true) => pulled.pulled.push(manifest.name.clone()),
+                Ok(false) => pulled.present.push(manifest.name.clone()),
                 Err(Error::Damaged { reason, .. }) => {
                     tracing::warn!(name = %manifest.name, "passed over, damaged there: {reason}");
                     pulled.rejected.push(Rejected { name: manifest.name, reason });
@@ -87,15 +119,85 @@ pub fn run(
                 }
                 Err(error) => return Err(error),
             }
-            if matches!(request.which, Which::One(_)) {
+            if let Which::One(choice) = &request.which {
+                pulled.pass_over(newer(&there, choice, &manifest));
                 break;
             }
+        }
+        if matches!(request.which, Which::All) {
+            pulled.pass_over(not_whole(&there, request));
         }
         if pulled.pulled.is_empty() && pulled.present.is_empty() {
             return Err(Error::NothingGood { rejected: pulled.rejected });
         }
         Ok(pulled)
     })
+}
+
+impl Pulled {
+    /// Nothing is passed over in silence.
+    fn pass_over(&mut self, rejected: Vec<Rejected>) {
+        rejected.iter().for_each(|Rejected { name, reason }| tracing::warn!(%name, "passed over: {reason}"));
+        self.rejected.extend(rejected);
+    }
+}
+
+/// Holds what is there against what was seen before, and remembers it.
+fn expect_history(remote: &Remote, writer: &Writer, request: &Request, there: &Listing) -> Result<(), Error> {
+    let (repository, url) = (writer.repository(), remote.url());
+    if remote.keys.is_empty() {
+        tracing::warn!(
+            "whose restore points are in {url} is not checked, so whoever may write there can have put in, exchanged or \
+             hidden any; push with --sign-key and pull with --verify-key"
+        );
+    }
+    let remembered = head::remembered(repository, &url);
+    if let Some(doubt) = remote.doubt(there, remembered.as_ref(), request.expected.as_ref()) {
+        let doubt = remote.history(doubt);
+        if !request.accept_rollback {
+            return Err(doubt);
+        }
+        tracing::warn!("{doubt}");
+    }
+    if let Some(head) = there.head() {
+        head::remember(repository, &url, head, None);
+    }
+    Ok(())
+}
+
+/// What anybody could have made with the public key alone is one thing; what takes no key at all is another.
+fn refuse_unencrypted(found: &mut Found) {
+    if found.read.as_ref().is_ok_and(|read| read.remote.encryption.is_none()) {
+        let reason = "refused: it is not encrypted, although a secret key is given, so it may be from whoever may write there; \
+                      if it was pushed without --encrypt-to, pull it with --allow-unencrypted";
+        found.read = Err(reason.to_owned());
+    }
+}
+
+/// What is newer than what was taken, and no restore point that could be taken.
+fn newer(there: &Listing, choice: &Choice, taken: &Manifest) -> Vec<Rejected> {
+    let may_be_newer = |name: &Name, found: &Found| match &found.read {
+        Ok(read) => read.manifest.identity() == taken.identity() && read.manifest.sequence > taken.sequence,
+        // Whose it is and where it belongs is not known, but what it is called.
+        Err(_) => *name > taken.name,
+    };
+    there.rejected(|name, found| {
+        may_be_newer(name, found)
+            && match choice {
+                Choice::Latest => true,
+                Choice::At(time) => *name <= Name::at(*time),
+                Choice::Name(_) => false,
+            }
+    })
+}
+
+/// What is no restore point of those that were all asked for.
+fn not_whole(there: &Listing, request: &Request) -> Vec<Rejected> {
+    let wanted = Wanted {
+        source_name: request.source_name.as_deref(),
+        ..Wanted::new(&Choice::Latest, request.lineage.as_ref())
+    };
+    there.rejected(|_, found| found.read.as_ref().map_or(true, |read| wanted.matches(&read.manifest)))
 }
 
 /// The restore points to try.
@@ -130,9 +232,10 @@ async fn one(
     there: &Listing,
     report: &mut dyn FnMut(Progress),
 ) -> Result<bool, Error> {
-    let described = there.found.get(&manifest.name).and_then(|found| found.read.as_ref().ok());
+    let found = there.found.get(&manifest.name);
+    let found = found.and_then(|found| Some((found.read.as_ref().ok()?, found.record.as_ref()?)));
     // Chosen from this very listing.
-    let Some(described) = described else { return Ok(false) };
+    let Some(described) = found else { return Ok(false) };
     if is_here(writer, manifest)? {
         return Ok(false);
     }
@@ -149,7 +252,8 @@ async fn one(
 /// Whether it is in the local repository. One that is damaged does not count.
 fn is_here(writer: &Writer, manifest: &Manifest) -> Result<bool, Error> {
     let repository = writer.repository();
-    match repository.state(&manifest.name) {
+    // What is here is not overwritten by something else, whoever is believed.
+    match Repository::at(repository.path()).state(&manifest.name) {
         Some(State::Complete { manifest: local }) if local.blake3 != manifest.blake3 => Err(Error::OtherContent {
             there: repository.manifest(&manifest.name).display().to_string(),
             reason: format!(
@@ -158,7 +262,7 @@ fn is_here(writer: &Writer, manifest: &Manifest) -> Result<bool, Error> {
             ),
         }),
         Some(State::Complete { manifest: local }) => match verify::digest(repository, &local) {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(matches!(repository.state(&manifest.name), Some(State::Complete { .. }))),
             Err(Error::Damaged { reason, .. }) => {
                 tracing::warn!(name = %manifest.name, "damaged here, pulled again: {reason}");
                 Ok(false)
@@ -193,7 +297,7 @@ fn expect_in_order(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
 async fn fetch(
     (remote, writer): (&Remote, &Writer),
     identities: &Identities,
-    described: &RemoteManifest,
+    (described, record): (&RemoteManifest, &Link),
     report: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
     let (manifest, repository) = (&described.manifest, writer.repository());
@@ -205,7 +309,7 @@ async fn fetch(
     while let Some(stored) = pieces.try_next().await? {
         let content = match described.remote.encryption {
             None => stored,
-            Some(Encryption::Age) => identities.open(&stored, &remote.url(&remote.key(&described.remote.folder)))?,
+            Some(Encryption::Age) => identities.open(&stored, &remote.object(&remote.key(&described.remote.folder)))?,
         };
         file.write_all(&content).map_err(Error::io("write", &target))?;
         done += content.len() as u64;
@@ -218,7 +322,22 @@ async fn fetch(
     let stored = repository.stored_file(manifest);
     let other = repository.stored_files(&manifest.name).into_iter().filter(|file| *file != stored);
     other.into_iter().try_for_each(|file| durable::remove(&file))?;
-    writer.publish(manifest)
+    match signed(remote, record).await? {
+        Some(bytes) => writer.publish_as(manifest, &bytes),
+        None => writer.publish(manifest),
+    }
+}
+
+/// The bytes of a record that is signed: what verifies there has to verify here. `None` if it is not.
+async fn signed(remote: &Remote, record: &Link) -> Result<Option<Vec<u8>>, Error> {
+    let damaged = |reason: &str| Error::damaged(Path::new(&remote.object(&remote.key(&record.key))), reason);
+    let bytes =
+        listing::get(remote, &record.key).await?.ok_or_else(|| damaged("it was removed while it was pulled"))?;
+    let bytes = bytes.map_err(|reason| damaged(&reason))?;
+    if blake3::hash(&bytes).to_hex().as_str() != record.blake3 {
+        return Err(damaged("it was replaced while it was pulled"));
+    }
+    Ok(authenticity::is_signed(&bytes).then_some(bytes))
 }
 
 /// Nobody may read it but its owner, or whoever may write where a guest pulls to: what the permissions of the database
@@ -233,7 +352,7 @@ fn create(target: &Path) -> Result<File, Error> {
 /// One piece, which has the size and the digest it should.
 async fn get(remote: &Remote, key: String, piece: &Piece) -> Result<Vec<u8>, Error> {
     let key = remote.key(&key);
-    let damaged = |reason: String| Error::damaged(Path::new(&remote.url(&key)), reason);
+    let damaged = |reason: String| Error::damaged(Path::new(&remote.object(&key)), reason);
     let answer = match remote.store.get(&key).await {
         Err(object_store::Error::NotFound { .. }) => return Err(damaged("it is missing".into())),
         answer => answer.map_err(remote.failed("read", &key))?,

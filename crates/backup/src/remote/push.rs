@@ -1,35 +1,56 @@
-//! Sends restore points to a remote repository: first all pieces, then, if they are all there, the manifest.
+//! Sends restore points to a remote repository: first all pieces, then, if they are all there, the record.
+//!
+//! Every object is created, on condition that there is none of its key, and none is ever written again or deleted: a push
+//! needs credentials that may add, list and read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use object_store::{ObjectStoreExt as _, PutMode, PutPayload};
+use object_store::{Error as E, ObjectStoreExt as _, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{self, Encryption, PIECE_BYTES, Piece, RemoteManifest, Stored};
+use super::head::{self, Head};
+use super::layout::{self, Encryption, Kind, Link, PIECE_BYTES, Piece, RemoteManifest, Stored, record_key};
 use super::listing::{self, Found, Listing};
 use super::seal::{self, Recipient};
 use super::{PARALLEL, Progress, Remote, sequence};
+use crate::authenticity::VerifyKeys;
 use crate::restore::Choice;
 use crate::restore::choose::{Wanted, candidates};
+use crate::signature::SigningKey;
 use crate::{Error, Identity, Manifest, Name, Rejected, Repository, self_digest, verify};
 
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
 pub(super) const REUSE: Duration = Duration::from_secs(12 * 3600);
 
+/// How many places are tried for what has to be created, if others were faster or something spoiled is there.
+const ATTEMPTS: u32 = 8;
+
 /// What to push, and for whom.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Request {
     /// Which restore points.
     pub which: Which,
+    /// Who signs for them. With a key, what nobody believed in has signed counts for nothing there.
+    pub sign_key: Option<SigningKey>,
+    /// Whether a head of the remote repository that is another than was seen is as it should be.
+    pub accept_rollback: bool,
     /// Who can read them there, with their secret keys; everybody, if nobody is named. Manifests are not encrypted.
     pub recipients: Vec<Recipient>,
+}
+
+impl Request {
+    /// Not encrypted and not signed.
+    pub fn new(which: Which) -> Self {
+        Self { which, sign_key: None, accept_rollback: false, recipients: Vec::new() }
+    }
 }
 
 /// Which restore points to push.
@@ -52,6 +73,13 @@ pub struct Pushed {
     pub present: Vec<Name>,
     /// Those that are damaged here, and were not sent.
     pub rejected: Vec<Rejected>,
+    /// The record with the greatest index there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Head>,
+    /// How the records there differ from those that were seen before, what was pushed now left aside. It is remembered until
+    /// somebody accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 /// A restore point that was sent.
@@ -65,7 +93,7 @@ pub struct Sent {
     pub sent_bytes: u64,
 }
 
-/// Pushes restore points of `repository`, which it only reads.
+/// Pushes restore points of `repository`, of which it only changes what it remembers of the remote one.
 ///
 /// # Errors
 /// [`Error::Remote`]; [`Error::OtherContent`] if there is another restore point of the same name;
@@ -78,14 +106,32 @@ pub fn run(
     report: &mut dyn FnMut(Progress),
 ) -> Result<Pushed, Error> {
     let chosen = choose(repository, &request.which)?;
+    let url = remote.url();
+    let remembered = head::remembered(repository, &url);
+    let mut keys = remote.keys.clone();
+    keys.extend(request.sign_key.as_ref().map(SigningKey::public));
     remote.block_on(async {
-        let mut there = listing::read(remote).await?;
+        let mut there = listing::read(remote, &keys).await?;
+        // What is here is to be safe there, whatever has become of the rest: it is pushed first, and then told.
+        let doubt = remote.doubt(&there, remembered.as_ref(), None);
+        let seen = remembered.map(|remembered| remembered.head);
+        let mut push = Push { remote, repository, request, keys, seen: seen.clone(), there: &mut there };
         let mut pushed = Pushed::default();
         for candidates in chosen {
-            first_good((remote, repository), request, &candidates, &mut there, &mut pushed, report).await?;
+            push.first_good(&candidates, &mut pushed, report).await?;
         }
         if let (Which::Name(_), Some(rejected)) = (&request.which, pushed.rejected.first()) {
             return Err(Error::damaged(&repository.database(&rejected.name), rejected.reason.clone()));
+        }
+        let is_back = push.is_back();
+        pushed.head = there.head();
+        match doubt {
+            Some(doubt) if !request.accept_rollback && !is_back => pushed.doubt = Some(doubt),
+            doubt => doubt.into_iter().for_each(|doubt| tracing::warn!("{}", remote.history(doubt))),
+        }
+        let known = if pushed.doubt.is_some() { seen } else { pushed.head.clone() };
+        if let Some(head) = known {
+            head::remember(repository, &url, head, pushed.doubt.clone());
         }
         Ok(pushed)
     })
@@ -115,96 +161,173 @@ fn newest_first(manifests: impl DoubleEndedIterator<Item = Manifest>) -> Vec<Vec
     identities.into_values().collect()
 }
 
-async fn first_good(
-    (remote, repository): (&Remote, &Repository),
-    request: &Request,
-    candidates: &[Manifest],
-    there: &mut Listing,
-    pushed: &mut Pushed,
-    report: &mut dyn FnMut(Progress),
-) -> Result<(), Error> {
-    for manifest in candidates {
-        match one((remote, repository), request, manifest, there, report).await {
-            Ok(Some(sent)) => pushed.pushed.push(sent),
-            Ok(None) => pushed.present.push(manifest.name.clone()),
-            Err(Error::Damaged { path, reason }) if path.starts_with(repository.path()) => {
-                tracing::warn!(name = %manifest.name, "not pushed, damaged: {reason}");
-                pushed.rejected.push(Rejected { name: manifest.name.clone(), reason });
+/// A push under way.
+struct Push<'a> {
+    remote: &'a Remote,
+    repository: &'a Repository,
+    request: &'a Request,
+    /// Whose records count.
+    keys: VerifyKeys,
+    /// The head when it was seen last.
+    seen: Option<Head>,
+    there: &'a mut Listing,
+}
+
+impl Push<'_> {
+    async fn first_good(
+        &mut self,
+        candidates: &[Manifest],
+        pushed: &mut Pushed,
+        report: &mut dyn FnMut(Progress),
+    ) -> Result<(), Error> {
+        for manifest in candidates {
+            match self.one(manifest, report).await {
+                Ok(Some(sent)) => pushed.pushed.push(sent),
+                Ok(None) => pushed.present.push(manifest.name.clone()),
+                Err(Error::Damaged { path, reason }) if path.starts_with(self.repository.path()) => {
+                    tracing::warn!(name = %manifest.name, "not pushed, damaged: {reason}");
+                    pushed.rejected.push(Rejected { name: manifest.name.clone(), reason });
+                    continue;
+                }
+                // Readers take no lock, so a prune may be at work.
+                Err(Error::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && !self.repository.holds(&manifest.name) =>
+                {
+                    tracing::info!(name = %manifest.name, "not pushed, it was removed meanwhile");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Pushes one restore point; `None` if it is there.
+    async fn one(&mut self, local: &Manifest, report: &mut dyn FnMut(Progress)) -> Result<Option<Sent>, Error> {
+        if let Some(found) = self.there.found.get(&local.name) {
+            expect_same(self.remote, &self.keys, local, found)?;
+            if let (Ok(read), None) = (&found.read, &found.missing) {
+                let (there, stored) = (read.manifest.clone(), read.remote.clone());
+                self.confirm(local, there, stored).await?;
+                return Ok(None);
+            }
+        }
+        let (stored, sent_bytes) = self.send(local, report).await?;
+        let bytes = stored.pieces.iter().map(|piece| piece.bytes).sum();
+        confirm_sizes(self.remote, &stored).await?;
+        let sequence = sequence::of(local, &self.there.manifests(), Timestamp::now());
+        self.publish(Manifest { sequence, ..local.clone() }, stored).await?;
+        Ok(Some(Sent { name: local.name.clone(), bytes, sent_bytes }))
+    }
+
+    /// Hands on that the database was seen unchanged, later than is known there, and that somebody said it is right.
+    async fn confirm(&mut self, local: &Manifest, there: Manifest, stored: Stored) -> Result<(), Error> {
+        let now = Timestamp::now();
+        if local.current_at(now) <= there.current_at(now) && local.trusted_at == there.trusted_at {
+            return Ok(());
+        }
+        self.publish(Manifest { sequence: there.sequence, ..local.clone() }, stored).await
+    }
+
+    /// Sends the pieces that are not there; gives all, and the number of bytes that were sent.
+    async fn send(&self, local: &Manifest, report: &mut dyn FnMut(Progress)) -> Result<(Stored, u64), Error> {
+        let recipients = &self.request.recipients;
+        for attempt in 0..ATTEMPTS {
+            let folder = layout::folder(local, &seal::names(recipients), attempt);
+            let is_spoiled = |object: &listing::Object| object.folder == folder && object.bytes != object.piece.bytes;
+            if self.there.pieces.iter().any(is_spoiled) {
                 continue;
             }
-            // Readers take no lock, so a prune may be at work.
-            Err(Error::Io { source, .. })
-                if source.kind() == io::ErrorKind::NotFound && !repository.holds(&manifest.name) =>
-            {
-                tracing::info!(name = %manifest.name, "not pushed, it was removed meanwhile");
-                continue;
+            let sent = send((self.remote, self.repository), recipients, local, &folder, self.there, report).await?;
+            if let Some((pieces, sent_bytes)) = sent {
+                let encryption = (!recipients.is_empty()).then_some(Encryption::Age);
+                return Ok((Stored { folder, encryption, pieces }, sent_bytes));
             }
-            Err(error) => return Err(error),
         }
+        let object = self.remote.object(&self.remote.key(&local.name.to_string()));
+        let reason = "objects of other content have the keys of its pieces in every folder it may have; move them away";
+        Err(Error::remote("store", object, reason))
+    }
+
+    /// The last step: from here on it is a restore point, or says more of one.
+    async fn publish(&mut self, manifest: Manifest, remote: Stored) -> Result<(), Error> {
+        // Its pieces are on disk before it says that they are there.
+        self.remote.settle()?;
+        let mut described = RemoteManifest { manifest, remote, chain: None };
+        let mut is_taken = self.there.found.contains_key(&described.manifest.name);
+        for _ in 0..ATTEMPTS {
+            let name = &described.manifest.name;
+            let unfit = |reason| Error::damaged(Path::new(&self.remote.address.to_string()), reason);
+            let chain = self.there.next(self.seen.as_ref()).map_err(unfit)?;
+            let key = record_key(name, is_taken.then_some(chain.index));
+            described.chain = Some(chain);
+            match create(self.remote, &described, &key, self.request.sign_key.as_ref()).await? {
+                Created::Done(record) => {
+                    self.remote.settle()?;
+                    self.there.add(described, record);
+                    return Ok(());
+                }
+                // Another push was faster.
+                Created::Taken(bytes) => {
+                    let index = is_taken.then_some(described.chain.as_ref().map_or(0, |chain| chain.index));
+                    let read = RemoteManifest::parse(name, index, &bytes);
+                    if let (Ok(read), Ok(())) = (read, self.keys.check(&bytes)) {
+                        expect_content(self.remote, &described.manifest, &read.manifest, &key)?;
+                        let record = Link { key, blake3: blake3::hash(&bytes).to_hex().to_string() };
+                        self.there.add(read, record);
+                        return Ok(());
+                    }
+                    self.there.claim(name, key, described.chain.as_ref().map(|chain| chain.index));
+                    is_taken = true;
+                }
+            }
+        }
+        let object = self.remote.object(&self.remote.key(&described.manifest.name.to_string()));
+        let reason = "others took the key of its record each time; look who writes there, and push again";
+        Err(Error::remote("write the record of", object, reason))
+    }
+
+    /// Whether what was the head when it was seen last is there again, which this push may have sent.
+    fn is_back(&self) -> bool {
+        let seen = self.seen.as_ref().and_then(|head| head.seen.as_ref());
+        let name = seen.and_then(|seen| match layout::kind_of(&seen.key) {
+            Some(Kind::Record { name, .. }) => Some(name),
+            _ => None,
+        });
+        let newest = self.there.head().map_or(0, |head| head.index);
+        let found = name.and_then(|name| self.there.found.get(&name));
+        let is_later = self.seen.as_ref().is_some_and(|head| newest > head.index);
+        is_later && found.is_some_and(|found| found.read.is_ok() && found.missing.is_none())
+    }
+}
+
+/// Refuses to touch what is not the same restore point. What is not believed may be anything.
+fn expect_same(remote: &Remote, keys: &VerifyKeys, local: &Manifest, found: &Found) -> Result<(), Error> {
+    match &found.read {
+        Ok(read) => {
+            let key = found.record.as_ref().map_or_else(|| local.name.manifest_file(), |record| record.key.clone());
+            expect_content(remote, local, &read.manifest, &key)
+        }
+        Err(_) if !keys.is_empty() => Ok(()),
+        Err(reason) => {
+            let there = remote.object(&remote.key(&local.name.manifest_file()));
+            Err(Error::OtherContent { there, reason: format!("{reason}; move it away if it is of no use") })
+        }
+    }
+}
+
+fn expect_content(remote: &Remote, local: &Manifest, found: &Manifest, key: &str) -> Result<(), Error> {
+    if found.blake3 == local.blake3 {
         return Ok(());
     }
-    Ok(())
+    let (expected, found) = (&local.blake3, &found.blake3);
+    let reason = format!("BLAKE3 expected {expected}, found {found}; give each service a prefix of its own");
+    Err(Error::OtherContent { there: remote.object(&remote.key(key)), reason })
 }
 
-/// Pushes one restore point; `None` if it is there.
-async fn one(
-    (remote, repository): (&Remote, &Repository),
-    request: &Request,
-    local: &Manifest,
-    there: &mut Listing,
-    report: &mut dyn FnMut(Progress),
-) -> Result<Option<Sent>, Error> {
-    let found = there.found.get(&local.name);
-    if let Some(found) = found {
-        expect_same(remote, local, found)?;
-        if let (Ok(read), None) = (&found.read, &found.missing) {
-            confirm(remote, local, read, found).await?;
-            return Ok(None);
-        }
-    }
-    let recipients = &request.recipients;
-    let folder = layout::folder(local, &seal::names(recipients));
-    let (pieces, sent_bytes) = send((remote, repository), recipients, local, &folder, there, report).await?;
-    let bytes = pieces.iter().map(|piece| piece.bytes).sum();
-    let encryption = (!recipients.is_empty()).then_some(Encryption::Age);
-    let stored = Stored { folder, encryption, pieces };
-    confirm_sizes(remote, &stored).await?;
-    let manifest = Manifest { sequence: sequence::of(local, &there.manifests(), Timestamp::now()), ..local.clone() };
-    let described = RemoteManifest { manifest, remote: stored };
-    let mode = found.map_or(PutMode::Create, |found| PutMode::Update(found.version.clone()));
-    publish(remote, &described, mode).await?;
-    let found = listing::manifest(remote, &local.name).await?;
-    there.found.extend(found.map(|found| (local.name.clone(), found)));
-    Ok(Some(Sent { name: local.name.clone(), bytes, sent_bytes }))
-}
-
-/// Hands on that the database was seen unchanged, later than is known there, and that somebody said it is right.
-async fn confirm(remote: &Remote, local: &Manifest, read: &RemoteManifest, found: &Found) -> Result<(), Error> {
-    let (now, there) = (Timestamp::now(), &read.manifest);
-    if local.current_at(now) <= there.current_at(now) && local.trusted_at == there.trusted_at {
-        return Ok(());
-    }
-    let Manifest { confirmed_at, confirmed_after, confirmed_ahead_at, trusted_at, .. } = *local;
-    let manifest = Manifest { confirmed_at, confirmed_after, confirmed_ahead_at, trusted_at, ..there.clone() };
-    let described = RemoteManifest { manifest, remote: read.remote.clone() };
-    publish(remote, &described, PutMode::Update(found.version.clone())).await
-}
-
-/// Refuses to touch what is not the same restore point.
-fn expect_same(remote: &Remote, local: &Manifest, found: &Found) -> Result<(), Error> {
-    let there = remote.url(&remote.key(&local.name.manifest_file()));
-    let reason = match &found.read {
-        Err(reason) => format!("{reason}; move it away if it is of no use"),
-        Ok(read) if read.manifest.blake3 != local.blake3 => format!(
-            "BLAKE3 expected {}, found {}; give each service a prefix of its own",
-            local.blake3, read.manifest.blake3
-        ),
-        Ok(_) => return Ok(()),
-    };
-    Err(Error::OtherContent { there, reason })
-}
-
-/// Sends the pieces that are not there; gives all, and the number of bytes that were sent.
+/// Sends to a folder the pieces that are not there; gives all, and the number of bytes that were sent. `None` if the folder
+/// is spoiled: something else has the key of one.
 async fn send(
     (remote, repository): (&Remote, &Repository),
     recipients: &[Recipient],
@@ -212,7 +335,7 @@ async fn send(
     folder: &str,
     there: &Listing,
     report: &mut dyn FnMut(Progress),
-) -> Result<(Vec<Piece>, u64), Error> {
+) -> Result<Option<(Vec<Piece>, u64)>, Error> {
     let path = repository.stored_file(local);
     let mut file = File::open(&path).map_err(Error::io("open", &path))?;
     let total = local.stored_bytes();
@@ -236,20 +359,22 @@ async fn send(
         if let Some(object) = there {
             pieces.push(object.piece.clone());
         } else {
-            if uploads.len() == PARALLEL {
-                uploads.try_next().await?;
+            if uploads.len() == PARALLEL && uploads.try_next().await? == Some(false) {
+                return Ok(None);
             }
             let (piece, stored) = make(content, recipients).map_err(Error::io("encrypt", &path))?;
             sent_bytes += piece.bytes;
-            uploads.push(put(remote, format!("{folder}/{}", piece.key(index)), stored));
+            uploads.push(put(remote, format!("{folder}/{}", piece.key(index)), stored, piece.blake3.clone()));
             pieces.push(piece);
         }
         report(Progress { done: read_bytes, total });
     }
-    uploads.try_collect::<()>().await?;
+    if !uploads.try_all(std::future::ready).await? {
+        return Ok(None);
+    }
     verify::file_size(&path, local, read_bytes)?;
     verify::file_digest(&path, local, hasher.finalize().to_hex().as_str())?;
-    Ok((pieces, sent_bytes))
+    Ok(Some((pieces, sent_bytes)))
 }
 
 /// A piece of some content, and what is stored of it.
@@ -270,11 +395,35 @@ fn usable<'a>(there: &'a Listing, folder: &str) -> Vec<&'a listing::Object> {
     there.pieces.iter().filter(fits).collect()
 }
 
-/// Its key holds its digest, so that whatever it overwrites is the same: it can be sent again after a lost answer.
-async fn put(remote: &Remote, key: String, content: Vec<u8>) -> Result<(), Error> {
-    let key = remote.key(&key);
-    remote.store.put(&key, PutPayload::from(content)).await.map_err(remote.failed("write", &key))?;
-    Ok(())
+/// Creates a piece; `false` if something else has its key, which holds its digest. It is there already where an answer was
+/// lost, or another push sends the same.
+async fn put(remote: &Remote, key: String, content: Vec<u8>, blake3: String) -> Result<bool, Error> {
+    let (key, payload) = (remote.key(&key), PutPayload::from(content));
+    let mut tries = 0;
+    let error = loop {
+        match remote.store.put_opts(&key, payload.clone(), PutMode::Create.into()).await {
+            Ok(_) => return Ok(true),
+            // Of an answer that was lost, the store's client does not know whether it may ask again.
+            Err(E::Generic { .. }) if tries < remote.retries => tries += 1,
+            Err(error) => break error,
+        }
+    };
+    if !may_exist(&error) {
+        return Err(remote.failed("write", &key)(error));
+    }
+    match remote.store.get(&key).await {
+        Err(E::NotFound { .. }) => Err(remote.failed("write", &key)(error)),
+        found => {
+            let content = async { found?.bytes().await }.await.map_err(remote.failed("read", &key))?;
+            Ok(blake3::hash(&content).to_hex().as_str() == blake3)
+        }
+    }
+}
+
+/// Whether an object is not created since there may be one. Where it may only be added to, a store may answer as if nothing
+/// were allowed.
+fn may_exist(error: &E) -> bool {
+    matches!(error, E::AlreadyExists { .. } | E::Precondition { .. } | E::PermissionDenied { .. })
 }
 
 /// A store that kept less than it acknowledged gets no manifest.
@@ -292,38 +441,39 @@ async fn confirm_sizes(remote: &Remote, stored: &Stored) -> Result<(), Error> {
                  published, push again",
                 piece.bytes
             );
-            return Err(Error::remote("store", remote.url(&key), reason));
+            return Err(Error::remote("store", remote.object(&key), reason));
         }
     }
     Ok(())
 }
 
-/// The last step: from here on it is a restore point.
-async fn publish(remote: &Remote, described: &RemoteManifest, mode: PutMode) -> Result<(), Error> {
-    let name = &described.manifest.name;
-    let key = remote.key(&name.manifest_file());
-    let unwritable = |error: serde_json::Error| Error::remote("write", remote.url(&key), error);
-    let bytes = self_digest::with(described).map_err(unwritable)?;
-    let put = async |mode: PutMode| remote.store.put_opts(&key, bytes.clone().into(), mode.into()).await;
-    // Its pieces are on disk before it says that they are there.
-    remote.settle()?;
-    let answer = match put(mode.clone()).await {
-        // A directory cannot replace on condition. Who pushes there meanwhile pushes the same.
-        Err(object_store::Error::NotImplemented { .. }) if mode != PutMode::Create => put(PutMode::Overwrite).await,
-        answer => answer,
+/// What became of a record that was to be created.
+enum Created {
+    Done(Link),
+    /// Its key has this content.
+    Taken(Vec<u8>),
+}
+
+async fn create(
+    remote: &Remote,
+    described: &RemoteManifest,
+    key: &str,
+    sign_key: Option<&SigningKey>,
+) -> Result<Created, Error> {
+    let object = remote.key(key);
+    let unwritable = |error: serde_json::Error| Error::remote("write", remote.object(&object), error);
+    let bytes = self_digest::with(described, sign_key).map_err(unwritable)?;
+    let record = Link { key: key.to_owned(), blake3: blake3::hash(&bytes).to_hex().to_string() };
+    let answer = remote.store.put_opts(&object, bytes.clone().into(), PutMode::Create.into()).await;
+    let error = match answer {
+        Ok(_) => return Ok(Created::Done(record)),
+        Err(error) if may_exist(&error) => error,
+        Err(error) => return Err(remote.failed("write", &object)(error)),
     };
-    match answer {
-        Ok(_) => remote.settle(),
-        // Another push was faster, or it was this one, and the answer was lost.
-        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-            match listing::manifest(remote, name).await? {
-                Some(found) => expect_same(remote, &described.manifest, &found),
-                None => {
-                    let reason = "it was removed at the same moment; push again";
-                    Err(Error::remote("write", remote.url(&key), reason))
-                }
-            }
-        }
-        Err(error) => Err(remote.failed("write", &key)(error)),
+    match listing::get(remote, key).await? {
+        // It was this one, and the answer was lost.
+        Some(Ok(found)) if found == bytes => Ok(Created::Done(record)),
+        Some(found) => Ok(Created::Taken(found.unwrap_or_default())),
+        None => Err(remote.failed("write", &object)(error)),
     }
 }

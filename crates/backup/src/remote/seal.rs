@@ -84,6 +84,11 @@ impl Identities {
         if identities.is_empty() { Err(none()) } else { Ok(Self(identities)) }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Decrypts a piece of `object`.
     pub(super) fn open(&self, sealed: &[u8], object: &str) -> Result<Vec<u8>, Error> {
         let damaged =

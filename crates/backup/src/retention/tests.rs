@@ -303,6 +303,8 @@ fn holds(reason: Reason, point: &Point, policy: Policy, (points, now): (&[Point]
             !point.suspect && is_good(point) && !newer[..suspect].iter().any(|point| is_good(point) && !point.suspect)
         }
         Reason::NoneGood => !points.iter().any(is_good),
+        // Not of a policy.
+        Reason::Head => false,
     }
 }
 

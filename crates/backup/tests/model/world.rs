@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::prune::{self, Mode};
-use backup::remote::seal::Identities;
 use backup::remote::{self, Options, Remote, pull, push};
 use backup::restore::{self, Choice, Ensured};
 use backup::retention::Policy;
@@ -300,7 +299,7 @@ impl World {
 
     fn push(&mut self) -> Result<(), Fault> {
         let remote = self.remote();
-        let request = push::Request { which: push::Which::Newest, recipients: Vec::new() };
+        let request = push::Request::new(push::Which::Newest);
         match push::run(&remote, &self.repository, &request, &mut |_| {}) {
             Ok(pushed) => {
                 for name in pushed.pushed.iter().map(|sent| &sent.name).chain(&pushed.present) {
@@ -335,13 +334,7 @@ impl World {
         let elsewhere = tempfile::tempdir_in(self.directory.path()).unwrap();
         let repository = Repository::at(elsewhere.path());
         let writer = repository.writer(Duration::ZERO).unwrap();
-        let request = pull::Request {
-            which: pull::Which::One(Choice::Latest),
-            lineage: None,
-            source_name: None,
-            database: self.path(which),
-            identities: Identities::default(),
-        };
+        let request = pull::Request::new(pull::Which::One(Choice::Latest), self.path(which));
         let remote = self.remote();
         let pulled = pull::run(&remote, &writer, &request, &mut |_| {});
         self.remote = Some(remote);

@@ -123,11 +123,11 @@ impl Stage {
         self.repository.manifests().unwrap().iter().map(|manifest| manifest.sequence).collect()
     }
 
-    /// All files of the repository but its lock and the record of restores, of which the next take sweeps what was killed.
+    /// All files of the repository but its lock, what it remembers of remote ones, and the record of restores, of which the next take sweeps what was killed.
     pub fn files(&self) -> Vec<String> {
         let files = fs::read_dir(self.repository.path()).unwrap();
         let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-        names.retain(|name| name != ".lock" && !name.starts_with("restores.json"));
+        names.retain(|name| name != ".lock" && !name.starts_with("restores.json") && name != "remotes.json");
         names.sort();
         names
     }
@@ -147,6 +147,12 @@ impl Ended {
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn stdout_says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "expected {text:?}, found: {}", self.stdout);
         self
     }
 

@@ -18,6 +18,12 @@ fn pushed(store: &Store) -> Stage {
     stage
 }
 
+/// A pull that has to say that newer ones were passed over.
+fn passing_over(store: &Store, stage: &Stage, pull: &[&str]) -> Pulled {
+    let ended = store.run(stage, &[pull, &["--json"]].concat()).expect(7).says("passed over");
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
 fn damage_here(stage: &Stage, index: usize) {
     let path = stage.repository.database(&stage.repository.manifests().unwrap()[index].name);
     let mut bytes = fs::read(&path).unwrap();
@@ -43,8 +49,9 @@ fn a_piece_that_is_short_or_gone_makes_its_restore_point_incomplete() {
 
             let lineage = stage.repository.manifests().unwrap()[0].lineage.clone().unwrap();
             let elsewhere = Stage::new();
-            let older: Pulled = store.json(&elsewhere, &["pull", "--lineage", lineage.short()]);
+            let older = passing_over(&store, &elsewhere, &["pull", "--lineage", lineage.short()]);
             assert_eq!(older.pulled, [stage.repository.manifests().unwrap()[0].name.clone()]);
+            assert_eq!(older.rejected[0].name, name);
 
             assert_eq!(store.push(&stage).pushed[0].name, name, "it is sent again");
             let whole = Stage::new();
@@ -65,7 +72,7 @@ fn a_piece_with_other_content_is_passed_over_and_not_published() {
         let elsewhere = Stage::new();
         store.run(&elsewhere, &["pull", newest.name.as_str()]).expect(3).says("BLAKE3 expected");
         assert_eq!(elsewhere.files(), [""; 0]);
-        let pulled = store.pull(&elsewhere);
+        let pulled = passing_over(&store, &elsewhere, &["pull"]);
         assert_eq!((&pulled.pulled, &pulled.rejected[0].name), (&vec![older.name], &newest.name));
         store.run(&elsewhere, &["pull", "--all"]).expect(3);
     }
@@ -107,7 +114,30 @@ fn a_manifest_that_says_nothing_is_neither_overwritten_nor_pulled() {
         store.run(&stage, &["prune", "--remote", "--keep-last", "1"]).expect(0);
         assert_eq!(store.keys().len(), 4, "what cannot be read is not removed");
         let elsewhere = Stage::new();
-        store.pull(&elsewhere);
-        assert_eq!(elsewhere.sequences(), [1]);
+        let pulled = passing_over(&store, &elsewhere, &["pull"]);
+        assert_eq!((&pulled.rejected[0].name, elsewhere.sequences()), (&newest.name, vec![1]));
+    }
+}
+
+#[test]
+fn a_pull_never_takes_an_older_one_in_silence() {
+    for store in Store::each() {
+        let stage = pushed(&store);
+        let newest = stage.repository.manifests().unwrap()[1].name.clone();
+        store.remove(&store.pieces().into_iter().find(|key| key.starts_with(newest.as_str())).unwrap());
+        let elsewhere = Stage::new();
+        for again in [false, true] {
+            let ended = store.run(&elsewhere, &["pull"]).expect(7).says("passed over").says(newest.as_str());
+            assert!(ended.stdout.contains(&format!("passed over {newest}")), "{} {again}", ended.stdout);
+        }
+        let all = store.run(&Stage::new(), &["pull", "--all"]).expect(3).says(newest.as_str());
+        assert!(all.stdout.contains(&format!("passed over {newest}")), "{}", all.stdout);
+        // What runs before a service has to start it, and says so too.
+        let starting = Stage::new();
+        store.run(&starting, &["pull", "--if-missing"]).expect(0).says(newest.as_str());
+        assert_eq!(starting.sequences(), [1]);
+        // One that is older than what is asked for is nobody's concern.
+        let oldest = stage.repository.manifests().unwrap()[0].created_at.to_string();
+        store.run(&Stage::new(), &["pull", "--at", &oldest]).expect(0);
     }
 }

@@ -18,8 +18,11 @@ const KEYS: [(&str, &str); 2] = [
     ),
 ];
 
+/// Whom others encrypt for, and who can read that.
+pub const PUBLIC: &str = KEYS[0].0;
+
 /// The file of a secret key.
-fn identity(stage: &Stage, key: usize) -> String {
+pub fn identity(stage: &Stage, key: usize) -> String {
     let path = stage.path("identity.txt");
     fs::write(&path, format!("# made for a test\n{}\n", KEYS[key].1)).unwrap();
     path.to_str().unwrap().to_owned()

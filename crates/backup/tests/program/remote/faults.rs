@@ -3,17 +3,12 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::proxy::{self, Fault, Request};
+use super::proxy::{Fault, Request};
 use super::round_trip::ROWS;
 use super::store::Store;
 use crate::stage::{Stage, ids, up_to};
 
 const HASTY: [&str; 4] = ["--remote-timeout", "2s", "--remote-retries", "1"];
-
-/// The same bucket behind faults.
-fn behind(store: &Store, choose: impl Fn(&Request) -> Fault + Send + Sync + 'static) -> Store {
-    Store::at(&store.url, &proxy::before(store, choose))
-}
 
 fn hastily(store: &Store, stage: &Stage, command: &str) -> crate::stage::Ended {
     store.run(stage, &[&[command], &HASTY[..]].concat())
@@ -28,10 +23,10 @@ fn a_store_that_fails_for_a_while_is_asked_again() {
     // A manifest that is created is no request to repeat blindly, see below.
     let but_manifests =
         |fault| move |request: &Request| if request.is_manifest("PUT") { Fault::None } else { first(fault)(request) };
-    behind(&bucket, first(Fault::Status(503))).push(&stage);
+    bucket.behind(first(Fault::Status(503))).push(&stage);
     for fault in [Fault::Status(500), Fault::Cut, Fault::Lose] {
         let elsewhere = Stage::new();
-        let pulled = behind(&bucket, but_manifests(fault)).pull(&elsewhere);
+        let pulled = bucket.behind(but_manifests(fault)).pull(&elsewhere);
         assert_eq!(pulled.pulled.len(), 1, "{fault:?}");
         elsewhere.restore(&[]);
         assert_eq!(ids(&elsewhere.database), up_to(ROWS.into()), "{fault:?}");
@@ -45,13 +40,13 @@ fn a_store_that_never_answers_well_ends_a_push_in_time_and_leaves_no_half() {
     stage.take();
     for (fault, said) in [(Fault::Status(500), "500"), (Fault::Silence, "timed out"), (Fault::Lose, "error")] {
         let began = Instant::now();
-        let broken = behind(&bucket, move |request| if request.method == "PUT" { fault } else { Fault::None });
+        let broken = bucket.behind(move |request| if request.method == "PUT" { fault } else { Fault::None });
         hastily(&broken, &stage, "push").expect(8).says(&bucket.url).says(said).says("try again");
         assert!(began.elapsed() < Duration::from_secs(50), "{fault:?}");
         assert!(!bucket.keys().iter().any(|key| key.ends_with(".json")), "{fault:?}");
     }
     for fault in [Fault::Status(500), Fault::Silence] {
-        let broken = behind(&bucket, move |_| fault);
+        let broken = bucket.behind(move |_| fault);
         hastily(&broken, &stage, "push").expect(8).says("cannot list s3://");
         hastily(&broken, &Stage::new(), "pull").expect(8);
     }
@@ -64,7 +59,7 @@ fn a_store_that_cuts_every_answer_gives_nothing_that_is_published() {
     stage.take();
     bucket.push(&stage);
     let elsewhere = Stage::new();
-    let broken = behind(&bucket, |request| if request.is_piece("GET") { Fault::Cut } else { Fault::None });
+    let broken = bucket.behind(|request| if request.is_piece("GET") { Fault::Cut } else { Fault::None });
     hastily(&broken, &elsewhere, "pull").expect(8);
     assert_eq!(elsewhere.files(), [""; 0]);
 }
@@ -76,7 +71,7 @@ fn an_interrupted_push_goes_on_where_it_was() {
     let point = stage.take();
     let third = |request: &Request| request.is_piece("PUT") && request.path.contains("/000002-");
     let there = Store::at(&bucket.url, &bucket.endpoint);
-    let broken = behind(&bucket, move |request| {
+    let broken = bucket.behind(move |request| {
         if !third(request) {
             return Fault::None;
         }
@@ -101,7 +96,7 @@ fn a_push_that_is_killed_leaves_nothing_that_counts() {
     let (stage, _connection) = Stage::with_rows(ROWS);
     stage.take();
     let (tell, told) = mpsc::sync_channel(0);
-    let broken = behind(&bucket, move |request| {
+    let broken = bucket.behind(move |request| {
         if !request.is_manifest("PUT") {
             return Fault::None;
         }
@@ -123,7 +118,7 @@ fn if_the_answer_to_the_manifest_is_lost_the_next_push_finds_it_done() {
     let Some(bucket) = Store::bucket() else { return };
     let (stage, _connection) = Stage::with_rows(5);
     let point = stage.take();
-    let broken = behind(&bucket, |request| if request.is_manifest("PUT") { Fault::Lose } else { Fault::None });
+    let broken = bucket.behind(|request| if request.is_manifest("PUT") { Fault::Lose } else { Fault::None });
     hastily(&broken, &stage, "push").expect(8).says("try again");
     assert_eq!(bucket.push(&stage).present, [point.name]);
     bucket.pull(&Stage::new());

@@ -14,6 +14,7 @@ use backup::remote::push::Pushed;
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use super::proxy::{self, Fault, Request};
 use crate::stage::{Ended, Stage, ended};
 
 pub const KEY_ID: &str = "AKIDOFATEST";
@@ -124,9 +125,43 @@ impl Store {
         }
     }
 
+    /// A text that is stored.
+    pub fn read(&self, key: &str) -> String {
+        match &self.directory {
+            Some(directory) => fs::read_to_string(directory.path().join(key)).unwrap(),
+            None => self.http("GET", &self.path(key), &[]),
+        }
+    }
+
     /// A file of a directory.
     pub fn file(&self, key: &str) -> PathBuf {
-        self.directory.as_ref().unwrap().path().join(key)
+        self.try_file(key).unwrap()
+    }
+
+    /// `None` of a bucket.
+    pub fn try_file(&self, key: &str) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.path().join(key))
+    }
+
+    /// The same bucket behind faults.
+    pub fn behind(&self, choose: impl Fn(&Request) -> Fault + Send + Sync + 'static) -> Self {
+        Self::at(&self.url, &proxy::before(self, choose))
+    }
+
+    /// The keys of its records, in no order of theirs.
+    pub fn records(&self) -> Vec<String> {
+        self.keys().into_iter().filter(|key| !key.contains('/')).collect()
+    }
+
+    /// All of a directory, elsewhere.
+    pub fn copy(&self) -> Self {
+        let copy = Self::directory();
+        for key in self.keys() {
+            let target = copy.file(&key);
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(self.file(&key), target).unwrap();
+        }
+        copy
     }
 
     fn bucket_name(&self) -> &str {

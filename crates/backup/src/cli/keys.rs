@@ -1,0 +1,36 @@
+//! Keys that sign and verify.
+
+use std::path::PathBuf;
+
+use backup::Error;
+use backup::authenticity::VerifyKeys;
+use backup::signature::SigningKey;
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    /// Sign manifests with this ed25519 key, in PEM, as openssl genpkey makes it
+    #[arg(long, value_name = "FILE", env = "BACKUP_SIGN_KEY", hide_env_values = true)]
+    sign_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Believe only what was signed with the other half of this ed25519 key, in PEM; several times, or with commas, for any of
+    /// several
+    #[arg(long, value_name = "FILE", env = "BACKUP_VERIFY_KEY", value_delimiter = ',')]
+    verify_key: Vec<PathBuf>,
+}
+
+impl SignArgs {
+    pub fn read(&self) -> Result<Option<SigningKey>, Error> {
+        self.sign_key.as_deref().map(SigningKey::read).transpose()
+    }
+}
+
+impl VerifyArgs {
+    /// None, if everything is believed.
+    pub fn read(&self) -> Result<VerifyKeys, Error> {
+        VerifyKeys::read(&self.verify_key)
+    }
+}
