@@ -106,6 +106,8 @@ pub struct Record {
     pub asked_for: BTreeSet<(u64, Timestamp)>,
     /// Which of them, by sequence, are known to be kept where no fault reaches too.
     pub elsewhere: BTreeSet<u64>,
+    /// How far the remote repository was, as the last push there printed its head: `INDEX:DIGEST`.
+    pub remote_head: Option<String>,
     /// How long before the drill the newest restore point was current that the schedule had taken.
     pub age_at_start: Option<Duration>,
     /// When each copy began that another program made in the place of a restore point.

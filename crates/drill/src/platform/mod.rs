@@ -5,6 +5,7 @@ pub mod content;
 pub mod kubernetes;
 pub mod local;
 mod placement;
+mod pushed;
 
 use std::path::Path;
 use std::time::Duration;
