@@ -55,9 +55,9 @@ impl SigningKey {
         let exposed = expect_private(metadata.mode() & 0o777, metadata.uid()).err();
         let der = PrivatePkcs8KeyDer::from_pem_slice(&text);
         let der = der.map_err(|error| unfit(format!("it is no private key in PEM, {error:?}; {help}")))?;
-        Self::from_der(der.secret_pkcs8_der())
-            .map(|key| (key, exposed))
-            .map_err(|error| unfit(format!("it is no ed25519 key, {error}; {help}")))
+        let pair = Self::from_der(der.secret_pkcs8_der());
+        let pair = pair.map_err(|error| unfit(format!("it is no ed25519 key, {error}; {help}")))?;
+        Ok((pair, exposed))
     }
 
     /// Of a private key, PKCS#8. OpenSSL leaves the public one out, so that it cannot be checked against.

@@ -108,6 +108,8 @@ pub struct Record {
     pub elsewhere: BTreeSet<u64>,
     /// When a thief came to what is kept there: what was published later is not to be had back.
     pub robbed: Option<Moment>,
+    /// How far the remote repository was, as the last push there printed its head: `INDEX:DIGEST`.
+    pub remote_head: Option<String>,
     /// How long before the drill the newest restore point was current that the schedule had taken.
     pub age_at_start: Option<Duration>,
     /// When each copy began that another program made in the place of a restore point.

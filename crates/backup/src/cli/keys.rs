@@ -11,7 +11,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct SignArgs {
     /// Sign manifests with this ed25519 key, in PEM, as openssl genpkey makes it
-    #[arg(long, value_name = "FILE", env = "BACKUP_SIGN_KEY")]
+    #[arg(long, value_name = "FILE", env = "BACKUP_SIGN_KEY", hide_env_values = true)]
     sign_key: Option<PathBuf>,
 }
 

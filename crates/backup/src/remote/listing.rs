@@ -140,7 +140,7 @@ impl Listing {
         let found = self.found.entry(name.clone()).or_insert_with(|| Found {
             read: Err("its record is not believed".into()),
             record: None,
-        bytes: 0,
+            bytes: 0,
             keys: Vec::new(),
             refused: Vec::new(),
             unbelieved: Vec::new(),
@@ -288,6 +288,7 @@ async fn newest(
     let mut found = Found {
         read: Err("its record is gone".to_owned()),
         record: None,
+        bytes: 0,
         keys: all,
         refused: Vec::new(),
         unbelieved: Vec::new(),

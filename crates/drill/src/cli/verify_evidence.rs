@@ -55,7 +55,8 @@ fn in_short(signed: &Predicate) -> String {
     match signed {
         Predicate::Report(signed) => {
             let run = &signed.essence;
-            format!("{}, {}, run {} of {:.0}", run.series, run.verdict, run.run, run.started_at)
+            let head = signed.remote_head.as_ref().map_or(String::new(), |head| format!("; remote head {head}"));
+            format!("{}, {}, run {} of {:.0}{head}", run.series, run.verdict, run.run, run.started_at)
         }
         Predicate::Summary(brief) => {
             let as_expected = brief.runs.iter().filter(|run| run.as_expected).count();

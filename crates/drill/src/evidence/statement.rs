@@ -46,6 +46,9 @@ pub struct SignedRun {
     /// The history that was there before this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Prefix>,
+    /// How far the remote repository was, if the drill pushed to one: `INDEX:DIGEST`, as `backup pull --expect-head` takes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_head: Option<String>,
 }
 
 /// The history as the newest signed run left it.

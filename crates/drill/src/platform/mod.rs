@@ -5,6 +5,7 @@ pub mod content;
 pub mod kubernetes;
 pub mod local;
 mod placement;
+mod pushed;
 mod theft;
 
 use std::path::Path;

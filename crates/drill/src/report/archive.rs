@@ -58,7 +58,7 @@ impl Archive {
         let essence = report.essence();
         if let Some(key) = &self.key {
             let history = Some(history::prefix(&self.directory)?);
-            let run = SignedRun { essence: essence.clone(), history };
+            let run = SignedRun { essence: essence.clone(), history, remote_head: record.remote_head.clone() };
             evidence::sign_folder(folder, Predicate::Report(Box::new(run)), key)?;
         }
         let appended = History::append(&self.directory, &essence, self.key.as_ref());

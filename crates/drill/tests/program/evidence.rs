@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::Value;
 
-use crate::support::{Place, assert_exit};
+use crate::support::{Place, assert_exit, program};
 
 fn openssl(place: &Place, arguments: &[&str]) {
     assert_exit(&Command::new("openssl").args(arguments).current_dir(place.path()).output().unwrap(), 0);
@@ -329,4 +329,27 @@ fn a_key_that_is_given_in_the_place_of_its_file_is_not_repeated() {
         let help = place.drill(&["run", "--help"]).env("DRILL_SIGN_KEY", &given).output().unwrap();
         assert!(!String::from_utf8_lossy(&help.stdout).contains(&body));
     }
+}
+
+#[test]
+fn how_far_the_remote_repository_was_is_signed_too() {
+    let place = Place::new();
+    make_key(&place, "mine");
+    let (remote, fresh) = (place.path().join("remote"), place.path().join("fresh"));
+    for directory in [&remote, &fresh] {
+        fs::create_dir(directory).unwrap();
+    }
+    let url = format!("file://{}", remote.display());
+    let drill = ["run", "lose-both-volumes", "--backup-every", "1s", "--remote", &url, "--sign-key", "mine.pem"];
+    assert_exit(&place.drill(&drill).output().unwrap(), 0);
+    let shown = verified(&place, &place.reports()[0], "mine.pub", 0);
+    let (_, head) = shown.trim().split_once("; remote head ").unwrap();
+    let pull = |head: &str| {
+        let mut pull = Command::new(program("backup"));
+        pull.args(["pull", "--remote", &url, "--expect-head", head, "--database", "none.db", "--repository"])
+            .arg(&fresh);
+        pull.current_dir(place.path()).output().unwrap()
+    };
+    assert_exit(&pull(&head.replace(':', "9:")), 6);
+    assert_exit(&pull(head), 0);
 }

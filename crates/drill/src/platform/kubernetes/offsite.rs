@@ -2,7 +2,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::jobs::result_in;
 use super::{DATA, Kubernetes, PUSHES, REPOSITORY};
+use crate::platform::pushed::Pushed;
 
 impl Kubernetes {
     /// Pushes what is not off the cluster yet, at once.
@@ -14,10 +16,16 @@ impl Kubernetes {
         let disown = r#"{"metadata":{"ownerReferences":null}}"#;
         self.kubectl.change(&["patch", "job", &name, "--patch", disown]).await?;
         self.finished(&name).await?;
+        let log = self.kubectl.call(&["logs", &format!("job/{name}"), "--container=push"], None).await?;
+        let pushed: Pushed =
+            result_in(&log).with_context(|| format!("cannot understand what the push printed: {log}"))?;
         let restored = self.rehearse_the_fetch().await.context("what is off the cluster cannot be had back")?;
         let (name, found) = (restored.restore_point.name, restored.restore_point.sequence);
         ensure!(newest <= Some(found), "off the cluster, {name} is the newest that can be had back: number {found}");
-        self.recorder.add(|record| record.elsewhere.extend(newest));
+        self.recorder.add(|record| {
+            record.elsewhere.extend(newest);
+            record.remote_head = pushed.head();
+        });
         Ok(format!("off the cluster too, from where {name} was restored to a scratch volume"))
     }
 

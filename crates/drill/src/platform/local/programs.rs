@@ -10,11 +10,12 @@ use backup::exit;
 use backup::lineage::Lineage;
 use backup::take::Taken;
 use jiff::Timestamp;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
 use super::{Folder, Invocation};
 use crate::platform::Manner;
+use crate::platform::pushed::Pushed;
 
 /// Where the programs are.
 #[derive(Clone, Debug)]
@@ -87,12 +88,18 @@ impl Programs {
     }
 
     /// Takes a restore point, and sends it to where restore points are kept too: it counts once it is there.
-    pub(super) async fn back_up(&self, folder: &Folder, remote: Option<&str>, limit: Duration) -> Result<Taken> {
+    pub(super) async fn back_up(
+        &self,
+        folder: &Folder,
+        remote: Option<&str>,
+        limit: Duration,
+    ) -> Result<(Taken, Option<Pushed>)> {
         let taken = result_of(self.take(folder), folder, limit).await?;
-        if let Some(remote) = remote {
-            result_of::<IgnoredAny>(self.elsewhere("push", folder, remote), folder, limit).await?;
-        }
-        Ok(taken)
+        let pushed = match remote {
+            Some(remote) => Some(result_of(self.elsewhere("push", folder, remote), folder, limit).await?),
+            None => None,
+        };
+        Ok((taken, pushed))
     }
 
     pub(super) fn pull(&self, folder: &Folder, remote: &str, lineage: &Lineage, as_of: Option<Timestamp>) -> Command {

@@ -42,9 +42,12 @@ impl Schedule {
             let taken = calls.back_up(&folder, remote.as_deref(), TAKE_LIMIT).await;
             let published = recorder.clock.now();
             recorder.add(|record| match taken {
-                Ok(Taken { restore_point: manifest, .. }) => {
+                Ok((Taken { restore_point: manifest, .. }, pushed)) => {
                     let began = recorder.clock.moment(manifest.current_at(Timestamp::now()));
-                    record.elsewhere.extend(remote.is_some().then_some(manifest.sequence));
+                    if let Some(pushed) = pushed {
+                        record.elsewhere.insert(manifest.sequence);
+                        record.remote_head = pushed.head();
+                    }
                     record.restore_points.push(Protected { manifest, began, published });
                 }
                 Err(error) => record.failed_backups.push((published, format!("{error:#}"))),

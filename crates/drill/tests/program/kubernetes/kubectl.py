@@ -464,7 +464,7 @@ def logs(cluster, options, target):
     if not pods:
         raise Refused(f"error: no pod of {target}")
     pod = pods[0]["metadata"]["name"]
-    every = ["pull", "restore", "push", "prune", "backup", "app"]
+    every = ["pull", "restore", "push", "backup", "app"]
     containers = [options["--container"]] if "--container" in options else every
     return "".join(log_of(pod, container) for container in containers)
 
@@ -557,8 +557,7 @@ def begin(programs, port):
     take = {"containers": [{**backup, "name": "backup", "args": ["take", "--json"]}], "volumes": mounts}
     labels = {"app.kubernetes.io/name": "sqlite-backup"}
     push = {**backup, "name": "push", "args": ["push", "--json"]}
-    prune = {**backup, "name": "prune", "args": ["prune", "--keep-last=12", "--json", "--remote"]}
-    offsite = {"initContainers": [push], "containers": [prune], "volumes": mounts[1:]}
+    offsite = {"containers": [push], "volumes": mounts[1:]}
     job = lambda spec: {"spec": {"template": {"metadata": {"labels": labels}, "spec": spec}}}
     cron_job = lambda name, spec: {**named(name), "spec": {"suspend": False, "jobTemplate": job(spec)}}
     named = lambda name, **fields: {"metadata": {"name": name, "uid": name, "generation": 1, **fields}}
