@@ -13,11 +13,13 @@
 mod address;
 mod as_of;
 pub mod bucket;
+mod create;
 mod environment;
 pub mod head;
 mod layout;
 mod listing;
 pub mod lock;
+mod outline;
 pub mod prune;
 pub mod pull;
 pub mod push;
@@ -26,6 +28,7 @@ pub mod seal;
 mod sequence;
 mod staged;
 mod store;
+mod transport;
 pub mod versions;
 
 use std::fmt;
@@ -46,9 +49,11 @@ use crate::{Entry, Error, Name, durable};
 use address::Address;
 use as_of::AsOf;
 use bucket::Bucket;
+pub use environment::redacted;
 use head::{Head, Remembered};
 use listing::Listing;
 use lock::Lock;
+use seal::Identities;
 pub use store::Options;
 
 /// Requests that are under way at the same time: enough to fill a line with latency, and a bound for memory.
@@ -66,6 +71,8 @@ pub struct Remote {
     runtime: Runtime,
     /// Whose restore points are believed.
     keys: VerifyKeys,
+    /// For what is encrypted.
+    identities: Identities,
     /// See [`Options::retries`].
     retries: usize,
 }
@@ -119,14 +126,21 @@ impl Remote {
         let (store, bucket) = store::open(&address, options)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::remote("start to reach", address.to_string(), error))?;
-        let (keys, retries) = (VerifyKeys::default(), options.retries);
-        Ok(Self { address, store, bucket, time: None, lock: options.lock, runtime, keys, retries })
+        let (keys, identities, retries) = (VerifyKeys::default(), Identities::default(), options.retries);
+        Ok(Self { address, store, bucket, time: None, lock: options.lock, runtime, keys, identities, retries })
     }
 
     /// The same, where only what one of these keys signed is believed.
     #[must_use]
     pub fn believing(self, keys: VerifyKeys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same, where these secret keys decrypt manifests and pieces. With any, a pull refuses what is not encrypted: that
+    /// needs no key to be forged.
+    #[must_use]
+    pub fn reading(self, identities: Identities) -> Self {
+        Self { identities, ..self }
     }
 
     /// Its URL, by which it is remembered.

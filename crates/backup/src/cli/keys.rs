@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use backup::Error;
 use backup::authenticity::VerifyKeys;
+use backup::remote::seal::Identities;
 use backup::signature::SigningKey;
 use clap::Args;
 
@@ -20,6 +21,19 @@ pub struct VerifyArgs {
     /// several
     #[arg(long, value_name = "FILE", env = "BACKUP_VERIFY_KEY", value_delimiter = ',')]
     verify_key: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct IdentityArgs {
+    /// The file of a secret key of age, for what is encrypted
+    #[arg(long, value_name = "FILE", env = "BACKUP_IDENTITY")]
+    identity: Option<PathBuf>,
+}
+
+impl IdentityArgs {
+    pub fn read(&self) -> Result<Identities, Error> {
+        Ok(self.identity.as_deref().map(Identities::read).transpose()?.unwrap_or_default())
+    }
 }
 
 impl SignArgs {

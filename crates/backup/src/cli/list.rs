@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::keys::VerifyArgs;
+use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{HeadArgs, InsteadArg, as_of};
 use super::{RepositoryArg, output};
 
@@ -29,6 +29,8 @@ pub struct List {
     #[command(flatten)]
     verify: VerifyArgs,
     #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
     head: HeadArgs,
 }
 
@@ -41,7 +43,7 @@ impl List {
             show(&entries, &entries, json)?;
             return Ok(exit::OK);
         };
-        let remote = as_of(remote.believing(keys), self.as_of)?;
+        let remote = as_of(remote.believing(keys).reading(self.identity.read()?), self.as_of)?;
         let remembered = head::remembered(&repository, &remote.url());
         let listed = remote.list(remembered.as_ref(), self.head.expected().as_ref())?;
         let entries: Vec<Entry> = listed.entries.iter().map(|listed| listed.entry.clone()).collect();

@@ -8,7 +8,7 @@ use backup::{Error, exit};
 use bytesize::ByteSize;
 use clap::Args;
 
-use super::keys::VerifyArgs;
+use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{InsteadArg, LockArgs};
 use super::{RepositoryArg, days, duration, output};
 
@@ -25,6 +25,8 @@ pub struct Prune {
     remote: InsteadArg,
     #[command(flatten)]
     verify: VerifyArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
     #[command(flatten)]
     policy: PolicyArgs,
     #[command(flatten)]
@@ -84,7 +86,8 @@ impl Prune {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Remove };
         if let Some(remote) = self.remote.open(Some(&self.lock))? {
-            return self.prune_remote(&remote.believing(self.verify.read()?), mode, json);
+            let remote = remote.believing(self.verify.read()?).reading(self.identity.read()?);
+            return self.prune_remote(&remote, mode, json);
         }
         if self.lock.is_given() {
             let reason = "a lock is for a remote repository; add --remote, or leave out --lock-for".into();

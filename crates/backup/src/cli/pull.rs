@@ -1,17 +1,15 @@
-use std::path::PathBuf;
 use std::time::Duration;
 
 use backup::presence::{self, Presence};
 use backup::remote::Remote;
 use backup::remote::head;
 use backup::remote::pull::{self, Pulled, Request, Which};
-use backup::remote::seal::Identities;
 use backup::restore::Choice;
 use backup::{Name, exit};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::keys::VerifyArgs;
+use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{HeadArgs, RemoteArg, as_of, progress_bar, show};
 use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
 
@@ -41,9 +39,8 @@ pub struct Pull {
     /// before `restore --if-missing`
     #[arg(long, conflicts_with_all = ["name", "at", "all"])]
     if_missing: bool,
-    /// The file of a secret key of age, for what is encrypted
-    #[arg(long, value_name = "FILE", env = "BACKUP_IDENTITY")]
-    identity: Option<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// With --identity: take what is not encrypted as well
     #[arg(long)]
     allow_unencrypted: bool,
@@ -70,7 +67,8 @@ impl Pull {
         {
             return done(&Pulled::default(), json, &why);
         }
-        let remote = as_of(self.remote.open(None)?.believing(keys), self.as_of)?;
+        let remote = self.remote.open(None)?.believing(keys).reading(self.identity.read()?);
+        let remote = as_of(remote, self.as_of)?;
         // What was seen there before is missed, not a first start.
         let is_known = self.head.expected().is_some() || head::remembered(&repository, &remote.url()).is_some();
         if self.if_missing && !is_known && remote.entries()?.is_empty() {
@@ -82,7 +80,6 @@ impl Pull {
             (None, Some(time)) => Which::One(Choice::At(time)),
             (None, None) => Which::One(Choice::Latest),
         };
-        let identities = self.identity.as_deref().map(Identities::read).transpose()?.unwrap_or_default();
         let (lineage, source_name) = (self.whose.lineage.clone(), self.whose.name.clone());
         let database = self.database.database.clone();
         let request = Request {
@@ -90,7 +87,6 @@ impl Pull {
             lineage,
             source_name,
             database,
-            identities,
             allow_unencrypted: self.allow_unencrypted,
             expected: self.head.expected(),
             accept_rollback: self.accept_rollback,
@@ -105,11 +101,10 @@ impl Pull {
         let pulled = pulled?;
         done(&pulled, json, "")?;
         // Where all were asked for, one is missing; elsewhere there is an older one, of which people have to know.
-        Ok(match &pulled {
-            Pulled { rejected, .. } if self.all && !rejected.is_empty() => exit::DAMAGED,
-            Pulled { rejected, suspects, .. } if !(self.if_missing || rejected.is_empty() && suspects.is_empty()) => {
-                exit::SUSPECT
-            }
+        let is_older = !pulled.rejected.is_empty() || !pulled.suspects.is_empty();
+        Ok(match is_older {
+            true if self.all && !pulled.rejected.is_empty() => exit::DAMAGED,
+            true if !self.if_missing => exit::SUSPECT,
             _ => exit::OK,
         })
     }

@@ -12,6 +12,8 @@ mod proxy;
 mod prune;
 mod refused;
 mod round_trip;
+mod sealed;
 mod signed;
 mod store;
+mod transport;
 mod vault;
