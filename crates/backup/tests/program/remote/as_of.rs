@@ -40,7 +40,7 @@ fn what_was_overwritten_deleted_or_added_since_is_not_seen() {
     assert_eq!(ids(&elsewhere.database), up_to(7));
     let elsewhere = Stage::new();
     let pulled: Pulled = vault.store.json(&elsewhere, &["pull", "--as-of", &early, "--all"]);
-    assert_eq!(pulled.pulled, [first.clone()]);
+    assert_eq!(pulled.pulled, std::slice::from_ref(&first));
     // Who pushed remembers more than there was then, which is no rollback.
     let listed: Vec<Entry> = vault.store.json(&stage, &["list", "--remote", "--as-of", &early]);
     assert_eq!(listed.len(), 1);
