@@ -125,9 +125,8 @@ impl Writer {
     /// Writes a manifest in the place of the one there is: readers see either.
     pub(crate) fn describe(&self, manifest: &Manifest) -> Result<(), Error> {
         let description = self.repository.manifest(&manifest.name);
-        let was_signed = || {
-            openat::bytes(&description, bounds::MANIFEST_BYTES).is_ok_and(|bytes| authenticity::is_signed(&bytes))
-        };
+        let was_signed =
+            || openat::bytes(&description, bounds::MANIFEST_BYTES).is_ok_and(|bytes| authenticity::is_signed(&bytes));
         if self.sign_key.is_none() && was_signed() {
             tracing::warn!(
                 name = %manifest.name,
