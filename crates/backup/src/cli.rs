@@ -12,7 +12,7 @@ mod take;
 mod trust;
 mod verify;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +23,8 @@ use backup::{Repository, exit};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -136,15 +138,40 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     tracing::error!("a fault of this program or of a library, at {place}: {}", words.unwrap_or_default());
 }
 
+/// What is logged, without the secrets of the environment: a library may log whatever it sends.
+struct Redacted;
+
+impl Write for Redacted {
+    /// Whole events.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = backup::remote::redacted(&String::from_utf8_lossy(event));
+        io::stderr().write_all(text.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Keeps what is in memory, credentials, keys and rows, from the file of a crash and from other processes of this user.
+fn seclude() {
+    let secluded = prctl::set_dumpable(false).and_then(|()| setrlimit(Resource::RLIMIT_CORE, 0, 0));
+    if let Err(error) = secluded {
+        tracing::warn!("a crash may leave what is in memory, keys too, in a core file: {error}");
+    }
+}
+
 /// Logs to stderr, and turns a file size limit into an error instead of a death by signal.
 pub fn start(log: LevelFilter) {
     tracing_subscriber::fmt()
         .with_max_level(log)
-        .with_writer(io::stderr)
+        .with_writer(|| Redacted)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();
     panic::set_hook(Box::new(log_panic));
+    seclude();
     let mut limits = SigSet::empty();
     limits.add(Signal::SIGXFSZ);
     if let Err(error) = limits.thread_block() {

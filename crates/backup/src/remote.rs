@@ -11,10 +11,12 @@
 //! is none of its key. A piece's key holds the digest of its content, so that nobody can overwrite one with another.
 
 mod address;
+mod create;
 mod environment;
 pub mod head;
 mod layout;
 mod listing;
+mod outline;
 pub mod prune;
 pub mod pull;
 pub mod push;
@@ -22,6 +24,7 @@ pub mod seal;
 mod sequence;
 mod staged;
 mod store;
+mod transport;
 
 use std::fmt;
 use std::fs::File;
@@ -38,8 +41,10 @@ use tokio::runtime::Runtime;
 use crate::authenticity::VerifyKeys;
 use crate::{Entry, Error, Name, durable};
 use address::Address;
+pub use environment::redacted;
 use head::{Head, Remembered};
 use listing::Listing;
+use seal::Identities;
 pub use store::Options;
 
 /// Requests that are under way at the same time: enough to fill a line with latency, and a bound for memory.
@@ -52,6 +57,8 @@ pub struct Remote {
     runtime: Runtime,
     /// Whose restore points are believed.
     keys: VerifyKeys,
+    /// For what is encrypted.
+    identities: Identities,
     /// See [`Options::retries`].
     retries: usize,
 }
@@ -105,13 +112,21 @@ impl Remote {
         let store = store::open(&address, options)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::remote("start to reach", address.to_string(), error))?;
-        Ok(Self { address, store, runtime, keys: VerifyKeys::default(), retries: options.retries })
+        let (keys, identities) = (VerifyKeys::default(), Identities::default());
+        Ok(Self { address, store, runtime, keys, identities, retries: options.retries })
     }
 
     /// The same, where only what one of these keys signed is believed.
     #[must_use]
     pub fn believing(self, keys: VerifyKeys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// The same, where these secret keys decrypt manifests and pieces. With any, a pull refuses what is not encrypted: that
+    /// needs no key to be forged.
+    #[must_use]
+    pub fn reading(self, identities: Identities) -> Self {
+        Self { identities, ..self }
     }
 
     /// Its URL, by which it is remembered.

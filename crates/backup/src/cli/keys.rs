@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use backup::Error;
 use backup::authenticity::VerifyKeys;
+use backup::remote::seal::{IDENTITY, Identities, IdentitySource};
 use backup::signature::SigningKey;
 use clap::Args;
 
@@ -20,6 +21,19 @@ pub struct VerifyArgs {
     /// several
     #[arg(long, value_name = "FILE", env = "BACKUP_VERIFY_KEY", value_delimiter = ',')]
     verify_key: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct IdentityArgs {
+    /// The file of a secret key of age, for what is encrypted; the variable may have the key itself
+    #[arg(long, value_name = "FILE", env = IDENTITY, hide_env_values = true)]
+    identity: Option<IdentitySource>,
+}
+
+impl IdentityArgs {
+    pub fn read(&self) -> Result<Identities, Error> {
+        Ok(self.identity.as_ref().map(IdentitySource::read).transpose()?.unwrap_or_default())
+    }
 }
 
 impl SignArgs {

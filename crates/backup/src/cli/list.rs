@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::keys::VerifyArgs;
+use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{HeadArgs, InsteadArg};
 use super::{RepositoryArg, output};
 
@@ -26,6 +26,8 @@ pub struct List {
     #[command(flatten)]
     verify: VerifyArgs,
     #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
     head: HeadArgs,
 }
 
@@ -38,7 +40,7 @@ impl List {
             show(&entries, &entries, json)?;
             return Ok(exit::OK);
         };
-        let remote = remote.believing(keys);
+        let remote = remote.believing(keys).reading(self.identity.read()?);
         let remembered = head::remembered(&repository, &remote.url());
         let listed = remote.list(remembered.as_ref(), self.head.expected().as_ref())?;
         let entries: Vec<Entry> = listed.entries.iter().map(|listed| listed.entry.clone()).collect();

@@ -8,7 +8,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use jiff::{Span, SpanRelativeTo};
 
-use super::keys::VerifyArgs;
+use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::InsteadArg;
 use super::{RepositoryArg, duration, output};
 
@@ -25,6 +25,8 @@ pub struct Prune {
     remote: InsteadArg,
     #[command(flatten)]
     verify: VerifyArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
     #[command(flatten)]
     policy: PolicyArgs,
     /// Only print what would go, and why the rest stays
@@ -89,7 +91,8 @@ impl Prune {
     pub fn run(&self, json: bool) -> anyhow::Result<u8> {
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Remove };
         if let Some(remote) = self.remote.open()? {
-            return self.prune_remote(&remote.believing(self.verify.read()?), mode, json);
+            let remote = remote.believing(self.verify.read()?).reading(self.identity.read()?);
+            return self.prune_remote(&remote, mode, json);
         }
         let writer = self.repository.open().writer(self.wait)?;
         let pruned = prune::run(&writer, self.policy.policy(), self.policy.max_space, None, mode)?;

@@ -3,13 +3,12 @@ use std::time::Duration;
 use backup::presence::{self, Presence};
 use backup::remote::head;
 use backup::remote::pull::{self, Pulled, Request, Which};
-use backup::remote::seal::{IDENTITY, IdentitySource};
 use backup::restore::Choice;
 use backup::{Name, exit};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::keys::VerifyArgs;
+use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{HeadArgs, RemoteArg, progress_bar, show};
 use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
 
@@ -35,9 +34,8 @@ pub struct Pull {
     /// before `restore --if-missing`
     #[arg(long, conflicts_with_all = ["name", "at", "all"])]
     if_missing: bool,
-    /// The file of a secret key of age, for what is encrypted; the variable may have the key itself
-    #[arg(long, value_name = "FILE", env = IDENTITY, hide_env_values = true)]
-    identity: Option<IdentitySource>,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// With --identity: take what is not encrypted as well
     #[arg(long)]
     allow_unencrypted: bool,
@@ -64,7 +62,7 @@ impl Pull {
         {
             return done(&Pulled::default(), json, &why);
         }
-        let remote = self.remote.open()?.believing(keys);
+        let remote = self.remote.open()?.believing(keys).reading(self.identity.read()?);
         // What was seen there before is missed, not a first start.
         let is_known = self.head.expected().is_some() || head::remembered(&repository, &remote.url()).is_some();
         if self.if_missing && !is_known && remote.entries()?.is_empty() {
@@ -76,7 +74,6 @@ impl Pull {
             (None, Some(time)) => Which::One(Choice::At(time)),
             (None, None) => Which::One(Choice::Latest),
         };
-        let identities = self.identity.as_ref().map(IdentitySource::read).transpose()?.unwrap_or_default();
         let (lineage, source_name) = (self.whose.lineage.clone(), self.whose.name.clone());
         let database = self.database.database.clone();
         let request = Request {
@@ -84,7 +81,6 @@ impl Pull {
             lineage,
             source_name,
             database,
-            identities,
             allow_unencrypted: self.allow_unencrypted,
             expected: self.head.expected(),
             accept_rollback: self.accept_rollback,
@@ -96,11 +92,10 @@ impl Pull {
         let pulled = pulled?;
         done(&pulled, json, "")?;
         // Where all were asked for, one is missing; elsewhere there is an older one, of which people have to know.
-        Ok(match &pulled {
-            Pulled { rejected, .. } if self.all && !rejected.is_empty() => exit::DAMAGED,
-            Pulled { rejected, suspects, .. } if !self.if_missing && !(rejected.is_empty() && suspects.is_empty()) => {
-                exit::SUSPECT
-            }
+        let is_older = !pulled.rejected.is_empty() || !pulled.suspects.is_empty();
+        Ok(match is_older {
+            true if self.all && !pulled.rejected.is_empty() => exit::DAMAGED,
+            true if !self.if_missing => exit::SUSPECT,
             _ => exit::OK,
         })
     }

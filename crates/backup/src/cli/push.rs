@@ -23,9 +23,13 @@ pub struct Push {
     #[arg(long)]
     all: bool,
     /// Encrypt for this public key of age, age1…; several times for several. Manifests stay readable: they tell sizes,
-    /// times, digests, and the names and greatest keys of tables with AUTOINCREMENT
+    /// times, digests, paths, and the names and greatest keys of tables
     #[arg(long, value_name = "KEY", env = "BACKUP_ENCRYPT_TO", value_delimiter = ',', hide_env_values = true)]
     encrypt_to: Vec<String>,
+    /// With --encrypt-to: encrypt manifests too. What is left to read are names, order, times, sizes, and which are of one
+    /// database
+    #[arg(long, env = "BACKUP_ENCRYPT_MANIFESTS")]
+    encrypt_manifests: bool,
     #[command(flatten)]
     sign: SignArgs,
     /// With --sign-key: whose records count there beside those of that key
@@ -45,14 +49,20 @@ impl Push {
         };
         // Read here, since the parser's errors repeat what may be a secret key by mistake.
         let recipients = self.encrypt_to.iter().map(|key| key.parse().map_err(|reason| Error::Recipient { reason }));
-        let recipients = recipients.collect::<Result<_, _>>()?;
+        let recipients: Vec<_> = recipients.collect::<Result<_, _>>()?;
+        let encrypt_manifests = self.encrypt_manifests;
+        if encrypt_manifests && recipients.is_empty() {
+            let reason = "nobody, and --encrypt-manifests needs somebody who can read them".into();
+            return Err(Error::Recipient { reason }.into());
+        }
         let (sign_key, keys) = (self.sign.read()?, self.verify.read()?);
         if sign_key.is_none() && !keys.is_empty() {
             let reason = "there is a --verify-key and no --sign-key, so that whoever verifies would refuse what is pushed; give \
                           both, or neither";
             return Err(Error::RemoteAddress { reason: reason.into() }.into());
         }
-        let request = Request { which, recipients, sign_key, accept_rollback: self.accept_rollback };
+        let accept_rollback = self.accept_rollback;
+        let request = Request { which, recipients, encrypt_manifests, sign_key, accept_rollback };
         let remote = self.remote.open()?.believing(keys);
         let bar = progress_bar();
         let pushed = push::run(&remote, &self.repository.open(), &request, &mut |progress| show(&bar, progress));

@@ -1,10 +1,15 @@
 //! The keys of objects, and what a remote manifest says beyond a local one. Only this module knows either.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::outline;
+use super::seal::Identities;
+use crate::authenticity::VerifyKeys;
 use crate::manifest::SEQUENCE_MAX;
-use crate::{Manifest, Name};
+use crate::{Error, Manifest, Name};
 
 /// Bytes of a stored file that make one piece.
 pub(super) const PIECE_BYTES: usize = 8 * 1024 * 1024;
@@ -22,6 +27,13 @@ pub(super) struct RemoteManifest {
     /// `None` where an older version wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,
+    /// The whole manifest, as the bytes of its file, encrypted as pieces are, in base64. What is outside is then its
+    /// [`outline`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
+    /// The same, decrypted; the manifest is then the whole one.
+    #[serde(skip)]
+    pub opened: Option<Vec<u8>>,
 }
 
 /// The place of a record among all of the repository.
@@ -133,10 +145,12 @@ impl RemoteManifest {
             remote: Stored,
             #[serde(default)]
             chain: Option<Chain>,
+            #[serde(default)]
+            sealed: Option<String>,
         }
         let manifest = Manifest::parse(name, bytes)?;
         let rest: Result<Rest, _> = serde_json::from_slice(bytes);
-        let Rest { remote, chain } = rest.map_err(|error| format!("its manifest is malformed: {error}"))?;
+        let Rest { remote, chain, sealed } = rest.map_err(|error| format!("its manifest is malformed: {error}"))?;
         // What is not below the repository is not ours to read or delete.
         if owner_of(&remote.folder).as_ref() != Some(name) {
             return Err(format!("its manifest names the folder {:?}, which is not its own", remote.folder));
@@ -145,7 +159,36 @@ impl RemoteManifest {
         if found.is_some_and(|found| found > SEQUENCE_MAX) || index.is_some_and(|index| found != Some(index)) {
             return Err(format!("its record has the index {found:?}, and its key {index:?}"));
         }
-        Ok(Self { manifest, remote, chain })
+        Ok(Self { manifest, remote, chain, sealed, opened: None })
+    }
+
+    /// Whether what it says is only an outline.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed.is_some() && self.opened.is_none()
+    }
+
+    /// Whether it is of the same content as a restore point here.
+    pub fn holds(&self, local: &Manifest) -> bool {
+        self.manifest.blake3 == if self.is_sealed() { outline::of(local).blake3 } else { local.blake3.clone() }
+    }
+
+    /// Reads the whole manifest, if it is sealed and a key fits. The error says what is wrong with it.
+    pub fn open(self, identities: &Identities, keys: &VerifyKeys) -> Result<Self, String> {
+        let Some(sealed) = self.sealed.as_ref().filter(|_| !identities.is_empty()) else { return Ok(self) };
+        let sealed =
+            STANDARD.decode(sealed).map_err(|error| format!("its encrypted manifest is no base64: {error}"))?;
+        let bytes = match identities.open(&sealed, "its encrypted manifest") {
+            Err(Error::Sealed { .. }) => return Ok(self),
+            Err(Error::Damaged { reason, .. }) => return Err(format!("its encrypted manifest is {reason}")),
+            bytes => bytes.map_err(|error| error.to_string())?,
+        };
+        keys.check(&bytes)?;
+        let manifest = Manifest::parse(&self.manifest.name, &bytes)?;
+        // Whoever lists and prunes without a key is told the same.
+        if outline::of(&manifest) != self.manifest {
+            return Err("its encrypted manifest is another than it says outside".to_owned());
+        }
+        Ok(Self { manifest, opened: Some(bytes), ..self })
     }
 }
 

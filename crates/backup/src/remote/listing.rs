@@ -270,7 +270,7 @@ async fn newest(
         let read = RemoteManifest::parse(name, index, &bytes);
         let head = read.as_ref().ok().and_then(|read| Some(Head::of(read.chain.as_ref()?, &record)));
         found.claims.extend(head.as_ref().map(|head| head.index));
-        match keys.check(&bytes).and(read) {
+        match keys.check(&bytes).and(read).and_then(|read| read.open(&remote.identities, keys)) {
             Ok(read) => {
                 (found.read, found.record) = (Ok(read), Some(record));
                 break;

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use super::head::{self, Head};
 use super::layout::{Encryption, Link, Piece, RemoteManifest};
 use super::listing::{self, Found, Listing};
-use super::seal::Identities;
 use super::{PARALLEL, Progress, Remote};
 use crate::repository::partial;
 use crate::restore::choose::{Candidates, Wanted, candidates};
@@ -32,9 +31,7 @@ pub struct Request {
     pub source_name: Option<String>,
     /// The database that they are for, which decides between several without a lineage.
     pub database: PathBuf,
-    /// For those that are encrypted. With any, one that is not is refused: it needs no key to be forged.
-    pub identities: Identities,
-    /// Whether one that is not encrypted is taken all the same.
+    /// Whether one that is not encrypted is taken although there is a secret key.
     pub allow_unencrypted: bool,
     /// How far the remote repository is known to be from elsewhere.
     pub expected: Option<Head>,
@@ -50,7 +47,6 @@ impl Request {
             lineage: None,
             source_name: None,
             database,
-            identities: Identities::default(),
             allow_unencrypted: false,
             expected: None,
             accept_rollback: false,
@@ -102,14 +98,14 @@ pub fn run(
         let mut there = listing::read(remote, &remote.keys).await?;
         expect_history(remote, writer, request, &there)?;
         let head = there.head();
-        if !request.identities.is_empty() && !request.allow_unencrypted {
+        if !remote.identities.is_empty() && !request.allow_unencrypted {
             there.found.values_mut().for_each(refuse_unencrypted);
         }
         let Candidates { best_first, suspects } = choose(&there, request)?;
         suspects.iter().for_each(|suspect| tracing::warn!(name = %suspect.name, "passed over, {}", suspect.reason));
         let mut pulled = Pulled { suspects, head, ..Pulled::default() };
         for manifest in best_first {
-            match one((remote, writer), request, &manifest, &there, report).await {
+            match one((remote, writer), &manifest, &there, report).await {
                 Ok(true) => pulled.pulled.push(manifest.name.clone()),
                 Ok(false) => pulled.present.push(manifest.name.clone()),
                 Err(Error::Damaged { reason, .. }) => {
@@ -227,7 +223,6 @@ fn choose(there: &Listing, request: &Request) -> Result<Candidates, Error> {
 /// Pulls one restore point; `false` if it is here and good.
 async fn one(
     (remote, writer): (&Remote, &Writer),
-    request: &Request,
     manifest: &Manifest,
     there: &Listing,
     report: &mut dyn FnMut(Progress),
@@ -236,11 +231,14 @@ async fn one(
     let found = found.and_then(|found| Some((found.read.as_ref().ok()?, found.record.as_ref()?)));
     // Chosen from this very listing.
     let Some(described) = found else { return Ok(false) };
+    if described.0.is_sealed() {
+        return Err(Error::Sealed { object: remote.object(&remote.key(&described.1.key)) });
+    }
     if is_here(writer, manifest)? {
         return Ok(false);
     }
     expect_in_order(writer, manifest)?;
-    let fetched = fetch((remote, writer), &request.identities, described, report).await;
+    let fetched = fetch((remote, writer), described, report).await;
     if fetched.is_err()
         && let Err(error) = durable::remove(&partial(&writer.repository().stored_file(manifest)))
     {
@@ -296,7 +294,6 @@ fn expect_in_order(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
 
 async fn fetch(
     (remote, writer): (&Remote, &Writer),
-    identities: &Identities,
     (described, record): (&RemoteManifest, &Link),
     report: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
@@ -309,7 +306,9 @@ async fn fetch(
     while let Some(stored) = pieces.try_next().await? {
         let content = match described.remote.encryption {
             None => stored,
-            Some(Encryption::Age) => identities.open(&stored, &remote.object(&remote.key(&described.remote.folder)))?,
+            Some(Encryption::Age) => {
+                remote.identities.open(&stored, &remote.object(&remote.key(&described.remote.folder)))?
+            }
         };
         file.write_all(&content).map_err(Error::io("write", &target))?;
         done += content.len() as u64;
@@ -322,14 +321,17 @@ async fn fetch(
     let stored = repository.stored_file(manifest);
     let other = repository.stored_files(&manifest.name).into_iter().filter(|file| *file != stored);
     other.into_iter().try_for_each(|file| durable::remove(&file))?;
-    match signed(remote, record).await? {
+    match signed(remote, described, record).await? {
         Some(bytes) => writer.publish_as(manifest, &bytes),
         None => writer.publish(manifest),
     }
 }
 
 /// The bytes of a record that is signed: what verifies there has to verify here. `None` if it is not.
-async fn signed(remote: &Remote, record: &Link) -> Result<Option<Vec<u8>>, Error> {
+async fn signed(remote: &Remote, described: &RemoteManifest, record: &Link) -> Result<Option<Vec<u8>>, Error> {
+    if let Some(bytes) = &described.opened {
+        return Ok(authenticity::is_signed(bytes).then(|| bytes.clone()));
+    }
     let damaged = |reason: &str| Error::damaged(Path::new(&remote.object(&remote.key(&record.key))), reason);
     let bytes =
         listing::get(remote, &record.key).await?.ok_or_else(|| damaged("it was removed while it was pulled"))?;

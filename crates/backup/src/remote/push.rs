@@ -9,15 +9,18 @@ use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::TryStreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use object_store::{Error as E, ObjectStoreExt as _, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
 
+use super::create::{Created, confirm_sizes, create, put};
 use super::head::{self, Head};
 use super::layout::{self, Encryption, Kind, Link, PIECE_BYTES, Piece, RemoteManifest, Stored, record_key};
 use super::listing::{self, Found, Listing};
+use super::outline;
 use super::seal::{self, Recipient};
 use super::{PARALLEL, Progress, Remote, sequence};
 use crate::authenticity::VerifyKeys;
@@ -42,14 +45,16 @@ pub struct Request {
     pub sign_key: Option<SigningKey>,
     /// Whether a head of the remote repository that is another than was seen is as it should be.
     pub accept_rollback: bool,
-    /// Who can read them there, with their secret keys; everybody, if nobody is named. Manifests are not encrypted.
+    /// Who can read them there, with their secret keys; everybody, if nobody is named.
     pub recipients: Vec<Recipient>,
+    /// Whether their manifests are encrypted as well, but for what listing and pruning need.
+    pub encrypt_manifests: bool,
 }
 
 impl Request {
     /// Not encrypted and not signed.
     pub fn new(which: Which) -> Self {
-        Self { which, sign_key: None, accept_rollback: false, recipients: Vec::new() }
+        Self { which, sign_key: None, accept_rollback: false, recipients: Vec::new(), encrypt_manifests: false }
     }
 }
 
@@ -208,8 +213,8 @@ impl Push<'_> {
         if let Some(found) = self.there.found.get(&local.name) {
             expect_same(self.remote, &self.keys, local, found)?;
             if let (Ok(read), None) = (&found.read, &found.missing) {
-                let (there, stored) = (read.manifest.clone(), read.remote.clone());
-                self.confirm(local, there, stored).await?;
+                let there = read.clone();
+                self.confirm(local, there).await?;
                 return Ok(None);
             }
         }
@@ -217,17 +222,21 @@ impl Push<'_> {
         let bytes = stored.pieces.iter().map(|piece| piece.bytes).sum();
         confirm_sizes(self.remote, &stored).await?;
         let sequence = sequence::of(local, &self.there.manifests(), Timestamp::now());
-        self.publish(Manifest { sequence, ..local.clone() }, stored).await?;
+        self.publish(local, sequence, stored).await?;
         Ok(Some(Sent { name: local.name.clone(), bytes, sent_bytes }))
     }
 
     /// Hands on that the database was seen unchanged, later than is known there, and that somebody said it is right.
-    async fn confirm(&mut self, local: &Manifest, there: Manifest, stored: Stored) -> Result<(), Error> {
-        let now = Timestamp::now();
+    async fn confirm(&mut self, local: &Manifest, read: RemoteManifest) -> Result<(), Error> {
+        let (now, there) = (Timestamp::now(), &read.manifest);
         if local.current_at(now) <= there.current_at(now) && local.trusted_at == there.trusted_at {
             return Ok(());
         }
-        self.publish(Manifest { sequence: there.sequence, ..local.clone() }, stored).await
+        if read.sealed.is_some() && !self.request.encrypt_manifests {
+            tracing::warn!(name = %local.name, "not confirmed there, where its manifest is encrypted; push with --encrypt-manifests");
+            return Ok(());
+        }
+        self.publish(local, there.sequence, read.remote).await
     }
 
     /// Sends the pieces that are not there; gives all, and the number of bytes that were sent.
@@ -251,10 +260,10 @@ impl Push<'_> {
     }
 
     /// The last step: from here on it is a restore point, or says more of one.
-    async fn publish(&mut self, manifest: Manifest, remote: Stored) -> Result<(), Error> {
+    async fn publish(&mut self, local: &Manifest, sequence: u64, remote: Stored) -> Result<(), Error> {
         // Its pieces are on disk before it says that they are there.
         self.remote.settle()?;
-        let mut described = RemoteManifest { manifest, remote, chain: None };
+        let mut described = self.describe(Manifest { sequence, ..local.clone() }, remote)?;
         let mut is_taken = self.there.found.contains_key(&described.manifest.name);
         for _ in 0..ATTEMPTS {
             let name = &described.manifest.name;
@@ -273,7 +282,7 @@ impl Push<'_> {
                     let index = is_taken.then_some(described.chain.as_ref().map_or(0, |chain| chain.index));
                     let read = RemoteManifest::parse(name, index, &bytes);
                     if let (Ok(read), Ok(())) = (read, self.keys.check(&bytes)) {
-                        expect_content(self.remote, &described.manifest, &read.manifest, &key)?;
+                        expect_content(self.remote, local, &read, &key)?;
                         let record = Link { key, blake3: blake3::hash(&bytes).to_hex().to_string() };
                         self.there.add(read, record);
                         return Ok(());
@@ -286,6 +295,21 @@ impl Push<'_> {
         let object = self.remote.object(&self.remote.key(&described.manifest.name.to_string()));
         let reason = "others took the key of its record each time; look who writes there, and push again";
         Err(Error::remote("write the record of", object, reason))
+    }
+
+    /// The record of a restore point, in the form that is asked for. It has no place in the order yet.
+    fn describe(&self, manifest: Manifest, remote: Stored) -> Result<RemoteManifest, Error> {
+        let plain = RemoteManifest { manifest, remote, chain: None, sealed: None, opened: None };
+        if !self.request.encrypt_manifests {
+            return Ok(plain);
+        }
+        let path = self.repository.manifest(&plain.manifest.name);
+        let unfit = |error: io::Error| Error::io("encrypt", &path)(error);
+        let bytes = self_digest::with(&plain.manifest, self.request.sign_key.as_ref());
+        let bytes = bytes.map_err(|error| unfit(error.into()))?;
+        let sealed = seal::seal(&bytes, &self.request.recipients).map_err(unfit)?;
+        let manifest = outline::of(&plain.manifest);
+        Ok(RemoteManifest { manifest, sealed: Some(STANDARD.encode(sealed)), ..plain })
     }
 
     /// Whether what was the head when it was seen last is there again, which this push may have sent.
@@ -307,7 +331,7 @@ fn expect_same(remote: &Remote, keys: &VerifyKeys, local: &Manifest, found: &Fou
     match &found.read {
         Ok(read) => {
             let key = found.record.as_ref().map_or_else(|| local.name.manifest_file(), |record| record.key.clone());
-            expect_content(remote, local, &read.manifest, &key)
+            expect_content(remote, local, read, &key)
         }
         Err(_) if !keys.is_empty() => Ok(()),
         Err(reason) => {
@@ -317,11 +341,11 @@ fn expect_same(remote: &Remote, keys: &VerifyKeys, local: &Manifest, found: &Fou
     }
 }
 
-fn expect_content(remote: &Remote, local: &Manifest, found: &Manifest, key: &str) -> Result<(), Error> {
-    if found.blake3 == local.blake3 {
+fn expect_content(remote: &Remote, local: &Manifest, found: &RemoteManifest, key: &str) -> Result<(), Error> {
+    if found.holds(local) {
         return Ok(());
     }
-    let (expected, found) = (&local.blake3, &found.blake3);
+    let (expected, found) = (&local.blake3, &found.manifest.blake3);
     let reason = format!("BLAKE3 expected {expected}, found {found}; give each service a prefix of its own");
     Err(Error::OtherContent { there: remote.object(&remote.key(key)), reason })
 }
@@ -393,87 +417,4 @@ fn usable<'a>(there: &'a Listing, folder: &str) -> Vec<&'a listing::Object> {
         object.folder == folder && object.bytes == object.piece.bytes && object.modified >= oldest
     };
     there.pieces.iter().filter(fits).collect()
-}
-
-/// Creates a piece; `false` if something else has its key, which holds its digest. It is there already where an answer was
-/// lost, or another push sends the same.
-async fn put(remote: &Remote, key: String, content: Vec<u8>, blake3: String) -> Result<bool, Error> {
-    let (key, payload) = (remote.key(&key), PutPayload::from(content));
-    let mut tries = 0;
-    let error = loop {
-        match remote.store.put_opts(&key, payload.clone(), PutMode::Create.into()).await {
-            Ok(_) => return Ok(true),
-            // Of an answer that was lost, the store's client does not know whether it may ask again.
-            Err(E::Generic { .. }) if tries < remote.retries => tries += 1,
-            Err(error) => break error,
-        }
-    };
-    if !may_exist(&error) {
-        return Err(remote.failed("write", &key)(error));
-    }
-    match remote.store.get(&key).await {
-        Err(E::NotFound { .. }) => Err(remote.failed("write", &key)(error)),
-        found => {
-            let content = async { found?.bytes().await }.await.map_err(remote.failed("read", &key))?;
-            Ok(blake3::hash(&content).to_hex().as_str() == blake3)
-        }
-    }
-}
-
-/// Whether an object is not created since there may be one. Where it may only be added to, a store may answer as if nothing
-/// were allowed.
-fn may_exist(error: &E) -> bool {
-    matches!(error, E::AlreadyExists { .. } | E::Precondition { .. } | E::PermissionDenied { .. })
-}
-
-/// A store that kept less than it acknowledged gets no manifest.
-async fn confirm_sizes(remote: &Remote, stored: &Stored) -> Result<(), Error> {
-    let folder = remote.key(&stored.folder);
-    let objects = listing::objects(remote, &folder).await?;
-    let sizes: BTreeMap<_, _> = objects.into_iter().map(|object| (object.location, object.size)).collect();
-    for (key, piece) in stored.keys().zip(&stored.pieces) {
-        let key = remote.key(&key);
-        let found = sizes.get(&key).copied();
-        if found != Some(piece.bytes) {
-            let found = found.map_or("none".to_owned(), |bytes| bytes.to_string());
-            let reason = format!(
-                "it was sent and acknowledged, but of its size in bytes expected {}, found {found}; nothing was \
-                 published, push again",
-                piece.bytes
-            );
-            return Err(Error::remote("store", remote.object(&key), reason));
-        }
-    }
-    Ok(())
-}
-
-/// What became of a record that was to be created.
-enum Created {
-    Done(Link),
-    /// Its key has this content.
-    Taken(Vec<u8>),
-}
-
-async fn create(
-    remote: &Remote,
-    described: &RemoteManifest,
-    key: &str,
-    sign_key: Option<&SigningKey>,
-) -> Result<Created, Error> {
-    let object = remote.key(key);
-    let unwritable = |error: serde_json::Error| Error::remote("write", remote.object(&object), error);
-    let bytes = self_digest::with(described, sign_key).map_err(unwritable)?;
-    let record = Link { key: key.to_owned(), blake3: blake3::hash(&bytes).to_hex().to_string() };
-    let answer = remote.store.put_opts(&object, bytes.clone().into(), PutMode::Create.into()).await;
-    let error = match answer {
-        Ok(_) => return Ok(Created::Done(record)),
-        Err(error) if may_exist(&error) => error,
-        Err(error) => return Err(remote.failed("write", &object)(error)),
-    };
-    match listing::get(remote, key).await? {
-        // It was this one, and the answer was lost.
-        Some(Ok(found)) if found == bytes => Ok(Created::Done(record)),
-        Some(found) => Ok(Created::Taken(found.unwrap_or_default())),
-        None => Err(remote.failed("write", &object)(error)),
-    }
 }

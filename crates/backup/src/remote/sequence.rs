@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::{Manifest, clock};
+use super::outline;
+use crate::{Identity, Manifest, clock};
 
 /// The sequence number for `local` beside those `there`.
 ///
@@ -11,11 +12,12 @@ use crate::{Manifest, clock};
 /// prune remove the younger. Of a clock that was ahead, nothing is concluded.
 pub(super) fn of(local: &Manifest, there: &[Manifest], now: Timestamp) -> u64 {
     let is_younger_for_sure = !clock::is_ahead(local.created_at, now);
+    // What is encrypted there is known by its outline.
+    let (identity, outlined) = (local.identity(), outline::of(local).identity());
+    let is_same = |other: &Identity| *other == identity || *other == outlined;
     let is_overtaken = is_younger_for_sure
         && there.iter().any(|other| {
-            other.identity() == local.identity()
-                && other.created_at < local.created_at
-                && other.sequence >= local.sequence
+            is_same(&other.identity()) && other.created_at < local.created_at && other.sequence >= local.sequence
         });
     let last = there.iter().map(|other| other.sequence).max();
     if is_overtaken { last.map_or(local.sequence, |last| last.saturating_add(1)) } else { local.sequence }

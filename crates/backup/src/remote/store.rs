@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
+use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
-use object_store::{
-    BackoffConfig, Certificate, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig,
-};
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use reqwest::Certificate;
 use url::Url;
 
-use super::{Address, environment};
+use super::environment::{is_true, redacted};
+use super::{Address, environment, transport};
+use crate::text::printable;
 use crate::{Error, durable};
 
 /// How a store is spoken to.
@@ -84,11 +85,6 @@ fn endpoint(given: Option<String>, allows_http: Option<String>, setting: &str) -
     Err(Error::RemoteAddress { reason })
 }
 
-/// As the store's client reads it.
-fn is_true(value: &str) -> bool {
-    ["1", "true", "on", "yes", "y"].contains(&value.to_ascii_lowercase().as_str())
-}
-
 /// A directory has to exist: that of a volume that is not mounted must not be filled.
 fn directory(address: &Address) -> Result<LocalFileSystem, Error> {
     let reason = || Error::RemoteAddress { reason: "a file URL names a directory by its absolute path".into() };
@@ -127,12 +123,12 @@ impl Connector {
         let mut trusted = Vec::new();
         for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
             let root = Certificate::from_der(root);
-            trusted.push(root.map_err(|error| Error::RemoteAddress { reason: explain(&error) })?);
+            trusted.push(root.map_err(|error| Error::RemoteAddress { reason: error.to_string() })?);
         }
         if let Some(path) = &options.ca {
             let pem = fs::read(path).map_err(Error::io("read the certificates in", path))?;
             let unfit = |reason: String| Error::io("read the certificates in", path)(std::io::Error::other(reason));
-            let own = Certificate::from_pem_bundle(&pem).map_err(|error| unfit(explain(&error)))?;
+            let own = Certificate::from_pem_bundle(&pem).map_err(|error| unfit(error.to_string()))?;
             if own.is_empty() {
                 return Err(unfit("expected PEM (BEGIN CERTIFICATE), found none".into()));
             }
@@ -144,10 +140,7 @@ impl Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let options =
-            options.clone().with_timeout(self.timeout).with_connect_timeout(CONNECT_TIMEOUT.min(self.timeout));
-        let trusting = self.trusted.iter().cloned().fold(options, ClientOptions::with_root_certificate);
-        ReqwestConnector::default().connect(&trusting.with_no_system_certificates(true))
+        transport::client(options, &self.trusted, (self.timeout, CONNECT_TIMEOUT.min(self.timeout)))
     }
 }
 
@@ -162,10 +155,11 @@ pub(super) fn explain(error: &object_store::Error) -> String {
         _ if is(401) || is(403) => CREDENTIALS,
         E::NotImplemented { .. } | E::NotSupported { .. } => "this store cannot be used: it has to write on condition",
         _ if words.contains("URL scheme is not allowed") => NO_HTTP,
+        _ if words.contains("the store redirects to") => "nothing that was stored is changed",
         _ if is(404) => "check that the bucket exists and that the URL names it",
         _ => "nothing that was stored is changed; check that the store is well, then try again",
     };
-    let words: String = redacted(&words).chars().take(WORDS_MAX).collect();
+    let words: String = printable(&redacted(&words)).chars().take(WORDS_MAX).collect();
     format!("{words}; {next}")
 }
 
@@ -179,8 +173,4 @@ fn words(error: &object_store::Error) -> String {
     let (first, last) = (error.to_string(), causes.last().map(ToString::to_string).unwrap_or_default());
     let all = if first.contains(&last) { first } else { format!("{first}: {last}") };
     all.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn redacted(words: &str) -> String {
-    environment::credentials().fold(words.to_owned(), |words, value| words.replace(&value, "[redacted]"))
 }

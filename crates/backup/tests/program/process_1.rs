@@ -38,7 +38,8 @@ fn process_1_ends_when_it_is_asked_to() {
 fn waiting_child(unshare: u32, stage: &Stage) -> Option<Pid> {
     let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
     let child = children.split_whitespace().next()?.parse().ok()?;
-    let is_it = fs::read_link(format!("/proc/{child}/exe")).ok()? == fs::canonicalize(PROGRAM).unwrap();
+    // Its executable is for root alone to see.
+    let is_it = fs::read(format!("/proc/{child}/cmdline")).ok()?.starts_with(PROGRAM.as_bytes());
     let waits = stage.repository.writer(Duration::ZERO).is_err();
     (is_it && waits).then(|| Pid::from_raw(child))
 }

@@ -10,5 +10,7 @@ mod proxy;
 mod prune;
 mod refused;
 mod round_trip;
+mod sealed;
 mod signed;
 mod store;
+mod transport;
