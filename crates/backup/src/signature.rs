@@ -159,7 +159,7 @@ fn expect_private(mode: u32, uid: u32) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "others may read or change it (mode {mode:o}), and so sign in your name; run: chmod 600 FILE (of a Secret of \
+        "it is readable or writable by others (mode {mode:o}), who can sign in your name; run: chmod 600 FILE (of a Secret of \
          Kubernetes: defaultMode: 0440), and make a new key if somebody may have read it"
     ))
 }

@@ -306,7 +306,7 @@ fn a_key_that_others_have_is_warned_of() {
         assert_exit(&output, 2);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
-            said.contains("warning: the signing key mine.pem: others may read or change it"),
+            said.contains("warning: the signing key mine.pem: it is readable or writable by others"),
             warning.is_some(),
             "{said}"
         );
