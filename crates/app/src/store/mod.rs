@@ -12,6 +12,7 @@ mod journal;
 mod readers;
 mod rescue;
 mod schema;
+mod shape;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod protect;
+mod shape;
 mod sharing;
 mod starting;
 mod status;
