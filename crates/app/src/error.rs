@@ -47,11 +47,13 @@ pub enum ApiError {
         /// How long was waited.
         seconds: u64,
     },
-    /// 503: there is no place for another connection.
-    #[error("{most} clients are connected, which is the limit; try again in a second")]
-    TooManyConnections {
+    /// 503: too many clients do the same.
+    #[error("{most} {what}, which is the limit; try again in a second")]
+    Overloaded {
+        /// What they do.
+        what: &'static str,
         /// The limit.
-        most: u64,
+        most: usize,
     },
     /// 503: the store cannot be read now.
     #[error("{0}")]
@@ -78,7 +80,7 @@ impl ApiError {
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(rejection) => rejection.status(),
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::TooManyConnections { .. } | Self::Read(_) | Self::Write(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded { .. } | Self::Read(_) | Self::Write(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -107,7 +109,7 @@ impl IntoResponse for ApiError {
         if matches!(self, Self::BodyTooSlow { .. }) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if self.failure().is_some_and(Failure::is_passing) || matches!(self, Self::TooManyConnections { .. }) {
+        if self.failure().is_some_and(Failure::is_passing) || matches!(self, Self::Overloaded { .. }) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -2,6 +2,7 @@
 //!
 //! [`server`] runs it, [`router`] lists its routes, and [`store`] alone knows that there is SQLite below.
 
+pub mod bounds;
 pub mod bulletin;
 pub mod config;
 pub mod connections;

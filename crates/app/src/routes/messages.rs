@@ -33,6 +33,7 @@ pub async fn messages(State(service): State<Arc<Service>>, headers: HeaderMap, r
             let text = add::text(&form).unwrap_or_default().into_owned();
             let notice = Notice::NotAdded { reason: error.to_string(), text };
             let bulletin = Bulletin::look(&service).await;
+            let _turn = service.turn().await;
             page::answer(error.status(), &bulletin, negotiate::language(&headers), Some(&notice))
         }
     }

@@ -48,24 +48,26 @@ pub struct Status {
 
 /// Answers the state of the database, and of its restore points as far as the repository can be read.
 pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
-    let look = protection::look(&service).await?;
-    let Protection { summary, newest, age, rehearsed, repository_error, no_room, exposure } = look;
+    let look = service.looks.look(&service).await?;
+    let Protection { summary, newest, age, rehearsed, repository_error, no_room, exposure } = &*look;
+    let newest = newest.as_ref();
+    let backup_dir = service.config.backup_dir.as_ref();
     Ok(Json(Status {
         count: summary.count,
-        last_backup_file: newest.as_ref().map(Manifest::stored_file),
+        last_backup_file: newest.map(Manifest::stored_file),
         backup_age_seconds: age.map(|age| age.as_secs()),
-        backup_suspect: newest.as_ref().map(Manifest::is_suspect),
-        backup_verdict: newest.as_ref().and_then(|newest| newest.checked.as_ref()).map(|checked| checked.verdict),
-        backup_sequence: newest.as_ref().map(|newest| newest.sequence),
-        backup_size_bytes: newest.as_ref().map(|newest| newest.size_bytes),
-        last_verified_restore_seconds: rehearsed.map(|rehearsed| protection::age(rehearsed.at).as_secs()),
-        backup_dir: service.backup_dir.as_ref().map(|directory| directory.display().to_string()),
-        backup_error: repository_error.or(no_room),
+        backup_suspect: newest.map(Manifest::is_suspect),
+        backup_verdict: newest.and_then(|newest| newest.checked.as_ref()).map(|checked| checked.verdict),
+        backup_sequence: newest.map(|newest| newest.sequence),
+        backup_size_bytes: newest.map(|newest| newest.size_bytes),
+        last_verified_restore_seconds: rehearsed.as_ref().map(|rehearsed| protection::age(rehearsed.at).as_secs()),
+        backup_dir: backup_dir.map(|directory| directory.display().to_string()),
+        backup_error: repository_error.clone().or(no_room.clone()),
         exposed_messages: exposure.map(|exposure| exposure.messages),
         exposed_seconds: exposure.and_then(|exposure| exposure.seconds),
         protection: service.store.protection(),
         database: service.store.path().display().to_string(),
-        lineage: summary.lineage,
+        lineage: summary.lineage.clone(),
         size_bytes: summary.size_bytes,
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: service.started.elapsed().as_secs(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backup::Repository;
 use backup::take::{self, Request};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{App, Place};
@@ -43,6 +44,39 @@ async fn without_a_repository_there_is_no_backup_and_no_error() {
     assert!(status["uptime_seconds"].is_u64());
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(backup_fields(&app).await, (Value::Null, Value::Null, Value::Null));
+}
+
+#[tokio::test]
+async fn however_many_ask_the_repository_is_read_by_one_at_a_time_and_never_from_before() {
+    let place = Place::new();
+    let app = start(&place);
+    app.add("x").await.id();
+    take(&place, &place);
+    for number in 2..6 {
+        app.add("x").await.id();
+        let asked: Vec<_> = (0..64).map(|_| tokio::spawn(app.request(Method::GET, "/status"))).collect();
+        for answer in asked {
+            let status = answer.await.unwrap().unwrap().json();
+            assert_eq!((&status["count"], &status["exposed_messages"]), (&json!(number), &json!(number - 1)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_is_never_read_to_its_end_keeps_nobody_waiting() {
+    let place = Place::new();
+    let directory = place.path().join("backup");
+    fs::create_dir(&directory).unwrap();
+    nix::unistd::mkfifo(&directory.join("rehearsals.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let app = start(&place);
+    app.add("x").await.id();
+    for path in ["/status", "/status", "/metrics"] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.text.contains("backup_error") || answer.text.contains("pra_messages 1"), "{}", answer.text);
+    }
+    assert_eq!(app.get("/health").await.status, 200);
+    app.stop();
 }
 
 #[tokio::test]
