@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::connections::Connections;
+use crate::discretion::without_directories;
 use crate::error::ApiError;
 use crate::protection::{self, Protection};
 use crate::router::Service;
@@ -73,7 +74,8 @@ impl Bulletin {
         let failure = service.store.prove_durable().await.err();
         let contents = Contents::look(service).await;
         let failure = failure.or_else(|| contents.as_ref().err().cloned());
-        Self { failure: failure.map(|failure| failure.to_string()), contents: contents.ok() }
+        let failure = failure.map(|failure| without_directories(&failure.to_string()));
+        Self { failure, contents: contents.ok() }
     }
 }
 
@@ -81,6 +83,7 @@ impl Contents {
     async fn look(service: &Arc<Service>) -> Result<Self, Failure> {
         let look = service.looks.look(service).await?;
         let Protection { summary, newest, age, repository_error, exposure, rehearsed, .. } = &*look;
+        let told = |text: &String| without_directories(text);
         let messages = service.store.page(Page { position: Position::Newest, limit: MESSAGES }).await?;
         Ok(Self {
             count: summary.count,
@@ -93,8 +96,8 @@ impl Contents {
                 is_suspect: newest.is_suspect(),
             }),
             rehearsed_seconds: rehearsed.as_ref().map(|rehearsed| protection::age(rehearsed.at).as_secs()),
-            repository_error: repository_error.clone(),
-            unprotected: service.store.protection().and_then(|status| status.reason),
+            repository_error: repository_error.as_ref().map(told),
+            unprotected: service.store.protection().and_then(|status| status.reason).as_ref().map(told),
             messages: messages.into_iter().map(shortened).collect(),
         })
     }

@@ -59,6 +59,23 @@ pub struct Config {
     #[arg(long, env = "QUEUE_DEPTH", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub queue_depth: u32,
 
+    /// Store only messages of clients that send the token in this file: `Authorization: Bearer TOKEN`
+    #[arg(long, env = "WRITE_TOKEN_FILE", value_name = "FILE")]
+    pub write_token_file: Option<PathBuf>,
+
+    /// Store no messages at all: writes are answered 403
+    #[arg(long, env = "READ_ONLY")]
+    pub read_only: bool,
+
+    /// Names under which the service may be asked for, separated by commas, besides IP addresses and localhost: whoever asks
+    /// for another host is answered 403, such as a page whose name was pointed here. Without it, any name will do
+    #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+
+    /// Tell whole paths in /status, and not only the names of files
+    #[arg(long, env = "STATUS_PATHS")]
+    pub status_paths: bool,
+
     /// How many clients may be connected; then a newcomer takes the place of one that never asked for anything, or is answered
     /// 503. Each costs 13 KiB of memory
     #[arg(

@@ -14,6 +14,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
+use crate::admission::Admission;
 use crate::bounds::PROBES_MAX;
 use crate::config::Config;
 use crate::connections::{Connections, Routers, listen};
@@ -43,6 +44,7 @@ struct Announcement {
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = Stop::on_signal()?;
     survive_file_size_limit()?;
+    let admission = Admission::new(&config)?;
     let (listener, listening) = bind(config.listen, "--listen")?;
     let probes = config.probe_listen.map(|address| bind(address, "--probe-listen")).transpose()?;
     let patience = Duration::from_secs(config.client_timeout_seconds.into());
@@ -53,7 +55,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let (pages, depth) = (config.wal_autocheckpoint, config.queue_depth as usize);
     let store = Arc::new(Store::open(&config.db_path, pages, depth, config.protection())?);
-    let service = Arc::new(Service::new(config, store.clone(), connections.clone(), stop.clone()));
+    let service = Arc::new(Service::new(config, admission, store.clone(), connections.clone(), stop.clone()));
 
     let probes_at = probes.as_ref().map(|(_, address)| *address);
     if let Some((listener, _)) = probes {

@@ -16,7 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use super::quota::{Asking, Client, Held};
 use super::{Member, Quotas};
 use crate::error::ApiError;
-use crate::router::for_now;
+use crate::router::harden;
 
 /// The body of an answer. Until it is sent, its client counts as busy.
 pub struct Answer {
@@ -50,7 +50,7 @@ impl Exchange {
         let sending = if has_body { bodies.admit(&self.client, Member::has_had_its_time) } else { None };
         let mut response = if has_body && sending.is_none() {
             let overloaded = ApiError::Overloaded { what: "requests with a body are under way", most: bodies.most() };
-            last(for_now(overloaded.into_response()))
+            last(harden(overloaded.into_response()))
         } else {
             self.router.call(request).await?
         };

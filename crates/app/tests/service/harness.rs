@@ -75,6 +75,10 @@ pub fn command(database: &Path) -> Command {
         "LOG_FORMAT",
         "LOG_LEVEL",
         "PROBE_LISTEN",
+        "WRITE_TOKEN_FILE",
+        "READ_ONLY",
+        "ALLOWED_HOSTS",
+        "STATUS_PATHS",
     ] {
         command.env_remove(variable);
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on must fail, and say why")]
 
+mod admission;
 mod browser;
 mod contract;
 mod disk_full;

@@ -36,6 +36,7 @@ async fn probes_have_a_port_of_their_own_where_nothing_else_is_answered() {
     {
         let answer = said(&probes, request);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains("{\"error\":"), "{answer}");
+        assert!(answer.contains("x-content-type-options: nosniff"), "{answer}");
     }
     assert_eq!(app.count().await, 0);
     std::fs::remove_file(place.database()).unwrap();
