@@ -4,10 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::connections::Connections;
+use crate::discretion::without_directories;
+use crate::error::ApiError;
 use crate::protection::{self, Protection};
 use crate::router::Service;
 use crate::store::{Failure, Message, Page, Position};
@@ -66,32 +70,34 @@ pub struct Newest {
 
 impl Bulletin {
     /// Looks now: one durable write that changes nothing, as `/health` does, and three short reads.
-    pub async fn look(service: &Service) -> Self {
+    pub async fn look(service: &Arc<Service>) -> Self {
         let failure = service.store.prove_durable().await.err();
         let contents = Contents::look(service).await;
         let failure = failure.or_else(|| contents.as_ref().err().cloned());
-        Self { failure: failure.map(|failure| failure.to_string()), contents: contents.ok() }
+        let failure = failure.map(|failure| without_directories(&failure.to_string()));
+        Self { failure, contents: contents.ok() }
     }
 }
 
 impl Contents {
-    async fn look(service: &Service) -> Result<Self, Failure> {
-        let Protection { summary, newest, age, repository_error, exposure, rehearsed, .. } =
-            protection::look(service).await?;
+    async fn look(service: &Arc<Service>) -> Result<Self, Failure> {
+        let look = service.looks.look(service).await?;
+        let Protection { summary, newest, age, repository_error, exposure, rehearsed, .. } = &*look;
+        let told = |text: &String| without_directories(text);
         let messages = service.store.page(Page { position: Position::Newest, limit: MESSAGES }).await?;
         Ok(Self {
             count: summary.count,
             exposed_messages: exposure.map(|exposure| exposure.messages),
             exposed_seconds: exposure.and_then(|exposure| exposure.seconds),
-            newest: newest.map(|newest| Newest {
+            newest: newest.as_ref().map(|newest| Newest {
                 file: newest.stored_file(),
                 age_seconds: age.map(|age| age.as_secs()),
                 size_bytes: newest.size_bytes,
                 is_suspect: newest.is_suspect(),
             }),
-            rehearsed_seconds: rehearsed.map(|rehearsed| protection::age(rehearsed.at).as_secs()),
-            repository_error,
-            unprotected: service.store.protection().and_then(|status| status.reason),
+            rehearsed_seconds: rehearsed.as_ref().map(|rehearsed| protection::age(rehearsed.at).as_secs()),
+            repository_error: repository_error.as_ref().map(told),
+            unprotected: service.store.protection().and_then(|status| status.reason).as_ref().map(told),
             messages: messages.into_iter().map(shortened).collect(),
         })
     }
@@ -108,20 +114,37 @@ fn shortened(mut message: Message) -> Message {
 /// The way to everyone who watches. Each bulletin is written once, whoever reads it.
 #[derive(Clone, Debug)]
 pub struct Bulletins {
-    sender: watch::Sender<Arc<str>>,
+    sender: watch::Sender<Bytes>,
+    watchers: Arc<Semaphore>,
+    most: usize,
 }
 
-impl Default for Bulletins {
-    /// Nobody watches yet.
-    fn default() -> Self {
-        Self { sender: watch::Sender::new("".into()) }
+/// Somebody who watches.
+pub struct Watcher {
+    bulletins: watch::Receiver<Bytes>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watcher {
+    /// The next bulletin, as a server-sent event. Who is too slow for one gets the next.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        self.bulletins.changed().await.ok()?;
+        Some(self.bulletins.borrow_and_update().clone())
     }
 }
 
 impl Bulletins {
-    /// Every bulletin from now on. Who is too slow for one gets the next.
-    pub fn subscribe(&self) -> watch::Receiver<Arc<str>> {
-        self.sender.subscribe()
+    /// Nobody watches yet. Those who do may take half of the places: they keep them for as long as they like.
+    pub fn new(connections: &Connections) -> Self {
+        let most = connections.most().div_ceil(2);
+        Self { sender: watch::Sender::new(Bytes::new()), watchers: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// Every bulletin from now on.
+    pub fn watch(&self) -> Result<Watcher, ApiError> {
+        let overloaded = |_| ApiError::Overloaded { what: "clients watch", most: self.most };
+        let place = self.watchers.clone().try_acquire_owned().map_err(overloaded)?;
+        Ok(Watcher { bulletins: self.sender.subscribe(), _place: place })
     }
 
     /// Looks once a second while somebody watches. Never ends.
@@ -134,7 +157,7 @@ impl Bulletins {
                 continue;
             }
             match serde_json::to_string(&Bulletin::look(&service).await) {
-                Ok(bulletin) => drop(self.sender.send_replace(bulletin.into())),
+                Ok(bulletin) => drop(self.sender.send_replace(format!("data: {bulletin}\n\n").into())),
                 Err(error) => tracing::error!(%error, "cannot write a bulletin"),
             }
         }

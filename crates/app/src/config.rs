@@ -23,6 +23,11 @@ pub struct Config {
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
+    /// A second address for /live and /health alone, answered by a thread of its own: clients that keep the first one busy
+    /// do not make a probe fail
+    #[arg(long, env = "PROBE_LISTEN", value_name = "ADDRESS:PORT")]
+    pub probe_listen: Option<SocketAddr>,
+
     /// The repository of restore points that /status reports on
     #[arg(long, env = "BACKUP_DIR", value_name = "DIRECTORY")]
     pub backup_dir: Option<PathBuf>,
@@ -54,11 +59,29 @@ pub struct Config {
     #[arg(long, env = "QUEUE_DEPTH", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub queue_depth: u32,
 
-    /// How many clients may be connected; more are answered 503
+    /// Store only messages of clients that send the token in this file: `Authorization: Bearer TOKEN`
+    #[arg(long, env = "WRITE_TOKEN_FILE", value_name = "FILE")]
+    pub write_token_file: Option<PathBuf>,
+
+    /// Store no messages at all: writes are answered 403
+    #[arg(long, env = "READ_ONLY")]
+    pub read_only: bool,
+
+    /// Names under which the service may be asked for, separated by commas, besides IP addresses and localhost: whoever asks
+    /// for another host is answered 403, such as a page whose name was pointed here. Without it, any name will do
+    #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+
+    /// Tell whole paths in /status, and not only the names of files
+    #[arg(long, env = "STATUS_PATHS")]
+    pub status_paths: bool,
+
+    /// How many clients may be connected; then a newcomer takes the place of one that never asked for anything, or is answered
+    /// 503. Each costs 13 KiB of memory
     #[arg(
         long,
         env = "CONNECTIONS_MAX",
-        default_value_t = 4096,
+        default_value_t = 2048,
         value_name = "NUMBER",
         value_parser = value_parser!(u32).range(1..=1_000_000)
     )]

@@ -9,11 +9,13 @@
 use axum::Json;
 use axum::extract::rejection::StringRejection;
 use axum::http::StatusCode;
-use axum::http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONNECTION, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::admission::Refusal;
+use crate::discretion::without_directories;
 use crate::query::QueryError;
 use crate::store::{Failure, Outcome, WriteFailure};
 
@@ -47,12 +49,17 @@ pub enum ApiError {
         /// How long was waited.
         seconds: u64,
     },
-    /// 503: there is no place for another connection.
-    #[error("{most} clients are connected, which is the limit; try again in a second")]
-    TooManyConnections {
+    /// 503: too many clients do the same.
+    #[error("{most} {what}, which is the limit; try again in a second")]
+    Overloaded {
+        /// What they do.
+        what: &'static str,
         /// The limit.
-        most: u64,
+        most: usize,
     },
+    /// 403, or 401 where a token is missing: it is not for this client.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
     /// 503: the store cannot be read now.
     #[error("{0}")]
     Read(#[from] Failure),
@@ -78,8 +85,16 @@ impl ApiError {
             Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(rejection) => rejection.status(),
             Self::BodyTooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::TooManyConnections { .. } | Self::Read(_) | Self::Write(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Refused(Refusal::Token) => StatusCode::UNAUTHORIZED,
+            Self::Refused(_) => StatusCode::FORBIDDEN,
+            Self::Overloaded { .. } | Self::Read(_) | Self::Write(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
+    }
+
+    /// What a client is told.
+    pub fn told(&self) -> String {
+        let error = self.to_string();
+        if self.failure().is_some() { without_directories(&error) } else { error }
     }
 
     fn failure(&self) -> Option<&Failure> {
@@ -99,15 +114,18 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = Json(Body { error: self.to_string(), outcome: self.outcome() });
+        let body = Json(Body { error: self.told(), outcome: self.outcome() });
         let mut response = (self.status(), body).into_response();
         if let Self::MethodNotAllowed { allow } = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         }
+        if matches!(self, Self::Refused(Refusal::Token)) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if matches!(self, Self::BodyTooSlow { .. }) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if self.failure().is_some_and(Failure::is_passing) || matches!(self, Self::TooManyConnections { .. }) {
+        if self.failure().is_some_and(Failure::is_passing) || matches!(self, Self::Overloaded { .. }) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

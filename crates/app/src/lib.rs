@@ -2,9 +2,12 @@
 //!
 //! [`server`] runs it, [`router`] lists its routes, and [`store`] alone knows that there is SQLite below.
 
+pub mod admission;
+pub mod bounds;
 pub mod bulletin;
 pub mod config;
 pub mod connections;
+pub mod discretion;
 pub mod error;
 pub mod logging;
 pub mod metrics;

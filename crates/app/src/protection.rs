@@ -1,17 +1,30 @@
 //! What a loss of the database would cost now.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use backup::lineage::Lineage;
 use backup::{Manifest, Rehearsal, Repository, clock, space};
 use jiff::Timestamp;
+use tokio::sync::Mutex;
+use tokio::time::{sleep_until, timeout};
 
 use crate::router::Service;
 use crate::store::{Failure, Newer, Summary};
 
 /// The table whose rows are counted, as manifests name it.
 const TABLE: &str = "message";
+
+/// After a look, nobody looks for so many times as long as it took: the rest is for those who do something else.
+const REST: u32 = 3;
+
+/// But no longer than this.
+const REST_MAX: Duration = Duration::from_secs(2);
+
+/// How long it may take to read a repository.
+const READ_WAIT: Duration = Duration::from_secs(5);
 
 /// The database, what protects it, and what does not.
 #[derive(Debug)]
@@ -41,8 +54,46 @@ pub struct Exposure {
     pub seconds: Option<f64>,
 }
 
+/// The way to look, shared by whoever asks meanwhile: one look at a time, however many clients ask for how many restore points.
+#[derive(Clone, Default)]
+pub struct Looks {
+    last: Arc<Mutex<Option<Look>>>,
+    /// Held while the repository is read, which may take for ever.
+    reading: Arc<Mutex<()>>,
+}
+
+struct Look {
+    began: Instant,
+    took: Duration,
+    found: Result<Arc<Protection>, Failure>,
+}
+
+impl Looks {
+    /// What is found by a look that was begun after this was asked. For those who ask while one is under way there is one more,
+    /// together, and looks that take long leave some time between them to others.
+    pub async fn look(&self, service: &Arc<Service>) -> Result<Arc<Protection>, Failure> {
+        let asked = Instant::now();
+        let mut last = self.last.clone().lock_owned().await;
+        if let Some(look) = last.as_ref().filter(|look| look.began >= asked) {
+            return look.found.clone();
+        }
+        let service = service.clone();
+        // Goes on if the client is gone: it must not be able to begin another by that.
+        let looking = tokio::spawn(async move {
+            if let Some(Look { began, took, .. }) = &*last {
+                sleep_until((*began + *took + (*took * REST).min(REST_MAX)).into()).await;
+            }
+            let began = Instant::now();
+            let found = look(&service).await.map(Arc::new);
+            *last = Some(Look { began, took: began.elapsed(), found: found.clone() });
+            found
+        });
+        looking.await.unwrap_or(Err(Failure::Stopped))
+    }
+}
+
 /// Looks at the database and its repository. The repository first: a message that comes meanwhile counts as exposed.
-pub async fn look(service: &Service) -> Result<Protection, Failure> {
+async fn look(service: &Service) -> Result<Protection, Failure> {
     let summary = service.store.summary().await?;
     let (found, repository_error) = match newest(service, summary.lineage.as_ref()).await {
         Ok(found) => (found, None),
@@ -56,7 +107,7 @@ pub async fn look(service: &Service) -> Result<Protection, Failure> {
     let is_journaled = service.store.protection().is_some_and(|status| status.is_protected());
     let newer = if is_journaled { None } else { service.store.newer(protected).await? };
     let exposure = repository_error.is_none().then(|| exposure(newer.as_ref(), Timestamp::now()));
-    let no_room = service.backup_dir.as_ref().and_then(|directory| no_room(directory, summary.size_bytes));
+    let no_room = service.config.backup_dir.as_ref().and_then(|directory| no_room(directory, summary.size_bytes));
     Ok(Protection { summary, newest, age: current_at.map(age), rehearsed, repository_error, no_room, exposure })
 }
 
@@ -89,10 +140,15 @@ struct Found {
 
 /// The newest restore point of a lineage, and its newest rehearsal.
 async fn newest(service: &Service, lineage: Option<&Lineage>) -> anyhow::Result<Option<Found>> {
-    let (Some(directory), Some(lineage)) = (&service.backup_dir, lineage) else { return Ok(None) };
+    let (Some(directory), Some(lineage)) = (&service.config.backup_dir, lineage) else { return Ok(None) };
     let (directory, lineage) = (directory.clone(), lineage.clone());
+    let reading = service.looks.reading.clone().try_lock_owned();
+    let reading =
+        reading.with_context(|| format!("{} is still being read since an earlier look", directory.display()))?;
+    let slow = format!("{} was not read within {} s", directory.display(), READ_WAIT.as_secs());
     // A repository may be large, or on a slow disk.
     let found = tokio::task::spawn_blocking(move || {
+        let _reading = reading;
         let repository = Repository::at(directory);
         let rehearsed = |rehearsal: &Rehearsal| rehearsal.lineage.as_ref() == Some(&lineage);
         let rehearsed = repository.rehearsals()?.into_iter().find(rehearsed);
@@ -113,7 +169,7 @@ async fn newest(service: &Service, lineage: Option<&Lineage>) -> anyhow::Result<
         })?;
         Ok::<_, backup::Error>(Found { newest, current_at: current.map(|(_, at)| at), rehearsed })
     });
-    Ok(Some(found.await??))
+    Ok(Some(timeout(READ_WAIT, found).await.context(slow)???))
 }
 
 fn exposure(newer: Option<&Newer>, now: Timestamp) -> Exposure {

@@ -10,11 +10,14 @@ use backup::Repository;
 use backup::presence::{self, Presence};
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
+use crate::admission::Admission;
+use crate::bounds::PROBES_MAX;
 use crate::config::Config;
-use crate::connections::{Connections, Routers};
+use crate::connections::{Connections, Routers, listen};
 use crate::router::{self, Service};
 use crate::stop::Stop;
 use crate::store::Store;
@@ -30,28 +33,36 @@ const FILE_SIZE_EXCEEDED: i32 = 25;
 #[derive(Serialize)]
 struct Announcement {
     listening: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probes: Option<SocketAddr>,
     pid: u32,
 }
 
 /// Serves until SIGTERM or SIGINT, then finishes what is under way and closes the database.
 ///
-/// The port is bound before the database is touched, so that a second instance started by mistake changes nothing.
-pub async fn serve(config: &Config) -> anyhow::Result<()> {
+/// The ports are bound before the database is touched, so that a second instance started by mistake changes nothing.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = Stop::on_signal()?;
     survive_file_size_limit()?;
-    let (listener, listening) = bind(config.listen).await?;
+    let admission = Admission::new(&config)?;
+    let (listener, listening) = bind(config.listen, "--listen")?;
+    let probes = config.probe_listen.map(|address| bind(address, "--probe-listen")).transpose()?;
     let patience = Duration::from_secs(config.client_timeout_seconds.into());
     let connections =
         Connections::new(config.connections_max, patience).context("cannot tell how many files may be open")?;
     if config.restore_first {
-        refuse_to_start_empty(config)?;
+        refuse_to_start_empty(&config)?;
     }
     let (pages, depth) = (config.wal_autocheckpoint, config.queue_depth as usize);
     let store = Arc::new(Store::open(&config.db_path, pages, depth, config.protection())?);
-    let service = Service::new(store.clone(), config.backup_dir.clone(), connections.clone(), stop.clone());
-    let service = Arc::new(service);
+    let service = Arc::new(Service::new(config, admission, store.clone(), connections.clone(), stop.clone()));
 
-    announce(&Announcement { listening, pid: std::process::id() }).context("cannot print the address on stdout")?;
+    let probes_at = probes.as_ref().map(|(_, address)| *address);
+    if let Some((listener, _)) = probes {
+        answer_probes(listener, &service, patience)?;
+    }
+    let announcement = Announcement { listening, probes: probes_at, pid: std::process::id() };
+    announce(&announcement).context("cannot print the address on stdout")?;
     tracing::info!(%listening, database = %store.path().display(), "serving");
     tokio::spawn(service.bulletins.clone().publish(service.clone()));
     let routers = Routers { all: router::router(service.clone()), without_place: router::without_place(service) };
@@ -87,9 +98,27 @@ fn refuse_to_start_empty(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; stop what uses it, or choose another address with --listen")
+/// Answers probes in a thread of its own, until a stop is asked for.
+fn answer_probes(listener: TcpListener, service: &Arc<Service>, patience: Duration) -> anyhow::Result<()> {
+    let connections = Connections::new(PROBES_MAX, patience).context("cannot tell how many files may be open")?;
+    let routers = Routers { all: router::probes(service.clone()), without_place: router::probes(service.clone()) };
+    let stop = service.stop.clone();
+    let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a thread for probes")?;
+    // A listener belongs to the runtime that it was made in.
+    let listener = {
+        let _inside = runtime.enter();
+        listener.into_std().and_then(TcpListener::from_std).context("cannot hand over the port for probes")?
+    };
+    std::thread::Builder::new()
+        .name("probes".to_owned())
+        .spawn(move || runtime.block_on(connections.serve(listener, routers, stop, DRAIN)))
+        .context("cannot start a thread for probes")?;
+    Ok(())
+}
+
+fn bind(address: SocketAddr, option: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = listen(address).with_context(|| {
+        format!("cannot listen on {address}; stop what uses it, or choose another address with {option}")
     })?;
     let bound = listener.local_addr().context("cannot tell the address that was bound")?;
     Ok((listener, bound))

@@ -6,10 +6,11 @@ mod texts;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
+use crate::admission::Writers;
 use crate::bulletin::{Bulletin, Contents, Newest};
 use crate::negotiate::Language;
 use crate::store::Message;
@@ -19,6 +20,9 @@ use texts::Texts;
 /// the escaping could do nothing.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// How a program writes that has the token.
+const WITH_TOKEN: &str = "curl --header 'Authorization: Bearer TOKEN' '…/add?message=test'";
 
 /// What came of the form.
 pub enum Notice {
@@ -34,18 +38,22 @@ pub enum Notice {
 }
 
 /// The page as an answer.
-pub fn answer(status: StatusCode, bulletin: &Bulletin, language: Language, notice: Option<&Notice>) -> Response {
+pub fn answer(
+    status: StatusCode,
+    bulletin: &Bulletin,
+    language: Language,
+    writers: Writers,
+    notice: Option<&Notice>,
+) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (VARY, "accept, accept-language"),
         (CONTENT_SECURITY_POLICY, POLICY),
-        (REFERRER_POLICY, "no-referrer"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, headers, page(bulletin, texts::of(language), notice).into_string()).into_response()
+    (status, headers, page(bulletin, texts::of(language), writers, notice).into_string()).into_response()
 }
 
-fn page(bulletin: &Bulletin, texts: &Texts, notice: Option<&Notice>) -> Markup {
+fn page(bulletin: &Bulletin, texts: &Texts, writers: Writers, notice: Option<&Notice>) -> Markup {
     html! {
         (DOCTYPE)
         html lang=(texts.language) {
@@ -72,7 +80,7 @@ fn page(bulletin: &Bulletin, texts: &Texts, notice: Option<&Notice>) -> Markup {
                         (exposure(bulletin.contents.as_ref(), texts))
                         div.column {
                             (protection(bulletin.contents.as_ref(), texts))
-                            (form(texts, notice))
+                            (add(texts, writers, notice))
                         }
                     }
                     (messages(bulletin.contents.as_ref(), texts))
@@ -153,14 +161,26 @@ fn facts(contents: Option<&Contents>, newest: Option<&Newest>, texts: &Texts) ->
     }
 }
 
+fn add(texts: &Texts, writers: Writers, notice: Option<&Notice>) -> Markup {
+    html! {
+        section.card aria-labelledby="add-title" {
+            h2 #add-title { (texts.add) }
+            @match writers {
+                Writers::All => (form(texts, notice)),
+                // A form cannot send a header, and a token does not belong into a page.
+                Writers::Authorized => p.hint { (texts.authorized) " " code { (WITH_TOKEN) } },
+                Writers::None => p.hint { (texts.read_only) },
+            }
+        }
+    }
+}
+
 fn form(texts: &Texts, notice: Option<&Notice>) -> Markup {
     let text = match notice {
         Some(Notice::NotAdded { text, .. }) => text,
         _ => "",
     };
     html! {
-        section.card aria-labelledby="add-title" {
-            h2 #add-title { (texts.add) }
             form method="post" action="/messages" {
                 label for="message" { (texts.message) }
                 div.field {
@@ -173,7 +193,6 @@ fn form(texts: &Texts, notice: Option<&Notice>) -> Markup {
                     None => {}
                 }
             }
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `GET /assets/…`: what the page is made of besides its text. All from here: nothing is fetched from elsewhere.
 
-use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 /// The colours and the layout of the page.
@@ -19,5 +19,5 @@ pub async fn icon() -> Response {
 }
 
 fn asset(media_type: &'static str, content: &'static str) -> Response {
-    ([(CONTENT_TYPE, media_type), (X_CONTENT_TYPE_OPTIONS, "nosniff")], content).into_response()
+    ([(CONTENT_TYPE, media_type)], content).into_response()
 }

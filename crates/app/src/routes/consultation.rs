@@ -1,26 +1,62 @@
 //! `GET /consultation`: messages, newest first, a page at a time.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use axum::BoxError;
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use futures_util::{Stream, StreamExt, stream};
+use hyper::body::Bytes;
 
+use crate::bounds::ANSWER_TIMES_MAX;
 use crate::error::ApiError;
 use crate::query::{self, QueryError};
 use crate::router::Service;
-use crate::store::{Page, Position};
+use crate::store::{Page, Position, Rest};
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 1000;
 
-/// Answers a page of messages: the newest, those before an id, or those after one.
+/// Answers a page of messages: the newest, those before an id, or those after one. A long one in pieces, each read once the
+/// one before it was taken.
 pub async fn consultation(
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,
 ) -> Result<impl IntoResponse, ApiError> {
     let page = page(query.as_deref().unwrap_or_default())?;
-    Ok(([(CONTENT_TYPE, "application/json")], service.store.page_json(page).await?))
+    if let Some(most) = service.connections.stalled() {
+        return Err(ApiError::Overloaded { what: "clients do not take their answers", most });
+    }
+    // What every page of the default length costs is little.
+    let turn = if page.limit > LIMIT_DEFAULT { service.turn().await } else { None };
+    let begun = service.store.page_json(page).await?;
+    drop(turn);
+    let body = match begun {
+        (all, None) => Body::from(all),
+        (first, Some(rest)) => {
+            let first = stream::once(async { Ok(Bytes::from(first)) });
+            Body::from_stream(first.chain(pieces(service, rest)))
+        }
+    };
+    Ok(([(CONTENT_TYPE, "application/json")], body))
+}
+
+fn pieces(service: Arc<Service>, rest: Rest) -> impl Stream<Item = Result<Bytes, BoxError>> {
+    let wait = service.connections.patience() * ANSWER_TIMES_MAX;
+    let began = Instant::now();
+    stream::try_unfold((service, Some(rest)), move |(service, rest)| async move {
+        let Some(rest) = rest else { return Ok(None) };
+        if began.elapsed() > wait {
+            return Err(format!("an answer was not taken within {} s", wait.as_secs()).into());
+        }
+        let turn = service.turn().await;
+        let (piece, rest) = service.store.more_json(rest).await?;
+        drop(turn);
+        Ok(Some((Bytes::from(piece), (service, rest))))
+    })
 }
 
 fn page(query: &str) -> Result<Page, QueryError> {

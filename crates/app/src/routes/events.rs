@@ -2,25 +2,26 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::response::sse::{Event, Sse};
-use futures_util::{Stream, StreamExt, stream};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use futures_util::{StreamExt, stream};
+use hyper::body::Bytes;
 
+use crate::error::ApiError;
 use crate::router::Service;
 
-/// How long a browser waits before it connects again.
-const RETRY: Duration = Duration::from_secs(1);
+/// How many milliseconds a browser waits before it connects again.
+const RETRY: &str = "retry: 1000\n\n";
 
 /// Answers at once, and with a bulletin within a second or two.
-pub async fn events(State(service): State<Arc<Service>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let bulletins = stream::unfold(service.bulletins.subscribe(), async |mut bulletins| {
-        bulletins.changed().await.ok()?;
-        let event = Event::default().data(&*bulletins.borrow_and_update());
-        Some((event, bulletins))
-    });
-    let first = stream::iter([Event::default().retry(RETRY)]);
+pub async fn events(State(service): State<Arc<Service>>) -> Result<impl IntoResponse, ApiError> {
+    let bulletins =
+        stream::unfold(service.bulletins.watch()?, async |mut watcher| Some((watcher.next().await?, watcher)));
+    let first = stream::iter([Bytes::from_static(RETRY.as_bytes())]);
     // A stream that never ends would hold up a stop.
-    Sse::new(first.chain(bulletins).take_until(service.stop.clone().asked()).map(Ok))
+    let events = first.chain(bulletins).take_until(service.stop.clone().asked()).map(Ok::<_, Infallible>);
+    Ok(([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)))
 }

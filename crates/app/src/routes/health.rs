@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::discretion::without_directories;
 use crate::router::Service;
 use crate::store::{self, Failure};
 
@@ -31,11 +32,15 @@ pub async fn health(State(service): State<Arc<Service>>) -> Response {
 }
 
 /// What a probe is told: 200, or 503 with the reason.
-pub(super) fn answer(found: Result<(), Failure>, protection: Option<store::Status>) -> Response {
+pub(super) fn answer(found: Result<(), Failure>, mut protection: Option<store::Status>) -> Response {
+    if let Some(protection) = &mut protection {
+        protection.reason = protection.reason.take().map(|reason| without_directories(&reason));
+    }
     match found {
         Ok(()) => Json(Health::Ok { protection }).into_response(),
         Err(failure) => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(Health::Unavailable { reason: failure.to_string() })).into_response()
+            let reason = without_directories(&failure.to_string());
+            (StatusCode::SERVICE_UNAVAILABLE, Json(Health::Unavailable { reason })).into_response()
         }
     }
 }

@@ -31,9 +31,11 @@ pub async fn messages(State(service): State<Arc<Service>>, headers: HeaderMap, r
         Err((error, _)) if !negotiate::prefers_html(&headers) => error.into_response(),
         Err((error, form)) => {
             let text = add::text(&form).unwrap_or_default().into_owned();
-            let notice = Notice::NotAdded { reason: error.to_string(), text };
+            let notice = Notice::NotAdded { reason: error.told(), text };
             let bulletin = Bulletin::look(&service).await;
-            page::answer(error.status(), &bulletin, negotiate::language(&headers), Some(&notice))
+            let (language, writers) = (negotiate::language(&headers), service.admission.writers());
+            let _turn = service.turn().await;
+            page::answer(error.status(), &bulletin, language, writers, Some(&notice))
         }
     }
 }

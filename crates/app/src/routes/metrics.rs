@@ -59,7 +59,7 @@ fn plain(open_metrics: &str) -> String {
     text
 }
 
-async fn exposition(service: &Service) -> Result<String, fmt::Error> {
+async fn exposition(service: &Arc<Service>) -> Result<String, fmt::Error> {
     let mut now = Registry::with_prefix(PREFIX);
     let (waiting, depth) = service.store.queue();
     gauge(&mut now, "write_queue_length", "Writes that wait for the disk", waiting as u64);
@@ -74,7 +74,8 @@ async fn exposition(service: &Service) -> Result<String, fmt::Error> {
     let (connected, most) = service.connections.count();
     gauge(&mut now, "connections", "Clients that are connected", connected);
     gauge(&mut now, "connections_limit", "Clients that may be connected; more are refused", most);
-    let protection = protection::look(service).await;
+    let protection = service.looks.look(service).await;
+    let _turn = service.turn().await;
     gauge(&mut now, "database_readable", "Whether the database can be read", u32::from(protection.is_ok()));
     // Whoever met the failure has logged it, and the gauge above tells of it.
     if let Ok(protection) = protection {

@@ -27,5 +27,7 @@ pub async fn root(State(service): State<Arc<Service>>, headers: HeaderMap, RawQu
         bulletin.contents.as_ref().is_some_and(|contents| contents.messages.iter().any(|message| message.id == *id))
     };
     let notice = added.filter(is_shown).map(Notice::Added);
-    page::answer(StatusCode::OK, &bulletin, negotiate::language(&headers), notice.as_ref())
+    let (language, writers) = (negotiate::language(&headers), service.admission.writers());
+    let _turn = service.turn().await;
+    page::answer(StatusCode::OK, &bulletin, language, writers, notice.as_ref())
 }

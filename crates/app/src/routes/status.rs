@@ -1,5 +1,6 @@
 //! `GET /status`: the database and the last restore point of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,6 +10,7 @@ use backup::lineage::Lineage;
 use backup::verify::Verdict;
 use serde::Serialize;
 
+use crate::discretion::without_directories;
 use crate::error::ApiError;
 use crate::protection::{self, Protection};
 use crate::router::Service;
@@ -46,26 +48,38 @@ pub struct Status {
     uptime_seconds: u64,
 }
 
-/// Answers the state of the database, and of its restore points as far as the repository can be read.
+/// Answers the state of the database, and of its restore points as far as the repository can be read. Paths are told only if
+/// that was asked for.
 pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
-    let look = protection::look(&service).await?;
-    let Protection { summary, newest, age, rehearsed, repository_error, no_room, exposure } = look;
+    let look = service.looks.look(&service).await?;
+    let Protection { summary, newest, age, rehearsed, repository_error, no_room, exposure } = &*look;
+    let told = |text: String| if service.config.status_paths { text } else { without_directories(&text) };
+    let path = |path: &Path| match path.file_name().filter(|_| !service.config.status_paths) {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => path.display().to_string(),
+    };
+    let newest = newest.as_ref();
+    let backup_dir = service.config.backup_dir.as_ref();
+    let mut protection = service.store.protection();
+    if let Some(protection) = &mut protection {
+        protection.reason = protection.reason.take().map(told);
+    }
     Ok(Json(Status {
         count: summary.count,
-        last_backup_file: newest.as_ref().map(Manifest::stored_file),
+        last_backup_file: newest.map(Manifest::stored_file),
         backup_age_seconds: age.map(|age| age.as_secs()),
-        backup_suspect: newest.as_ref().map(Manifest::is_suspect),
-        backup_verdict: newest.as_ref().and_then(|newest| newest.checked.as_ref()).map(|checked| checked.verdict),
-        backup_sequence: newest.as_ref().map(|newest| newest.sequence),
-        backup_size_bytes: newest.as_ref().map(|newest| newest.size_bytes),
-        last_verified_restore_seconds: rehearsed.map(|rehearsed| protection::age(rehearsed.at).as_secs()),
-        backup_dir: service.backup_dir.as_ref().map(|directory| directory.display().to_string()),
-        backup_error: repository_error.or(no_room),
+        backup_suspect: newest.map(Manifest::is_suspect),
+        backup_verdict: newest.and_then(|newest| newest.checked.as_ref()).map(|checked| checked.verdict),
+        backup_sequence: newest.map(|newest| newest.sequence),
+        backup_size_bytes: newest.map(|newest| newest.size_bytes),
+        last_verified_restore_seconds: rehearsed.as_ref().map(|rehearsed| protection::age(rehearsed.at).as_secs()),
+        backup_dir: backup_dir.map(|directory| path(directory)),
+        backup_error: repository_error.clone().or(no_room.clone()).map(told),
         exposed_messages: exposure.map(|exposure| exposure.messages),
         exposed_seconds: exposure.and_then(|exposure| exposure.seconds),
-        protection: service.store.protection(),
-        database: service.store.path().display().to_string(),
-        lineage: summary.lineage,
+        protection,
+        database: path(service.store.path()),
+        lineage: summary.lineage.clone(),
         size_bytes: summary.size_bytes,
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: service.started.elapsed().as_secs(),

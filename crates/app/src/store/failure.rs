@@ -27,6 +27,14 @@ pub enum Failure {
     /// The files at the database's path are not those that were opened. There is no way back.
     #[error("{0}; nothing is served from it any more: put the database in place and restart this process")]
     Lost(String),
+    /// Another program changed the tables so that what is stored in them may not be kept.
+    #[error("another program changed the tables of {}: found {found}; nothing is stored until that is undone", .path.display())]
+    Misshapen {
+        /// The database.
+        path: PathBuf,
+        /// What is in the way.
+        found: String,
+    },
     /// What is stored now would be lost with the volume, and the policy is to store nothing then.
     #[error("nothing can be stored so that it survives the loss of the database's volume: {0}")]
     Unprotected(String),

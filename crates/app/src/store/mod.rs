@@ -9,9 +9,11 @@ mod failure;
 mod guard;
 mod identity;
 mod journal;
+mod paging;
 mod readers;
 mod rescue;
 mod schema;
+mod shape;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -24,10 +26,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
+use crate::bounds::CACHE_KIBIBYTES;
 pub use failure::{Failure, Outcome, WriteFailure};
 use guard::{Guard, Watch};
 pub use guard::{OnError, Protect, Settings, Status};
 use identity::Identity;
+pub use paging::Rest;
 use readers::Readers;
 use writer::Writer;
 
@@ -144,14 +148,19 @@ impl Store {
         self.readers.read(readers::count).await
     }
 
-    /// A page of messages, newest first.
+    /// A page of messages, newest first. Of each there is the beginning: [`crate::bounds::MESSAGE_BYTES_AT_ONCE`] bytes.
     pub async fn page(&self, page: Page) -> Result<Vec<Message>, Failure> {
-        self.readers.read(|connection| readers::page(connection, page)).await
+        self.readers.read(|connection| paging::beginnings(connection, page)).await
     }
 
-    /// The same as an array in JSON.
-    pub async fn page_json(&self, page: Page) -> Result<Vec<u8>, Failure> {
-        self.readers.read(|connection| readers::page_json(connection, page)).await
+    /// The first piece of a page, as an array in JSON, and what is left of it.
+    pub async fn page_json(&self, page: Page) -> Result<(Vec<u8>, Option<Rest>), Failure> {
+        self.readers.read(|connection| paging::piece(connection, Rest::of(connection, page)?)).await
+    }
+
+    /// The next piece.
+    pub async fn more_json(&self, rest: Rest) -> Result<(Vec<u8>, Option<Rest>), Failure> {
+        self.readers.read(|connection| paging::piece(connection, Some(rest.clone()))).await
     }
 
     /// The database as a whole.
@@ -202,6 +211,7 @@ fn connect(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // There may be no directory for temporary files. No statement here needs more than a few pages.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIBIBYTES)?;
     Ok(connection)
 }
 

@@ -1,17 +1,20 @@
 //! A few read-only connections, and what is read through them. Nothing here costs more as messages grow.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use tokio::time::sleep;
 
-use super::{Failure, Identity, Message, Newer, Page, Position, Summary, connect, schema};
+use super::{Failure, Identity, Newer, Summary, connect, schema};
 
 /// How often a read that met a lock is tried again.
 const LOCK_POLL: Duration = Duration::from_millis(10);
+
+/// The most bytes of one value that SQLite reads into memory: another program may have stored any.
+pub const VALUE_BYTES_MAX: i32 = 1024 * 1024;
 
 /// Connections that are not in use.
 pub struct Readers {
@@ -60,8 +63,14 @@ impl Readers {
         let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::ZERO)?;
         connection.pragma_update(None, "query_only", true)?;
+        bound(&connection)?;
         Ok(connection)
     }
+}
+
+/// Bounds what is read at once.
+pub fn bound(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX).map(drop)
 }
 
 /// The number of messages.
@@ -69,53 +78,16 @@ pub fn count(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT count FROM message_count")?.query_row([], |row| row.get(0))
 }
 
-/// A page of messages, newest first.
-pub fn page(connection: &Connection, page: Page) -> rusqlite::Result<Vec<Message>> {
-    let mut messages = Vec::new();
-    for_each(connection, page, |Message { id, timestamp, message }| {
-        messages.push(Message { id, timestamp: timestamp.into_owned(), message: message.into_owned() });
-    })?;
-    Ok(messages)
-}
-
-/// The same as JSON, written straight from SQLite's memory: two strings for each message were an eighth of a request.
-pub fn page_json(connection: &Connection, page: Page) -> rusqlite::Result<Vec<u8>> {
-    let mut json = vec![b'['];
-    for_each(connection, page, |message| {
-        if json.len() > 1 {
-            json.push(b',');
-        }
-        serde_json::to_writer(&mut json, &message).expect("memory takes what is written, and text is always JSON");
-    })?;
-    json.push(b']');
-    Ok(json)
-}
-
-/// Each goes along the key and sorts nothing. What is sorted would not fit into memory if messages are long, and there may be
-/// no place for a temporary file.
-const NEWEST: &str = "SELECT id, timestamp, message FROM message ORDER BY id DESC LIMIT ?1";
-const BEFORE: &str = "SELECT id, timestamp, message FROM message WHERE id < ?2 ORDER BY id DESC LIMIT ?1";
-const AFTER: &str = "SELECT id, timestamp, message FROM message WHERE id > ?2 AND id <= \
-     (SELECT max(id) FROM (SELECT id FROM message WHERE id > ?2 ORDER BY id LIMIT ?1)) ORDER BY id DESC";
-
-fn for_each(connection: &Connection, page: Page, mut visit: impl FnMut(Message<Cow<'_, str>>)) -> rusqlite::Result<()> {
-    let (sql, parameters): (_, &[i64]) = match page.position {
-        Position::Newest => (NEWEST, &[page.limit]),
-        Position::Before(id) => (BEFORE, &[page.limit, id]),
-        Position::After(id) => (AFTER, &[page.limit, id]),
-    };
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params_from_iter(parameters))?;
-    while let Some(row) = rows.next()? {
-        visit(Message { id: row.get(0)?, timestamp: text(row, 1)?, message: text(row, 2)? });
-    }
-    Ok(())
-}
-
 /// The messages newer than an id: two look-ups in the key, however many there are.
 pub fn newer(connection: &Connection, id: i64) -> rusqlite::Result<Option<Newer>> {
-    let sql = "SELECT (SELECT max(id) FROM message) - id + 1, timestamp FROM message WHERE id > ?1 ORDER BY id LIMIT 1";
-    let newer = |row: &Row<'_>| Ok(Newer { messages: row.get(0)?, since: text(row, 1)?.into_owned() });
+    // What is longer is no time.
+    let sql = "SELECT (SELECT max(id) FROM message) - id + 1,
+                   CASE WHEN octet_length(timestamp) <= 64 THEN CAST(timestamp AS TEXT) ELSE '' END
+               FROM message WHERE id > ?1 ORDER BY id LIMIT 1";
+    let newer = |row: &Row<'_>| {
+        let since = String::from_utf8_lossy(row.get_ref(1)?.as_bytes()?).into_owned();
+        Ok(Newer { messages: row.get(0)?, since })
+    };
     connection.prepare_cached(sql)?.query_row([id], newer).optional()
 }
 
@@ -132,31 +104,9 @@ pub fn summary(connection: &Connection) -> rusqlite::Result<Summary> {
     Ok(summary)
 }
 
-/// Text as it is, and anything else that another program may have put there as well as it goes: one odd row must not
-/// make a whole page unreadable.
-fn text<'row>(row: &'row Row<'_>, column: usize) -> rusqlite::Result<Cow<'row, str>> {
-    let bytes = row.get_ref(column)?.as_bytes()?;
-    Ok(String::from_utf8_lossy(bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_page_needs_a_place_to_sort() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("app.db");
-        schema::prepare(&path).unwrap();
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        for sql in [NEWEST, BEFORE, AFTER] {
-            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let parameters = vec![1; plan.parameter_count()];
-            let steps = plan.query_map(params_from_iter(parameters), |row| row.get("detail")).unwrap();
-            let steps: Vec<String> = steps.collect::<rusqlite::Result<_>>().unwrap();
-            assert!(!steps.is_empty() && !steps.iter().any(|step| step.contains("TEMP")), "{sql}: {steps:?}");
-        }
-    }
 
     #[test]
     fn a_connection_keeps_what_is_temporary_in_memory() {

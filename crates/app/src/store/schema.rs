@@ -6,12 +6,13 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use backup::openat;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::identity::companion;
+use super::shape;
 
 /// The version of the tables, in `PRAGMA user_version`.
 const VERSION: i64 = 1;
@@ -27,7 +28,7 @@ const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
 /// Triggers keep the count, so that it is right whoever writes. SQLite fires no DELETE trigger for the row that an
 /// INSERT OR REPLACE or a changed id overwrites: both are refused.
-const TABLES: &str = "
+pub const TABLES: &str = "
     CREATE TABLE message (
         id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT NOT NULL, message TEXT NOT NULL);
     CREATE TABLE message_count (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);
@@ -134,9 +135,14 @@ fn look(connection: &Connection) -> anyhow::Result<Content> {
 fn inspect(connection: &Connection) -> anyhow::Result<Content> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let ours = connection.table_exists(None, "message")? && connection.table_exists(None, "pra_lineage")?;
+    let ours = connection.table_exists(None, "pra_lineage")?;
     match (ours, version) {
-        (true, VERSION) => Ok(Content::Ours),
+        (true, VERSION) => shape::check(connection).map(|()| Content::Ours).map_err(|found| {
+            anyhow!(
+                "its tables are not as this service makes them, and what is stored there may not be kept: found {found:#}; \
+                 undo that change, restore a backup from before it, or choose another path with --db-path"
+            )
+        }),
         (true, newer) if newer > VERSION => bail!(
             "its tables have version {newer}, newer than {VERSION}, the newest this program knows; use a newer program"
         ),

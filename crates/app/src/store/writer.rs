@@ -1,7 +1,7 @@
 //! The one thread that writes. Writes that wait together share a commit, and so an fsync.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use super::commits::Commits;
 use super::contents::Contents;
 use super::guard::Guard;
 use super::rescue::{self, Loss};
-use super::{Failure, Identity, Message, WriteFailure, schema};
+use super::{Failure, Identity, Message, WriteFailure, schema, shape};
 
 /// How many writes share a commit at most, so that the first of them does not wait for ever.
 const BATCH_MAX: usize = 512;
@@ -53,8 +53,9 @@ impl Writer {
         let (queue, jobs) = mpsc::channel(depth);
         let contents = identity.contents()?;
         let commits = Commits::default();
-        let (counted, rescued) = (commits.clone(), None);
-        let thread = WriterThread { path, connection, identity, contents, guard, jobs, commits: counted, rescued };
+        let (counted, shape, rescued) = (commits.clone(), None, None);
+        let thread =
+            WriterThread { path, connection, identity, contents, guard, jobs, commits: counted, shape, rescued };
         std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || thread.run())
@@ -119,6 +120,9 @@ struct WriterThread {
     guard: Option<Guard>,
     jobs: Receiver<Job>,
     commits: Commits,
+    /// The version of the schema that was found right. SQLite goes by it as well: whatever changes a table or a trigger
+    /// changes it, and until a connection sees that, it does as before.
+    shape: Option<i64>,
     /// Once the database is lost: whether what was acknowledged was saved.
     rescued: Option<bool>,
 }
@@ -149,7 +153,7 @@ impl WriterThread {
     /// Writes a job and those that wait behind it. Gives the request to close, if there is one among them.
     fn serve(&mut self, first: Job) -> Option<oneshot::Sender<Result<(), Loss>>> {
         let began = Instant::now();
-        let Self { path, connection, identity, contents, guard, jobs, .. } = self;
+        let Self { path, connection, identity, contents, guard, jobs, shape, .. } = self;
         let failed = |error| Failure::from_sqlite("write", path, &error);
         let begun = check(identity, contents).and_then(|()| match guard {
             Some(guard) => guard.begin(connection),
@@ -160,6 +164,7 @@ impl WriterThread {
         // Only now: whoever came while we waited for a foreign lock shares this commit, or this failure.
         let mut batch = Batch::gather(first, jobs);
         let result = begun.map_err(WriteFailure::refused).and_then(|(transaction, journaled)| {
+            check_shape(&transaction, path, shape).map_err(WriteFailure::refused)?;
             let messages = batch.insert(&transaction).map_err(failed).map_err(WriteFailure::refused)?;
             if let Some(guard) = guard.as_mut().filter(|_| journaled) {
                 // What fails to be written may be in the journal, and then it will be stored.
@@ -223,6 +228,19 @@ fn check(identity: &Identity, contents: &mut Contents) -> Result<(), Failure> {
             "{} was overwritten while it was open, and does not belong to its -wal file any more",
             path.display()
         )));
+    }
+    Ok(())
+}
+
+/// Fails if the tables are not as they should be. Looks only if they may have changed since they were found right.
+fn check_shape(transaction: &Transaction<'_>, path: &Path, seen: &mut Option<i64>) -> Result<(), Failure> {
+    let failed = |error| Failure::from_sqlite("write", path, &error);
+    let version = transaction.prepare_cached("PRAGMA schema_version").map_err(failed)?.query_row([], |row| row.get(0));
+    let version = Some(version.map_err(failed)?);
+    if *seen != version {
+        let misshapen = |found| Failure::Misshapen { path: path.to_owned(), found: format!("{found:#}") };
+        shape::check(transaction).map_err(misshapen)?;
+        *seen = version;
     }
     Ok(())
 }

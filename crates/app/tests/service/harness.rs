@@ -17,6 +17,9 @@ use tempfile::TempDir;
 /// The longest that anything here is waited for.
 pub const BOUND: Duration = Duration::from_secs(15);
 
+/// Held by a test that opens thousands of files: together, two of them are more than a process may.
+pub static MANY_FILES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A directory with the place of a database in it.
 pub struct Place {
     directory: TempDir,
@@ -71,6 +74,11 @@ pub fn command(database: &Path) -> Command {
         "CLIENT_TIMEOUT_SECONDS",
         "LOG_FORMAT",
         "LOG_LEVEL",
+        "PROBE_LISTEN",
+        "WRITE_TOKEN_FILE",
+        "READ_ONLY",
+        "ALLOWED_HOSTS",
+        "STATUS_PATHS",
     ] {
         command.env_remove(variable);
     }
@@ -90,6 +98,8 @@ pub struct App {
     child: Child,
     log: TempDir,
     pub address: String,
+    /// Where probes are answered, if that was asked for.
+    pub probes: Option<String>,
     client: Client,
 }
 
@@ -132,12 +142,13 @@ impl App {
         });
         // Built beside remote repositories, clients can do TLS and insist on a provider. An error says that there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut app = Self { child, log, address: String::new(), client: Client::new() };
+        let mut app = Self { child, log, address: String::new(), probes: None, client: Client::new() };
         let line = line.recv_timeout(BOUND).unwrap_or_default();
         let announcement: Value =
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("no address: {line:?}\n{}", app.stderr()));
         assert_eq!(announcement["pid"], app.child.id());
         app.address = announcement["listening"].as_str().unwrap().to_owned();
+        app.probes = announcement["probes"].as_str().map(str::to_owned);
         app
     }
 
@@ -161,8 +172,20 @@ impl App {
         path: &str,
         accept: &'static str,
     ) -> impl Future<Output = Option<Answer>> + use<> {
+        self.request_with(method, path, &[("accept", accept)], "")
+    }
+
+    /// The same with these headers and a body.
+    pub fn request_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &'static str,
+    ) -> impl Future<Output = Option<Answer>> + use<> {
         let request = self.client.request(method, format!("http://{}{path}", self.address)).timeout(BOUND);
-        let request = request.header("accept", accept);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = if body.is_empty() { request } else { request.body(body) };
         async {
             let response = request.send().await.ok()?;
             let (status, headers) = (response.status(), response.headers().clone());

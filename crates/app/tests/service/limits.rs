@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::harness::{App, BOUND, Place, until};
+use crate::harness::{App, BOUND, MANY_FILES, Place, until};
 
 /// Starts the service with little patience, or few places.
 fn start(place: &Place, flags: &[&str]) -> App {
@@ -197,6 +197,7 @@ async fn whoever_finds_no_place_is_told_and_finds_one_later() {
 #[tokio::test]
 async fn ten_thousand_clients_are_answered_at_once() {
     const CLIENTS: usize = 10_000;
+    let _alone = MANY_FILES.lock().await;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     if hard < 2 * CLIENTS as u64 {
         eprintln!("not tested: this user may open no more than {hard} files");

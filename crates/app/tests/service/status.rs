@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backup::Repository;
 use backup::take::{self, Request};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{App, Place};
@@ -37,12 +38,76 @@ async fn without_a_repository_there_is_no_backup_and_no_error() {
     app.add("x").await.id();
     let status = app.get("/status").await.json();
     assert_eq!(status["count"], 1);
-    assert_eq!(status["database"], place.database().to_str().unwrap());
+    assert_eq!(status["database"], "app.db");
     assert_eq!(status["lineage"].as_str().unwrap().len(), 32);
     assert!(status["size_bytes"].as_i64().unwrap() > 0);
     assert!(status["uptime_seconds"].is_u64());
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(backup_fields(&app).await, (Value::Null, Value::Null, Value::Null));
+}
+
+#[tokio::test]
+async fn paths_are_told_only_if_that_is_asked_for() {
+    let place = Place::new();
+    let directory = place.path().to_str().unwrap();
+    for is_asked in [false, true] {
+        let mut command = place.command();
+        command.arg("--backup-dir").arg(place.path().join("backup"));
+        if is_asked {
+            command.arg("--status-paths");
+        }
+        let app = App::start(command);
+        let status = app.get("/status").await;
+        for field in ["database", "backup_dir", "backup_error"] {
+            let told = status.json()[field].as_str().unwrap().to_owned();
+            assert_eq!(told.contains(directory), is_asked, "{field}: {told}");
+        }
+        assert!(status.text.contains("backup") && status.text.contains("app.db"), "{}", status.text);
+        // What keeps the service from writing is told without saying where.
+        fs::remove_file(place.database()).unwrap();
+        for path in ["/health", "/live", "/add?message=x", "/count"] {
+            let answer = app.get(path).await;
+            assert_eq!(answer.status, 503, "{path}");
+            assert!(answer.text.contains("app.db was deleted") && !answer.text.contains(directory), "{}", answer.text);
+        }
+        let page = app.get_as("/", "text/html").await.text;
+        assert!(page.contains("app.db was deleted") && !page.contains(directory), "{page}");
+        app.stop_lost();
+        ["-wal", "-shm"].iter().for_each(|suffix| drop(fs::remove_file(place.path().join(format!("app.db{suffix}")))));
+    }
+}
+
+#[tokio::test]
+async fn however_many_ask_the_repository_is_read_by_one_at_a_time_and_never_from_before() {
+    let place = Place::new();
+    let app = start(&place);
+    app.add("x").await.id();
+    take(&place, &place);
+    for number in 2..6 {
+        app.add("x").await.id();
+        let asked: Vec<_> = (0..64).map(|_| tokio::spawn(app.request(Method::GET, "/status"))).collect();
+        for answer in asked {
+            let status = answer.await.unwrap().unwrap().json();
+            assert_eq!((&status["count"], &status["exposed_messages"]), (&json!(number), &json!(number - 1)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_is_never_read_to_its_end_keeps_nobody_waiting() {
+    let place = Place::new();
+    let directory = place.path().join("backup");
+    fs::create_dir(&directory).unwrap();
+    nix::unistd::mkfifo(&directory.join("rehearsals.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let app = start(&place);
+    app.add("x").await.id();
+    for path in ["/status", "/status", "/metrics"] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.text.contains("backup_error") || answer.text.contains("pra_messages 1"), "{}", answer.text);
+    }
+    assert_eq!(app.get("/health").await.status, 200);
+    app.stop();
 }
 
 #[tokio::test]

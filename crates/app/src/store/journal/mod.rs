@@ -59,7 +59,7 @@ pub use history::History;
 use home::Home;
 pub use join::check_unprotected;
 use open::Open;
-pub use position::MARK_TABLE;
+pub use position::{MARK_TABLE, create as create_tables, is_table};
 use record::{FORMAT, Group, Header};
 
 use super::Message;

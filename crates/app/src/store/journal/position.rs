@@ -72,6 +72,11 @@ pub fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)
 }
 
+/// Whether a table is one of these.
+pub fn is_table(name: &str) -> bool {
+    name == "journal_position" || name == MARK_TABLE
+}
+
 fn mark(connection: &Connection, table: &str) -> rusqlite::Result<i64> {
     let mut mark = connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = ?1")?;
     Ok(mark.query_row([table], |row| row.get(0)).optional()?.unwrap_or(0))

@@ -1,0 +1,85 @@
+//! One request of a connection and its answer: which of them may be many, and how long the client counts as busy.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+
+use super::quota::{Asking, Client, Held};
+use super::{Member, Quotas};
+use crate::error::ApiError;
+use crate::router::harden;
+
+/// The body of an answer. Until it is sent, its client counts as busy.
+pub struct Answer {
+    body: Body,
+    _asking: Asking,
+    _sending: Option<Held>,
+}
+
+/// What it takes to answer the requests of one connection. Nothing of it is shared with other connections while they are
+/// answered, but the router: counting who has it is what threads keep each other waiting with.
+pub struct Exchange {
+    router: TowerToHyperService<Router>,
+    client: Arc<Client>,
+    quotas: Arc<Quotas>,
+}
+
+impl Exchange {
+    /// Requests of a client go to a router.
+    pub fn new(router: Router, client: Arc<Client>, quotas: Arc<Quotas>) -> Arc<Self> {
+        Arc::new(Self { router: TowerToHyperService::new(router), client, quotas })
+    }
+
+    /// Answers a request.
+    pub async fn answer(
+        self: Arc<Self>,
+        request: hyper::Request<Incoming>,
+    ) -> Result<hyper::Response<Answer>, Infallible> {
+        let asking = self.client.ask();
+        let has_body = !request.body().is_end_stream();
+        let bodies = &self.quotas.bodies;
+        let sending = if has_body { bodies.admit(&self.client, Member::has_had_its_time) } else { None };
+        let mut response = if has_body && sending.is_none() {
+            let overloaded = ApiError::Overloaded { what: "requests with a body are under way", most: bodies.most() };
+            last(harden(overloaded.into_response()))
+        } else {
+            self.router.call(request).await?
+        };
+        if self.client.has_sent_much() {
+            // Only the end of the connection gives back the memory that the request took.
+            response = last(response);
+        }
+        Ok(response.map(|body| Answer { body, _asking: asking, _sending: sending }))
+    }
+}
+
+fn last(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
