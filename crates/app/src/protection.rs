@@ -24,7 +24,7 @@ const REST: u32 = 3;
 const REST_MAX: Duration = Duration::from_secs(2);
 
 /// How long it may take to read a repository.
-const READ_WAIT: Duration = Duration::from_secs(5);
+const READ_WAIT: Duration = Duration::from_secs(20);
 
 /// The database, what protects it, and what does not.
 #[derive(Debug)]

@@ -29,10 +29,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::bounds::{
     BACKLOG, BODIES_MAX, HEAD_BYTES_MAX, LARGE_REQUESTS_MAX, RECEIVE_BUFFER_BYTES, REFUSALS_MAX, SEND_BUFFER_BYTES,
-    STALLED_MAX,
+    STALLED_MAX, WIDE_MAX,
 };
 use crate::stop::Stop;
 use exchange::Exchange;
+pub use exchange::Width;
 use quota::{Client, Member, Quota};
 use transport::Transport;
 
@@ -72,6 +73,7 @@ struct Quotas {
     large: Arc<Quota>,
     bodies: Arc<Quota>,
     stalled: Arc<Quota>,
+    wide: Arc<Quota>,
 }
 
 /// Who answers.
@@ -94,16 +96,20 @@ struct Conversation {
 impl Connections {
     /// At most so many connections at once, and no more than this process may have files.
     pub fn new(most: u32, patience: Duration) -> io::Result<Self> {
-        let room = raise_file_limit()?.saturating_sub(OTHER_FILES + REFUSALS_MAX as u64).max(1);
+        let files = raise_file_limit()?;
+        // Where there are few, all get less.
+        let (others, refusals) = (OTHER_FILES.min(files / 2), (REFUSALS_MAX as u64).min(files / 8));
+        let room = files.saturating_sub(others + refusals).max(1);
         let most = u64::from(most).min(room);
         Ok(Self {
             places: Quota::new(usize::try_from(most).unwrap_or(usize::MAX)),
-            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+            refusals: Arc::new(Semaphore::new(usize::try_from(refusals).unwrap_or(REFUSALS_MAX))),
             refused: Counter::default(),
             quotas: Arc::new(Quotas {
                 large: Quota::new(LARGE_REQUESTS_MAX),
                 bodies: Quota::new(BODIES_MAX),
                 stalled: Quota::new(STALLED_MAX),
+                wide: Quota::new(WIDE_MAX),
             }),
             patience,
         })
@@ -201,7 +207,7 @@ impl Connections {
         if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
             return Duration::ZERO;
         }
-        if self.places.evict(|member| member.client().idle_for().is_some()) {
+        if self.places.evict(Member::can_be_replaced) {
             return EVICTION;
         }
         tracing::warn!(%error, "cannot accept connections");
@@ -228,9 +234,10 @@ impl Conversation {
             stop.asked().await;
             sleep(LAST_REQUEST).await;
         });
-        // Until something comes, a connection has no buffers.
+        // Until something comes, a connection has no buffers. That it is readable is assumed of every new one.
+        let mut first = [0];
         tokio::select! {
-            readable = timeout(self.patience, stream.readable()) => if !matches!(readable, Ok(Ok(()))) { return },
+            begun = timeout(self.patience, stream.peek(&mut first)) => if !matches!(begun, Ok(Ok(1))) { return },
             () = &mut stopped => return,
         }
         self.client.begin();
