@@ -9,6 +9,9 @@ pub mod config;
 pub mod connections;
 pub mod discretion;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod logging;
 pub mod metrics;
 pub mod negotiate;

@@ -16,6 +16,9 @@ mod digest;
 pub mod durable;
 mod error;
 pub mod exit;
+#[cfg(all(any(test, fuzzing), feature = "remote"))]
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod identity;
 mod in_use;
 mod json;

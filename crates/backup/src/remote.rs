@@ -16,6 +16,8 @@ mod bounded;
 pub mod bucket;
 mod create;
 mod environment;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 pub mod head;
 mod layout;
 mod listing;

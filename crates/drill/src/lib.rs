@@ -9,6 +9,9 @@ pub mod event;
 pub mod evidence;
 pub mod execute;
 pub mod exit;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod history;
 pub mod interrupt;
 pub mod journal;

@@ -17,7 +17,7 @@ use crate::store::Message;
 const NAME: &str = "message";
 
 /// The longest message that is stored, in bytes of UTF-8.
-const LENGTH_MAX: usize = 4096;
+pub(crate) const LENGTH_MAX: usize = 4096;
 
 /// A message that was stored.
 #[derive(Serialize)]
@@ -42,7 +42,7 @@ pub async fn add(
 }
 
 /// The message of a query or of a form, if it can be stored.
-pub(super) fn message(query: &str) -> Result<String, QueryError> {
+pub(crate) fn message(query: &str) -> Result<String, QueryError> {
     let message = text(query)?;
     match message.len() {
         0 => Err(QueryError::Missing { name: NAME }),

@@ -19,7 +19,7 @@ use crate::router::Service;
 use crate::store::{Page, Position, Rest};
 
 const LIMIT_DEFAULT: i64 = 50;
-const LIMIT_MAX: i64 = 1000;
+pub(crate) const LIMIT_MAX: i64 = 1000;
 
 /// Answers a page of messages: the newest, those before an id, or those after one. A long one in pieces, each read once the
 /// one before it was taken.
@@ -61,7 +61,7 @@ fn pieces(service: Arc<Service>, rest: Rest, width: Width) -> impl Stream<Item =
     })
 }
 
-fn page(query: &str) -> Result<Page, QueryError> {
+pub(crate) fn page(query: &str) -> Result<Page, QueryError> {
     let limit = query::number(query, "limit", 1, LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
     let before = query::number(query, "before", 0, i64::MAX)?;
     let after = query::number(query, "after", 0, i64::MAX)?;

@@ -31,6 +31,8 @@ pub use failure::{Failure, Outcome, WriteFailure};
 use guard::{Guard, Watch};
 pub use guard::{OnError, Protect, Settings, Status};
 use identity::Identity;
+#[cfg(any(test, fuzzing))]
+pub use journal::fuzzed as journal_fuzzed;
 pub use paging::Rest;
 use readers::Readers;
 use writer::Writer;

@@ -101,6 +101,13 @@ fn names_another(found: &OsStr, run: &str, name: &str) -> bool {
     !named.is_empty() && (!found.contains(name) || named.iter().any(|named| named != run))
 }
 
+/// Reads an envelope, and what may be signed in it whether or not a key fits.
+#[cfg(any(test, fuzzing))]
+pub fn fuzzed(bytes: &[u8]) {
+    drop(serde_json::from_slice::<Envelope>(bytes));
+    drop(Statement::parse(bytes));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,6 +82,11 @@ impl Contents {
     pub fn read(directory: &Path, epoch: i64) -> anyhow::Result<Option<Self>> {
         let path = path(directory, epoch);
         let bytes = openat::bytes(&path, FILE_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::of(path, epoch, bytes)
+    }
+
+    /// The file at a path, by its bytes.
+    pub(super) fn of(path: PathBuf, epoch: i64, bytes: Vec<u8>) -> anyhow::Result<Option<Self>> {
         let (payload, at) = match record::read_frame(&bytes, 0) {
             Frame::Whole(payload, at) => (payload, at),
             // The header is on disk before anything else is written.

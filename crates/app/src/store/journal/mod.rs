@@ -34,6 +34,8 @@
 //! as after any time in which messages were stored past the journal.
 
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod history;
 mod home;
 mod instance;

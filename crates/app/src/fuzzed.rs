@@ -1,0 +1,72 @@
+//! What strangers can make the service read: the targets of `fuzz/`, and of a short run among the tests. Each must come
+//! back, whatever it is given.
+
+use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE};
+use axum::http::{HeaderMap, HeaderValue};
+use clap::Parser as _;
+
+use crate::config::Config;
+use crate::negotiate;
+use crate::routes::{add, consultation};
+use crate::store::journal_fuzzed;
+
+/// The query of a request, and what its headers say of the answer.
+pub fn query(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(message) = add::message(&text) {
+        assert!((1..=add::LENGTH_MAX).contains(&message.len()));
+    }
+    if let Ok(page) = consultation::page(&text) {
+        assert!((1..=consultation::LIMIT_MAX).contains(&page.limit));
+    }
+    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+    let headers = HeaderMap::from_iter([(ACCEPT, value.clone()), (ACCEPT_LANGUAGE, value)]);
+    negotiate::prefers_html(&headers);
+    negotiate::takes_open_metrics(&headers);
+    negotiate::language(&headers);
+}
+
+/// The options of the program, one a line.
+pub fn configuration(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(config) = Config::try_parse_from(std::iter::once("app").chain(text.lines())) {
+        config.protection();
+        assert!(config.connections_max > 0 && config.client_timeout_seconds > 0);
+    }
+}
+
+/// A file of the journal.
+pub fn journal(bytes: &[u8]) {
+    journal_fuzzed::journal(bytes);
+}
+
+#[cfg(test)]
+#[path = "../../../fuzz/changed.rs"]
+mod changed;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::changed::changed;
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn any_query_is_read_or_refused(bytes in changed("query")) {
+            query(&bytes);
+        }
+
+        #[test]
+        fn any_journal_is_read_or_refused(bytes in changed("journal")) {
+            journal(&bytes);
+        }
+
+        #[test]
+        fn any_configuration_is_read_or_refused(bytes in changed("configuration")) {
+            configuration(&bytes);
+        }
+    }
+}
