@@ -4,8 +4,6 @@
 //! Programs say neither, and are served as ever. What this cannot see: browsers send `Sec-Fetch-Site` only over TLS and to this
 //! machine, so that elsewhere an image of another site's page may still ask for `GET /add`. A token keeps that out as well.
 
-use std::fs::File;
-use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -13,6 +11,7 @@ use anyhow::{Context, ensure};
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use axum::http::{HeaderMap, Method, Uri};
+use backup::{bounds, openat};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -163,9 +162,8 @@ fn quoted(bytes: &[u8]) -> String {
 
 fn read_token(path: &Path) -> anyhow::Result<blake3::Hash> {
     let cannot = || format!("cannot read the token for writing from {}", path.display());
-    let mut token = String::new();
-    let bound = *TOKEN_BYTES.end() as u64 + 2;
-    File::open(path).and_then(|file| file.take(bound).read_to_string(&mut token)).with_context(cannot)?;
+    let token = openat::bytes_given(path, bounds::SECRET_BYTES).with_context(cannot)?;
+    let token = String::from_utf8(token).with_context(cannot)?;
     let token = token.trim_end_matches(['\r', '\n']);
     ensure!(
         TOKEN_BYTES.contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic()),
