@@ -6,14 +6,15 @@
 //! | state | bytes of memory | clients | when one more comes |
 //! | --- | --- | --- | --- |
 //! | connected, and has sent nothing | 3 KiB | `--connections-max` | whoever has been silent for longest is cut off |
-//! | connected, and waits or is answered | 13 KiB | the same | it gets 503 |
+//! | connected, and waits or is answered | 27 KiB | the same | it gets 503 |
 //! | its request is longer than [`REQUEST_BYTES`] | 64 KiB | [`LARGE_REQUESTS_MAX`] | whoever has been at it for longest is cut off |
 //! | sends a body | 32 KiB | [`BODIES_MAX`] | the same |
 //! | does not take its answer as fast as it comes | 96 KiB | [`STALLED_MAX`] | whoever has taken nothing for longest is cut off |
-//! | watches `/events` | one bulletin for all | half of `--connections-max` | it gets 503 |
+//! | takes a long answer with wide buffers | 512 KiB | [`WIDE_MAX`] | it gets the answer in small pieces |
+//! | watches `/events` | one bulletin for all | two thirds of `--connections-max` | it gets 503 |
 //!
-//! With the defaults that is 26 + 8 + 4 + 24 MiB, beside about 15 MiB of the process itself: less than 96 MiB. No answer is
-//! built whole if it can be longer than [`PIECE_BYTES`], and a piece is read from the database once the one before it was
+//! With the defaults that is 41 + 8 + 4 + 12 + 8 MiB, beside about 15 MiB of the process itself: less than 96 MiB. No answer is
+//! built whole if it can be longer than [`PIECE_BYTES`] or [`WIDE_PIECE_BYTES`], and a piece is read from the database once the one before it was
 //! taken. The kernel keeps [`SEND_BUFFER_BYTES`] and [`RECEIVE_BUFFER_BYTES`] for each connection, at most, which a container's
 //! limit counts too.
 //!
@@ -41,10 +42,20 @@ pub const LARGE_REQUESTS_MAX: usize = 128;
 pub const BODIES_MAX: usize = 128;
 
 /// How many clients may be behind with their answers at once.
-pub const STALLED_MAX: usize = 256;
+pub const STALLED_MAX: usize = 128;
 
 /// An answer that can grow is sent in pieces of this size, each longer by the last message in it at most.
 pub const PIECE_BYTES: usize = 32 * 1024;
+
+/// How many connections may have wide buffers, for as long as they last: what a long answer costs is mostly to send it in small
+/// pieces, but a client that takes nothing leaves what it was sent in the kernel even after the answer has ended.
+pub const WIDE_MAX: usize = 16;
+
+/// [`PIECE_BYTES`] for those.
+pub const WIDE_PIECE_BYTES: usize = 256 * 1024;
+
+/// [`SEND_BUFFER_BYTES`] for those.
+pub const WIDE_SEND_BUFFER_BYTES: usize = 512 * 1024;
 
 /// The most bytes of a message that are read at once. Longer than any that clients can store.
 pub const MESSAGE_BYTES_AT_ONCE: usize = 16 * 1024;

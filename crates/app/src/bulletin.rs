@@ -134,9 +134,9 @@ impl Watcher {
 }
 
 impl Bulletins {
-    /// Nobody watches yet. Those who do may take half of the places: they keep them for as long as they like.
+    /// Nobody watches yet. Those who do may take two thirds of the places: they keep them for as long as they like.
     pub fn new(connections: &Connections) -> Self {
-        let most = connections.most().div_ceil(2);
+        let most = (connections.most() * 2).div_ceil(3);
         Self { sender: watch::Sender::new(Bytes::new()), watchers: Arc::new(Semaphore::new(most)), most }
     }
 

@@ -77,11 +77,11 @@ pub struct Config {
     pub status_paths: bool,
 
     /// How many clients may be connected; then a newcomer takes the place of one that never asked for anything, or is answered
-    /// 503. Each costs 13 KiB of memory
+    /// 503. Each costs 27 KiB of memory
     #[arg(
         long,
         env = "CONNECTIONS_MAX",
-        default_value_t = 2048,
+        default_value_t = 1536,
         value_name = "NUMBER",
         value_parser = value_parser!(u32).range(1..=1_000_000)
     )]

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -15,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 
 use super::quota::{Asking, Client, Held};
 use super::{Member, Quotas};
+use crate::bounds::{PIECE_BYTES, WIDE_PIECE_BYTES};
 use crate::error::ApiError;
 use crate::router::harden;
 
@@ -31,12 +33,25 @@ pub struct Exchange {
     router: TowerToHyperService<Router>,
     client: Arc<Client>,
     quotas: Arc<Quotas>,
+    /// Once a long answer was begun: whether the connection has wide buffers.
+    wide: OnceLock<Option<Held>>,
+}
+
+/// How much of a long answer is sent at once, which its connection decides.
+#[derive(Clone, Debug, Default)]
+pub struct Width(Arc<AtomicBool>);
+
+impl Width {
+    /// In bytes, about.
+    pub fn piece_bytes(&self) -> usize {
+        if self.0.load(Relaxed) { WIDE_PIECE_BYTES } else { PIECE_BYTES }
+    }
 }
 
 impl Exchange {
     /// Requests of a client go to a router.
     pub fn new(router: Router, client: Arc<Client>, quotas: Arc<Quotas>) -> Arc<Self> {
-        Arc::new(Self { router: TowerToHyperService::new(router), client, quotas })
+        Arc::new(Self { router: TowerToHyperService::new(router), client, quotas, wide: OnceLock::new() })
     }
 
     /// Answers a request.
@@ -54,6 +69,13 @@ impl Exchange {
         } else {
             self.router.call(request).await?
         };
+        if let Some(Width(is_wide)) = response.extensions().get() {
+            let wide = self.wide.get_or_init(|| self.quotas.wide.admit(&self.client, |_| false));
+            if wide.is_some() {
+                self.client.widen();
+                is_wide.store(true, Relaxed);
+            }
+        }
         if self.client.has_sent_much() {
             // Only the end of the connection gives back the memory that the request took.
             response = last(response);

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use futures_util::FutureExt;
@@ -29,10 +29,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::bounds::{
     BACKLOG, BODIES_MAX, HEAD_BYTES_MAX, LARGE_REQUESTS_MAX, RECEIVE_BUFFER_BYTES, REFUSALS_MAX, SEND_BUFFER_BYTES,
-    STALLED_MAX,
+    STALLED_MAX, WIDE_MAX,
 };
 use crate::stop::Stop;
 use exchange::Exchange;
+pub use exchange::Width;
 use quota::{Client, Member, Quota};
 use transport::Transport;
 
@@ -44,7 +45,10 @@ const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How long to wait where no connection can be accepted, for want of memory or files.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+
+/// How often that is logged.
+const TOLD_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether there is room for a newcomer.
 const ROOM_POLL: Duration = Duration::from_millis(10);
@@ -72,6 +76,7 @@ struct Quotas {
     large: Arc<Quota>,
     bodies: Arc<Quota>,
     stalled: Arc<Quota>,
+    wide: Arc<Quota>,
 }
 
 /// Who answers.
@@ -94,16 +99,20 @@ struct Conversation {
 impl Connections {
     /// At most so many connections at once, and no more than this process may have files.
     pub fn new(most: u32, patience: Duration) -> io::Result<Self> {
-        let room = raise_file_limit()?.saturating_sub(OTHER_FILES + REFUSALS_MAX as u64).max(1);
+        let files = raise_file_limit()?;
+        // Where there are few, all get less.
+        let (others, refusals) = (OTHER_FILES.min(files / 2), (REFUSALS_MAX as u64).min(files / 8));
+        let room = files.saturating_sub(others + refusals).max(1);
         let most = u64::from(most).min(room);
         Ok(Self {
             places: Quota::new(usize::try_from(most).unwrap_or(usize::MAX)),
-            refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+            refusals: Arc::new(Semaphore::new(usize::try_from(refusals).unwrap_or(REFUSALS_MAX))),
             refused: Counter::default(),
             quotas: Arc::new(Quotas {
                 large: Quota::new(LARGE_REQUESTS_MAX),
                 bodies: Quota::new(BODIES_MAX),
                 stalled: Quota::new(STALLED_MAX),
+                wide: Quota::new(WIDE_MAX),
             }),
             patience,
         })
@@ -138,13 +147,14 @@ impl Connections {
     /// was answered.
     pub async fn serve(&self, listener: TcpListener, routers: Routers, stop: Stop, drain: Duration) -> bool {
         let mut asked = pin!(stop.clone().asked());
+        let mut told = None;
         // Each conversation has a sender, so that nothing is received once all have ended.
         let (conversing, mut ended) = mpsc::channel::<()>(1);
         loop {
             tokio::select! {
                 accepted = self.newcomer(&listener) => match accepted {
                     Ok(stream) => self.take(stream, &routers, &stop, &conversing),
-                    Err(error) => sleep(self.pause_after(&error)).await,
+                    Err(error) => sleep(self.pause_after(&error, &mut told)).await,
                 },
                 () = &mut asked => break,
             }
@@ -197,14 +207,17 @@ impl Connections {
 
     /// A client that was gone before it was accepted is nobody's problem. Anything else will not be better at once, unless
     /// somebody makes room.
-    fn pause_after(&self, error: &io::Error) -> Duration {
+    fn pause_after(&self, error: &io::Error, told: &mut Option<Instant>) -> Duration {
         if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
             return Duration::ZERO;
         }
-        if self.places.evict(|member| member.client().idle_for().is_some()) {
+        if self.places.evict(Member::can_be_replaced) {
             return EVICTION;
         }
-        tracing::warn!(%error, "cannot accept connections");
+        if told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
+            tracing::warn!(%error, "cannot accept connections");
+            *told = Some(Instant::now());
+        }
         ACCEPT_AGAIN
     }
 }
@@ -228,9 +241,10 @@ impl Conversation {
             stop.asked().await;
             sleep(LAST_REQUEST).await;
         });
-        // Until something comes, a connection has no buffers.
+        // Until something comes, a connection has no buffers. That it is readable is assumed of every new one.
+        let mut first = [0];
         tokio::select! {
-            readable = timeout(self.patience, stream.readable()) => if !matches!(readable, Ok(Ok(()))) { return },
+            begun = timeout(self.patience, stream.peek(&mut first)) => if !matches!(begun, Ok(Ok(1))) { return },
             () = &mut stopped => return,
         }
         self.client.begin();

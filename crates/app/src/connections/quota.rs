@@ -26,13 +26,14 @@ pub struct Client {
     /// Since when nothing is being answered, in milliseconds from [`START`], or [`BUSY`].
     idle_since: AtomicU64,
     sent_much: AtomicBool,
+    is_wide: AtomicBool,
 }
 
 impl Default for Client {
     /// Somebody who has just connected.
     fn default() -> Self {
-        let [has_begun, has_asked, sent_much] = Default::default();
-        Self { evicted: Notify::new(), has_begun, has_asked, idle_since: AtomicU64::new(now()), sent_much }
+        let [has_begun, has_asked, sent_much, is_wide] = Default::default();
+        Self { evicted: Notify::new(), has_begun, has_asked, idle_since: AtomicU64::new(now()), sent_much, is_wide }
     }
 }
 
@@ -74,6 +75,16 @@ impl Client {
     /// Its buffers have grown, and would keep their size for as long as it is connected.
     pub fn note_much(&self) {
         self.sent_much.store(true, Relaxed);
+    }
+
+    /// It may have wide buffers from now on.
+    pub fn widen(&self) {
+        self.is_wide.store(true, Relaxed);
+    }
+
+    /// Whether it may have wide buffers.
+    pub fn is_wide(&self) -> bool {
+        self.is_wide.load(Relaxed)
     }
 
     /// Whether its buffers have grown.

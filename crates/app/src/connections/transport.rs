@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Quotas;
 use super::quota::{Client, Held, Member};
-use crate::bounds::{READ_BYTES, REQUEST_BYTES, TAKEN_BYTES_MIN};
+use crate::bounds::{READ_BYTES, REQUEST_BYTES, TAKEN_BYTES_MIN, WIDE_SEND_BUFFER_BYTES};
 
 /// How often it is looked whether a long request may go on.
 const POLL: Duration = Duration::from_millis(20);
@@ -30,6 +31,7 @@ pub struct Transport {
     /// While it waits for that.
     again: Option<Pin<Box<Sleep>>>,
     stalled: Option<Stalled>,
+    is_wide: bool,
 }
 
 /// The client is behind with an answer.
@@ -43,7 +45,17 @@ struct Stalled {
 impl Transport {
     /// Nothing was sent on it yet.
     pub fn new(stream: TcpStream, client: Arc<Client>, quotas: Arc<Quotas>, patience: Duration) -> Self {
-        Self { stream, client, quotas, patience, unanswered: 0, large: None, again: None, stalled: None }
+        Self {
+            stream,
+            client,
+            quotas,
+            patience,
+            unanswered: 0,
+            large: None,
+            again: None,
+            stalled: None,
+            is_wide: false,
+        }
     }
 
     /// Ready once more of a request may be read. How long that takes is bounded by whoever wants the request.
@@ -58,6 +70,16 @@ impl Transport {
             self.again = None;
         }
         Poll::Ready(())
+    }
+
+    /// Gives the kernel more room for a client that may have it.
+    fn widen(&mut self) {
+        if self.client.is_wide() && !self.is_wide {
+            self.is_wide = true;
+            if let Err(error) = SockRef::from(&self.stream).set_send_buffer_size(WIDE_SEND_BUFFER_BYTES) {
+                tracing::debug!(%error, "a connection keeps its small buffer");
+            }
+        }
     }
 
     /// What came of writing: whoever takes too little in too long a time is cut off.
@@ -123,6 +145,7 @@ impl AsyncRead for Transport {
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.widen();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.watch(cx, written)
     }
@@ -133,6 +156,7 @@ impl AsyncWrite for Transport {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.widen();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
         this.watch(cx, written)
     }

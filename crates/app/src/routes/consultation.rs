@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::BoxError;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Extension};
 use futures_util::{Stream, StreamExt, stream};
 use hyper::body::Bytes;
 
 use crate::bounds::ANSWER_TIMES_MAX;
+use crate::connections::Width;
 use crate::error::ApiError;
 use crate::query::{self, QueryError};
 use crate::router::Service;
@@ -25,7 +26,7 @@ const LIMIT_MAX: i64 = 1000;
 pub async fn consultation(
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
     let page = page(query.as_deref().unwrap_or_default())?;
     if let Some(most) = service.connections.stalled() {
         return Err(ApiError::Overloaded { what: "clients do not take their answers", most });
@@ -34,28 +35,29 @@ pub async fn consultation(
     let turn = if page.limit > LIMIT_DEFAULT { service.turn().await } else { None };
     let begun = service.store.page_json(page).await?;
     drop(turn);
-    let body = match begun {
-        (all, None) => Body::from(all),
-        (first, Some(rest)) => {
-            let first = stream::once(async { Ok(Bytes::from(first)) });
-            Body::from_stream(first.chain(pieces(service, rest)))
-        }
+    let head = [(CONTENT_TYPE, "application/json")];
+    let (first, rest) = match begun {
+        (all, None) => return Ok((head, all).into_response()),
+        (first, Some(rest)) => (first, rest),
     };
-    Ok(([(CONTENT_TYPE, "application/json")], body))
+    let first = stream::once(async { Ok(Bytes::from(first)) });
+    let width = Width::default();
+    let body = Body::from_stream(first.chain(pieces(service, rest, width.clone())));
+    Ok((head, Extension(width), body).into_response())
 }
 
-fn pieces(service: Arc<Service>, rest: Rest) -> impl Stream<Item = Result<Bytes, BoxError>> {
+fn pieces(service: Arc<Service>, rest: Rest, width: Width) -> impl Stream<Item = Result<Bytes, BoxError>> {
     let wait = service.connections.patience() * ANSWER_TIMES_MAX;
     let began = Instant::now();
-    stream::try_unfold((service, Some(rest)), move |(service, rest)| async move {
+    stream::try_unfold((service, Some(rest), width), move |(service, rest, width)| async move {
         let Some(rest) = rest else { return Ok(None) };
         if began.elapsed() > wait {
             return Err(format!("an answer was not taken within {} s", wait.as_secs()).into());
         }
         let turn = service.turn().await;
-        let (piece, rest) = service.store.more_json(rest).await?;
+        let (piece, rest) = service.store.more_json(rest, width.piece_bytes()).await?;
         drop(turn);
-        Ok(Some((Bytes::from(piece), (service, rest))))
+        Ok(Some((Bytes::from(piece), (service, rest, width))))
     })
 }
 

@@ -26,7 +26,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
-use crate::bounds::CACHE_KIBIBYTES;
+use crate::bounds::{CACHE_KIBIBYTES, PIECE_BYTES};
 pub use failure::{Failure, Outcome, WriteFailure};
 use guard::{Guard, Watch};
 pub use guard::{OnError, Protect, Settings, Status};
@@ -155,12 +155,12 @@ impl Store {
 
     /// The first piece of a page, as an array in JSON, and what is left of it.
     pub async fn page_json(&self, page: Page) -> Result<(Vec<u8>, Option<Rest>), Failure> {
-        self.readers.read(|connection| paging::piece(connection, Rest::of(connection, page)?)).await
+        self.readers.read(|connection| paging::piece(connection, Rest::of(connection, page)?, PIECE_BYTES)).await
     }
 
-    /// The next piece.
-    pub async fn more_json(&self, rest: Rest) -> Result<(Vec<u8>, Option<Rest>), Failure> {
-        self.readers.read(|connection| paging::piece(connection, Some(rest.clone()))).await
+    /// The next piece, of about so many bytes.
+    pub async fn more_json(&self, rest: Rest, bytes: usize) -> Result<(Vec<u8>, Option<Rest>), Failure> {
+        self.readers.read(|connection| paging::piece(connection, Some(rest.clone()), bytes)).await
     }
 
     /// The database as a whole.
