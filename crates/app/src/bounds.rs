@@ -14,9 +14,9 @@
 //! | watches `/events` | one bulletin for all | two thirds of `--connections-max` | it gets 503 |
 //!
 //! With the defaults that is 41 + 8 + 4 + 12 + 8 MiB, beside about 15 MiB of the process itself: less than 96 MiB. No answer is
-//! built whole if it can be longer than [`PIECE_BYTES`] or [`WIDE_PIECE_BYTES`], and a piece is read from the database once the one before it was
-//! taken. The kernel keeps [`SEND_BUFFER_BYTES`] and [`RECEIVE_BUFFER_BYTES`] for each connection, at most, which a container's
-//! limit counts too.
+//! built whole if it can be longer than [`PIECE_BYTES`] or [`WIDE_PIECE_BYTES`], and a piece is read from the database once
+//! the one before it was taken. The kernel keeps [`SEND_BUFFER_BYTES`] and [`RECEIVE_BUFFER_BYTES`] for each connection, at
+//! most, which a container's limit counts too.
 //!
 //! Nobody is cut off within [`GRACE`], and nobody while there is room.
 

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use futures_util::FutureExt;
@@ -45,7 +45,10 @@ const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How long to wait where no connection can be accepted, for want of memory or files.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+
+/// How often that is logged.
+const TOLD_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether there is room for a newcomer.
 const ROOM_POLL: Duration = Duration::from_millis(10);
@@ -144,13 +147,14 @@ impl Connections {
     /// was answered.
     pub async fn serve(&self, listener: TcpListener, routers: Routers, stop: Stop, drain: Duration) -> bool {
         let mut asked = pin!(stop.clone().asked());
+        let mut told = None;
         // Each conversation has a sender, so that nothing is received once all have ended.
         let (conversing, mut ended) = mpsc::channel::<()>(1);
         loop {
             tokio::select! {
                 accepted = self.newcomer(&listener) => match accepted {
                     Ok(stream) => self.take(stream, &routers, &stop, &conversing),
-                    Err(error) => sleep(self.pause_after(&error)).await,
+                    Err(error) => sleep(self.pause_after(&error, &mut told)).await,
                 },
                 () = &mut asked => break,
             }
@@ -203,14 +207,17 @@ impl Connections {
 
     /// A client that was gone before it was accepted is nobody's problem. Anything else will not be better at once, unless
     /// somebody makes room.
-    fn pause_after(&self, error: &io::Error) -> Duration {
+    fn pause_after(&self, error: &io::Error, told: &mut Option<Instant>) -> Duration {
         if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
             return Duration::ZERO;
         }
         if self.places.evict(Member::can_be_replaced) {
             return EVICTION;
         }
-        tracing::warn!(%error, "cannot accept connections");
+        if told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
+            tracing::warn!(%error, "cannot accept connections");
+            *told = Some(Instant::now());
+        }
         ACCEPT_AGAIN
     }
 }

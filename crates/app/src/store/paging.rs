@@ -141,8 +141,8 @@ pub fn beginnings(connection: &Connection, page: Page) -> rusqlite::Result<Vec<M
     Ok(messages)
 }
 
-/// The next piece of a page as an array in JSON, of about so many bytes, and what is left of it. Written straight from SQLite's memory: two strings for
-/// each message were an eighth of a request.
+/// The next piece of a page as an array in JSON, of about so many bytes, and what is left of it. Written straight from SQLite's
+/// memory: two strings for each message were an eighth of a request.
 pub fn piece(connection: &Connection, rest: Option<Rest>, bytes: usize) -> rusqlite::Result<(Vec<u8>, Option<Rest>)> {
     let Some(mut rest) = rest else { return Ok((b"[]".to_vec(), None)) };
     let mut json = Vec::with_capacity(bytes / 2);
