@@ -20,9 +20,7 @@ use super::bucket::Bucket;
 use super::layout::kind_of;
 use super::versions::Version;
 use crate::Error;
-
-/// Objects of the repository that are kept in mind at most.
-const OBJECTS_MAX: usize = 10_000_000;
+use crate::bounds::OBJECTS;
 
 /// What there was at a time.
 #[derive(Debug)]
@@ -44,13 +42,13 @@ impl AsOf {
                 last.clone_from(&version.key);
                 there.extend(object(version).map(|object| (object.location.clone(), object)));
             }
-            if there.len() < OBJECTS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if there.len() < OBJECTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         bucket.each_version(&prefix, decide).await?;
-        if there.len() < OBJECTS_MAX {
+        if there.len() < OBJECTS {
             return Ok(Self { time, store, there });
         }
-        let reason = format!("there were {OBJECTS_MAX} objects or more at {time}");
+        let reason = format!("there were {OBJECTS} objects or more at {time}");
         Err(Error::remote("read", bucket.name(&prefix), reason))
     }
 

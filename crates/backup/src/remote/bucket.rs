@@ -250,10 +250,16 @@ fn fill(headers: &mut HeaderMap, ask: &Ask<'_>) -> Result<(), reqwest::header::I
     Ok(())
 }
 
-/// The region of a signed URL: `X-Amz-Credential=KEY/DATE/REGION/s3/aws4_request`.
+/// The region of a signed URL: `X-Amz-Credential=…`.
 fn region(signed: &Url) -> Option<String> {
-    let credential = signed.query_pairs().find(|(name, _)| name == "X-Amz-Credential")?.1;
-    credential.rsplit('/').nth(2).map(str::to_owned)
+    region_of(&signed.query_pairs().find(|(name, _)| name == "X-Amz-Credential")?.1)
+}
+
+/// The region in which a request to S3 is signed, by its credential: `KEY/DATE/REGION/s3/aws4_request`.
+pub(super) fn region_of(credential: &str) -> Option<String> {
+    let mut parts = credential.rsplit('/').skip(1);
+    let (service, region) = (parts.next()?, parts.next()?);
+    (service == "s3").then(|| region.to_owned())
 }
 
 impl Answer {

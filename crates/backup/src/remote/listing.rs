@@ -137,16 +137,7 @@ impl Listing {
 
     /// Adds that there is an object of this key.
     pub fn claim(&mut self, name: &Name, key: String, index: Option<u64>) {
-        let found = self.found.entry(name.clone()).or_insert_with(|| Found {
-            read: Err("its record is not believed".into()),
-            record: None,
-            bytes: 0,
-            keys: Vec::new(),
-            refused: Vec::new(),
-            unbelieved: Vec::new(),
-            claims: Vec::new(),
-            missing: None,
-        });
+        let found = self.found.entry(name.clone()).or_insert_with(|| Found::without("its record is not believed"));
         found.keys.insert(0, key);
         found.claims.extend(index);
     }
@@ -185,6 +176,20 @@ impl Listing {
 }
 
 impl Found {
+    /// Nothing that was read, for this reason.
+    fn without(reason: &str) -> Self {
+        Self {
+            read: Err(reason.to_owned()),
+            record: None,
+            bytes: 0,
+            keys: Vec::new(),
+            refused: Vec::new(),
+            unbelieved: Vec::new(),
+            claims: Vec::new(),
+            missing: None,
+        }
+    }
+
     /// The keys of the records that the one that was read stands for.
     pub fn superseded(&self) -> Vec<String> {
         let later = self.keys.iter().skip_while(|key| self.record.as_ref().is_some_and(|record| record.key != **key));
@@ -283,18 +288,9 @@ async fn newest(
     name: &Name,
     indexes: BTreeSet<Option<u64>>,
 ) -> Result<Option<Found>, Error> {
-    let claims = indexes.iter().copied().flatten().collect();
-    let all = indexes.iter().rev().map(|index| record_key(name, *index)).collect();
-    let mut found = Found {
-        read: Err("its record is gone".to_owned()),
-        record: None,
-        bytes: 0,
-        keys: all,
-        refused: Vec::new(),
-        unbelieved: Vec::new(),
-        claims,
-        missing: None,
-    };
+    let mut found = Found::without("its record is gone");
+    found.claims.extend(indexes.iter().flatten());
+    found.keys.extend(indexes.iter().rev().map(|index| record_key(name, *index)));
     for index in indexes.into_iter().rev() {
         let key = record_key(name, index);
         let Some(object) = get(remote, &key).await? else { continue };

@@ -12,6 +12,9 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
+use super::bucket::region_of;
+use crate::signature::unhex;
+
 /// How long what is written stays, and whom that binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
@@ -99,25 +102,15 @@ impl Locking {
     }
 }
 
-/// The region in which a request is signed: `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/s3/aws4_request, …`.
+/// The region in which a request is signed: `AWS4-HMAC-SHA256 Credential=…, …`.
 fn scope(headers: &HeaderMap) -> Option<String> {
     let signature = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
-    let credential = signature.split(',').next()?;
-    let mut parts = credential.rsplit('/');
-    let service = parts.nth(1)?;
-    parts.next().filter(|_| service == "s3").map(str::to_owned)
+    region_of(signature.split(',').next()?)
 }
 
 /// A digest in hexadecimal; `None` for a payload that is not signed.
 fn bytes_of(hexadecimal: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if hexadecimal.len() != 64 || !hexadecimal.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(hexadecimal.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+    unhex(hexadecimal.as_bytes())?.try_into().ok()
 }
 
 #[cfg(test)]

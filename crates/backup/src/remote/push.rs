@@ -279,7 +279,9 @@ impl Push<'_> {
             let name = &described.manifest.name;
             let unfit = |reason| Error::damaged(Path::new(&self.remote.address.to_string()), reason);
             let chain = self.there.next(self.seen.as_ref()).map_err(unfit)?;
-            let key = record_key(name, is_taken.then_some(chain.index));
+            let index = chain.index;
+            let key_index = is_taken.then_some(index);
+            let key = record_key(name, key_index);
             described.chain = Some(chain);
             match create(self.remote, &described, &key, self.request.sign_key.as_ref()).await? {
                 Created::Done(record) => {
@@ -289,15 +291,14 @@ impl Push<'_> {
                 }
                 // Another push was faster.
                 Created::Taken(bytes) => {
-                    let index = is_taken.then_some(described.chain.as_ref().map_or(0, |chain| chain.index));
-                    let read = RemoteManifest::parse(name, index, &bytes);
+                    let read = RemoteManifest::parse(name, key_index, &bytes);
                     if let (Ok(read), Ok(())) = (read, self.keys.check(&bytes)) {
                         expect_content(self.remote, local, &read, &key)?;
                         let record = Link { key, blake3: blake3::hash(&bytes).to_hex().to_string() };
                         self.there.add(read, record);
                         return Ok(());
                     }
-                    self.there.claim(name, key, described.chain.as_ref().map(|chain| chain.index));
+                    self.there.claim(name, key, Some(index));
                     is_taken = true;
                 }
             }

@@ -11,9 +11,6 @@ use super::bucket::{Ask, Bucket, parsed};
 use super::store::CREDENTIALS;
 use crate::Error;
 
-/// Pages of a thousand versions, which a listing has at most: twenty million versions.
-const PAGES_MAX: usize = 20_000;
-
 /// A version of an object, or that it was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -60,7 +57,7 @@ struct Described {
 
 impl Bucket {
     /// Shows every version of the objects whose keys begin with `prefix`: in the order of the keys, each with its newest first,
-    /// as S3 lists them, until it was shown enough.
+    /// as S3 lists them, until it was shown enough. The client bounds the number of pages.
     ///
     /// # Errors
     /// [`Error::Remote`], also if the store goes on for ever.
@@ -70,7 +67,7 @@ impl Bucket {
         mut show: impl FnMut(Version) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let mut marker = (String::new(), String::new());
-        for _ in 0..PAGES_MAX {
+        loop {
             let page = self.page(prefix, &marker).await?;
             for listed in page.entries {
                 if let Some(version) = listed.version()
@@ -89,9 +86,6 @@ impl Bucket {
             }
             marker = next;
         }
-        let reason =
-            format!("there are more than {PAGES_MAX} pages of them; move the repository to a prefix of its own");
-        Err(Error::remote("list the versions in", self.name(prefix), reason))
     }
 
     async fn page(&self, prefix: &str, marker: &(String, String)) -> Result<Page, Error> {
