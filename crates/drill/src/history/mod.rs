@@ -56,11 +56,7 @@ impl History {
 
     /// Reads what is there; no file is an empty history.
     pub fn read(directory: &Path) -> Result<Self> {
-        let path = path(directory);
-        let bytes = match openat::bytes(&path, bounds::REPORT_BYTES) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
-        };
+        let (path, bytes) = (path(directory), bytes(directory)?);
         let mut history = Self { directory: directory.to_owned(), runs: Vec::new(), unreadable: Vec::new() };
         for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.is_empty()) {
             match serde_json::from_slice(line) {
@@ -135,4 +131,13 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 fn path(directory: &Path) -> PathBuf {
     directory.join(FILE)
+}
+
+/// The history by now, unless it is a link or no file; none is an empty one.
+fn bytes(directory: &Path) -> Result<Vec<u8>> {
+    let path = path(directory);
+    match openat::bytes(&path, bounds::REPORT_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.with_context(|| format!("cannot read {}", path.display())),
+    }
 }

@@ -9,10 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use backup::openat;
 use serde_json::Value;
 
-use super::path;
+use super::{bytes, path};
 use crate::evidence::{self, Finding, Head, Predicate, Prefix, PublicKey, SignedRun, SigningKey, Statement};
 use crate::report::Essence;
 
@@ -30,18 +29,6 @@ pub(super) fn sign(directory: &Path, before: Option<Head>, key: &SigningKey) -> 
     let name = name.file_name().unwrap_or_default().to_string_lossy();
     let head = Predicate::History(Head { schema_version: 1, prefix, unsigned });
     evidence::seal(&directory.join(FILE), &Statement::of_file(&name, sha256, head), key)
-}
-
-/// No history that is signed is larger, and none is read further: 1 GiB.
-const BYTES_MAX: u64 = 1 << 30;
-
-/// The history by now, unless it is a link or no file; none is an empty one.
-fn bytes(directory: &Path) -> Result<Vec<u8>> {
-    let path = path(directory);
-    match openat::bytes(&path, BYTES_MAX) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => read.with_context(|| format!("cannot read {}", path.display())),
-    }
 }
 
 /// How much history there is by now.
