@@ -24,6 +24,15 @@ pub const LINE_LETTERS: usize = 16_384;
 /// Bytes of a file of keys, tokens or certificates.
 pub const SECRET_BYTES: u64 = 1 << 20;
 
+/// Bytes of the file of a key that signs or verifies, with any comments; what follows is not read.
+pub const SIGNATURE_KEY_BYTES: u64 = 64 << 10;
+
+/// Bytes of the signature of a report, a summary or a history.
+pub const ENVELOPE_BYTES: u64 = 16 << 20;
+
+/// Bytes of a file that such a signature is of.
+pub const SIGNED_FILE_BYTES: u64 = 4 << 30;
+
 /// Bytes of a file of the drill's: a report, its history, a log.
 pub const REPORT_BYTES: u64 = 256 << 20;
 
@@ -32,6 +41,9 @@ pub const REMOTE_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// Bytes of any one answer of a store. Nothing that is asked for has more than a manifest.
 pub const ANSWER_BYTES: u64 = REMOTE_MANIFEST_BYTES;
+
+/// Bytes of an answer about versions and locks: more than a page of a thousand versions has, whose keys have 1,024 at most.
+pub const VERSIONS_BYTES: u64 = 16 << 20;
 
 /// Bytes of one piece of a remote restore point as it is stored: 8 MiB, and what encryption adds to them.
 pub const PIECE_BYTES: u64 = 9 << 20;

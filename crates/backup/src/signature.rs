@@ -13,13 +13,10 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::{Error, bounds};
 
 /// What comes before the 32 bytes of an ed25519 key in a SubjectPublicKeyInfo, RFC 8410.
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
-/// Bytes of the file of a key, with any comments.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A key that signs. Says nothing of itself but its id.
 pub struct SigningKey(Ed25519KeyPair);
@@ -147,7 +144,7 @@ fn read_file(path: &Path) -> io::Result<(File, Zeroizing<Vec<u8>>)> {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut text = Zeroizing::new(Vec::new());
-    (&mut file).take(FILE_BYTES_MAX).read_to_end(&mut text)?;
+    (&mut file).take(bounds::SIGNATURE_KEY_BYTES).read_to_end(&mut text)?;
     Ok((file, text))
 }
 

@@ -20,10 +20,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{Address, Options, store};
-use crate::Error;
-
-/// More than a page of a thousand versions has, whose keys have 1,024 bytes at most.
-const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+use crate::{Error, bounds};
 
 /// Begin and end of the pauses between two tries.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -269,8 +266,8 @@ impl Answer {
         let (mut body, mut chunks) = (Vec::new(), response.into_body().bytes_stream());
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk.map_err(|error| error.to_string())?);
-            if body.len() > ANSWER_BYTES_MAX {
-                return Err(format!("its answer has more than {ANSWER_BYTES_MAX} bytes"));
+            if body.len() as u64 > bounds::VERSIONS_BYTES {
+                return Err(format!("its answer has more than {} bytes", bounds::VERSIONS_BYTES));
             }
         }
         Ok(Self { status: status.as_u16(), body, date: date.map(|date| date.timestamp()) })

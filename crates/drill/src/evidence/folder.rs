@@ -7,14 +7,12 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use backup::bounds::SIGNED_FILE_BYTES;
 use backup::openat;
 use backup::signature::hex;
 use ring::digest::{Context, SHA256};
 
 use super::FILE;
-
-/// No file of a report is larger, and none is read further: 4 GiB.
-const FILE_BYTES_MAX: u64 = 4 << 30;
 
 /// The SHA-256 of each file of a folder but the envelope, or why it has none: it is no regular file, or too large.
 pub fn digests(folder: &Path) -> Result<BTreeMap<OsString, Result<String, String>>> {
@@ -38,10 +36,10 @@ pub fn digests(folder: &Path) -> Result<BTreeMap<OsString, Result<String, String
 
 fn sha256_of(path: &Path) -> io::Result<Result<String, String>> {
     let file = openat::read(path)?;
-    if file.metadata()?.len() > FILE_BYTES_MAX {
-        return Ok(Err(format!("is larger than {FILE_BYTES_MAX} bytes")));
+    if file.metadata()?.len() > SIGNED_FILE_BYTES {
+        return Ok(Err(format!("is larger than {SIGNED_FILE_BYTES} bytes")));
     }
-    let (mut file, mut digest, mut chunk) = (file.take(FILE_BYTES_MAX), Context::new(&SHA256), vec![0; 1 << 16]);
+    let (mut file, mut digest, mut chunk) = (file.take(SIGNED_FILE_BYTES), Context::new(&SHA256), vec![0; 1 << 16]);
     loop {
         match file.read(&mut chunk)? {
             0 => return Ok(Ok(hex(digest.finish().as_ref()))),

@@ -14,8 +14,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use backup::openat;
 pub use backup::signature::{PublicKey, SigningKey};
+use backup::{bounds, openat};
 
 use envelope::Envelope;
 pub use prefix::Prefix;
@@ -27,9 +27,6 @@ use crate::report::folder_name;
 
 /// The file in the folder of a report or a summary that holds the signature.
 pub const FILE: &str = "evidence.dsse.json";
-
-/// No envelope is larger, and none is read further: 16 MiB.
-const ENVELOPE_BYTES_MAX: u64 = 16 << 20;
 
 /// Signs all files of a folder, and what they are in short.
 pub fn sign_folder(folder: &Path, predicate: Predicate, key: &SigningKey) -> Result<()> {
@@ -45,7 +42,7 @@ pub fn seal(file: &Path, statement: &Statement, key: &SigningKey) -> Result<()> 
 /// Reads a statement that the key fits; else what is wrong with it.
 pub fn open(file: &Path, key: &PublicKey) -> Result<Statement, String> {
     let name = file.file_name().unwrap_or_default().display();
-    let bytes = openat::bytes(file, ENVELOPE_BYTES_MAX).map_err(|error| {
+    let bytes = openat::bytes(file, bounds::ENVELOPE_BYTES).map_err(|error| {
         format!("{name} cannot be read, {error}: it was never signed, or the signature was removed")
     })?;
     Envelope::open(&bytes, key).and_then(|payload| Statement::parse(&payload))
