@@ -67,8 +67,8 @@ pub struct Config {
     #[arg(long, env = "READ_ONLY")]
     pub read_only: bool,
 
-    /// Names under which the service may be asked for, separated by commas, besides IP addresses and localhost: whoever asks
-    /// for another host is answered 403, such as a page whose name was pointed here. Without it, any name will do
+    /// Host names that the service answers to, separated by commas, besides IP addresses and localhost. A request for another
+    /// host gets 403. Without this option, the service answers to any name
     #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
 

@@ -34,9 +34,9 @@ pub(crate) struct Copied {
     pub held: Option<Duration>,
 }
 
-/// Copies a snapshot into the file `target` of this path, which must be new or empty, and ends it. If somebody committed meanwhile who
-/// does not use WAL, what is copied in the end is a later snapshot. The file is complete but not yet on disk when this
-/// returns.
+/// Copies a snapshot into the file `target` of this path, which must be new or empty, and ends it. If somebody committed
+/// meanwhile who does not use WAL, what is copied in the end is a later snapshot. The file is complete but not yet on disk
+/// when this returns.
 pub(crate) fn snapshot(
     snapshot: Snapshot,
     path: &Path,
@@ -98,8 +98,8 @@ fn read_back((mut file, path): (&File, &Path), turns: &Turns, hashes: &[u64]) ->
     Ok(digest.finish())
 }
 
-/// Copies the snapshot that `source` holds into the file `target` of this path, which must be new or empty, and gives the digests of
-/// what was read. The file is complete but not yet on disk when this returns.
+/// Copies the snapshot that `source` holds into the file `target` of this path, which must be new or empty, and gives the
+/// digests of what was read. The file is complete but not yet on disk when this returns.
 pub(crate) fn pages(
     source: (&Connection, &Path),
     target: (&File, &Path),

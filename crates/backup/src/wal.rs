@@ -19,8 +19,8 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// The database is named by its real path. It may grow by as much as is asked for, but never to more than half of what its volume has free: the volume
-    /// of a database must not be filled by its backup.
+    /// The database is named by its real path. It may grow by as much as is asked for, but never to more than half of what its
+    /// volume has free: the volume of a database must not be filled by its backup.
     ///
     /// `at_rest` says that the database is read where nobody used it: a `-wal` file tells that somebody began to.
     pub fn new(database: &Path, growth_max: u64, at_rest: bool) -> Result<Self, Error> {

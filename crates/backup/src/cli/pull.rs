@@ -48,7 +48,7 @@ pub struct Pull {
     verify: VerifyArgs,
     #[command(flatten)]
     head: HeadArgs,
-    /// Go on although records are gone there that were seen, and remember what is there now
+    /// Go on although records that were seen there are gone, and remember what is there now
     #[arg(long)]
     accept_rollback: bool,
     #[command(flatten)]

@@ -37,7 +37,7 @@ pub struct Push {
     /// With --sign-key: whose records count there beside those of that key
     #[command(flatten)]
     verify: VerifyArgs,
-    /// Go on although records are gone there that were seen, and remember what is there now
+    /// Go on although records that were seen there are gone, and remember what is there now
     #[arg(long)]
     accept_rollback: bool,
 }

@@ -73,11 +73,11 @@ pub struct StoreArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Locks")]
 pub struct LockArgs {
-    /// Lock in the bucket (S3 Object Lock) for this long, such as 30d, what this writes or keeps; a lock is renewed once a
-    /// tenth of its time is gone [default: what BACKUP_LOCK_FOR says; without, nothing]
+    /// Lock what this writes or keeps in the bucket (S3 Object Lock) for this long, such as 30d. A lock is renewed once a
+    /// tenth of its time is gone [default: BACKUP_LOCK_FOR; without it, nothing is locked]
     #[arg(long, value_name = "DURATION", value_parser = days)]
     lock_for: Option<Duration>,
-    /// Whom the lock binds [default: what BACKUP_LOCK_MODE says; without, governance]
+    /// Whom the lock binds [default: BACKUP_LOCK_MODE; without it, governance]
     #[arg(long, value_name = "MODE", value_enum)]
     lock_mode: Option<LockMode>,
 }

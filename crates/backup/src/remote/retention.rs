@@ -179,7 +179,8 @@ pub(super) async fn hold(
     Err(Error::remote("lock", bucket.name(&first.key), reason))
 }
 
-/// The versions of these objects, the first of each before its last. One that is not listed cannot be locked, and nobody may think that it is.
+/// The versions of these objects, the first of each before its last. One that is not listed cannot be locked, and nobody may
+/// think that it is.
 fn own<'a>(
     remote: &Remote,
     bucket: &Bucket,
