@@ -6,14 +6,14 @@ use anyhow::{Result, anyhow};
 
 use crate::exit;
 use crate::interrupt::Interrupt;
+use crate::judge::objectives::Objectives;
 use crate::judge::{Evidence, Verdict, judge};
-use crate::objectives::Objectives;
 use crate::platform::{Fault, Platform, Stage};
-use crate::probe::ServiceStatus;
 use crate::report::{Archive, Facts, Report};
-use crate::run::Run;
-use crate::scenario::Scenario;
-use crate::stop::Stop;
+use crate::runbook::Drill;
+use crate::scenario::{Cost, Scenario};
+use crate::witness::Stop;
+use crate::witness::probe::ServiceStatus;
 
 /// What came of one scenario.
 pub struct Outcome {
@@ -30,18 +30,18 @@ pub struct Outcome {
 /// # Errors
 /// Only if the report cannot be written; all else is an [`Outcome`].
 pub async fn execute<P: Platform>(
-    scenario: Scenario,
+    scenario: &'static Scenario,
     objectives: Objectives,
-    mut run: Run<P>,
+    mut run: Drill<P>,
     interrupt: &mut Interrupt,
     archive: &Archive,
 ) -> Result<Outcome> {
     // First of all: a drill whose result cannot be kept must not break anything.
-    let folder = archive.create_folder(&run.name, scenario.name(), P::NAME);
+    let folder = archive.create_folder(&run.name, scenario.name, P::NAME);
     let stop = match &folder {
         Err(error) => Some(Stop::Preflight(anyhow!("{error:#}"))),
         Ok(_) => tokio::select! {
-            ended = scenario.run(&mut run) => ended.err(),
+            ended = run.perform(scenario.steps(run.settings.recovery)) => ended.err(),
             signal = interrupt.received() => Some(run.interrupted(signal)),
         },
     };
@@ -94,9 +94,9 @@ pub async fn execute<P: Platform>(
 }
 
 fn conclude<P: Platform>(
-    scenario: Scenario,
+    scenario: &'static Scenario,
     objectives: Objectives,
-    run: &Run<P>,
+    run: &Drill<P>,
     stop: Option<&Stop>,
     archive: &Archive,
 ) -> Report {
@@ -110,11 +110,8 @@ fn conclude<P: Platform>(
             restored: run.restored.as_ref(),
             copy_restored: run.copy_restored.as_ref(),
             may_lose: scenario.may_lose(run.service.as_ref().is_some_and(ServiceStatus::is_journaled)),
-            backups_on_trial: scenario.about().backups_on_trial,
-            repository_lost: scenario
-                .about()
-                .faults()
-                .any(|fault| matches!(fault, Fault::DestroyRepository | Fault::DestroyBothVolumes)),
+            backups_on_trial: scenario.cost == Cost::Protection,
+            repository_lost: scenario.breaks(Fault::DestroyRepository) || scenario.breaks(Fault::DestroyBothVolumes),
             schedule: run.platform.schedule(),
             is_journaled: run.service.as_ref().is_some_and(ServiceStatus::is_journaled),
             objectives,
@@ -127,7 +124,7 @@ fn conclude<P: Platform>(
             run: &run.name,
             clock: run.clock(),
             objectives,
-            settings: run.settings(),
+            settings: run.settings,
             protector: run.platform.protector(),
             commit: archive.commit.as_deref(),
             judgement,

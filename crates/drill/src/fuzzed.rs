@@ -1,7 +1,8 @@
 //! What strangers can make the drill read: the targets of `fuzz/`, and of a short run among the tests. Each must come back,
 //! whatever it is given.
 
-use crate::{evidence, objectives};
+use crate::judge::objectives;
+use crate::report::evidence;
 
 /// The envelope of a report's evidence, and what is in it.
 pub fn evidence(bytes: &[u8]) {

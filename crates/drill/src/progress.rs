@@ -6,7 +6,7 @@ use std::time::Duration;
 use backup::text;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::event::Happened;
+use crate::witness::event::Happened;
 
 /// The live display. Cloning it gives another handle of the same display.
 #[derive(Clone)]

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::progress::Progress;
+use crate::report::evidence::SigningKey;
+use crate::report::history;
 use anyhow::Result;
 use clap::Args;
-use drill::evidence::SigningKey;
-use drill::history;
-use drill::progress::Progress;
 
 #[derive(Args)]
 pub struct Archive {
@@ -27,7 +27,7 @@ pub struct Archive {
 impl Archive {
     /// # Errors
     /// If there is to be a signature and the key is none, or the history that it would sign is not as it was signed.
-    pub fn open(&self) -> Result<drill::report::Archive> {
+    pub fn open(&self) -> Result<crate::report::Archive> {
         let read = |path: &PathBuf| -> Result<SigningKey> {
             let (key, exposed) = SigningKey::read_exposed(path)?;
             if let Some(exposed) = exposed {
@@ -39,7 +39,7 @@ impl Archive {
         if let Some(key) = &key {
             history::check_head(&self.reports, key)?;
         }
-        Ok(drill::report::Archive {
+        Ok(crate::report::Archive {
             directory: self.reports.clone(),
             commit: self.commit.clone(),
             textfile: self.prometheus_textfile.clone(),

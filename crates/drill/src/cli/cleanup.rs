@@ -1,9 +1,9 @@
+use crate::exit;
+use crate::platform::abandoned::{Abandoned, Cluster, find};
+use crate::platform::local::StateDir;
+use crate::progress::Progress;
 use anyhow::{Result, anyhow};
 use clap::Args;
-use drill::exit;
-use drill::platform::abandoned::{Abandoned, Cluster, find};
-use drill::platform::local::StateDir;
-use drill::progress::Progress;
 
 use super::run::refuse;
 use super::{State, print, usage};

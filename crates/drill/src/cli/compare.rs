@@ -1,8 +1,8 @@
+use crate::exit;
+use crate::report::history::{Baselines, Comparison, History, Tolerance};
+use crate::report::{Essence, comparison};
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
-use drill::exit;
-use drill::history::{Baselines, Comparison, History, Tolerance};
-use drill::report::{Essence, comparison};
 
 use super::{Reports, print, print_json, usage};
 

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
+use crate::exit;
+use crate::platform::content;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use drill::exit;
-use drill::platform::content;
 
 use super::print;
 

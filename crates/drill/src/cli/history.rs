@@ -2,9 +2,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use drill::{durable, exit};
 
 use super::{Reports, print, print_json};
+use crate::report::history::Score;
+use crate::{durable, exit};
 
 /// Show how each scenario did over all its runs: passes, medians and trends
 #[derive(Args)]
@@ -32,7 +33,7 @@ impl History {
         } else if scores.is_empty() {
             print("no drill was run yet")?;
         } else {
-            let texts: Vec<String> = scores.iter().map(drill::history::Score::text).collect();
+            let texts: Vec<String> = scores.iter().map(Score::text).collect();
             print(&texts.join("\n"))?;
         }
         Ok(exit::PASS)

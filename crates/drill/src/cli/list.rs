@@ -1,9 +1,9 @@
 use anyhow::Result;
-use clap::{Args, ValueEnum as _};
-use drill::exit;
-use drill::scenario::Scenario;
+use clap::Args;
 
 use super::print;
+use crate::exit;
+use crate::scenario::SCENARIOS;
 
 /// List the scenarios, each in two lines
 #[derive(Args)]
@@ -11,8 +11,8 @@ pub struct List {}
 
 impl List {
     pub fn run(self) -> Result<u8> {
-        for scenario in Scenario::value_variants() {
-            print(&format!("{}\n    {}", scenario.name(), scenario.about().summary.join("\n    ")))?;
+        for scenario in SCENARIOS {
+            print(&format!("{}\n    {}", scenario.name, scenario.summary.join("\n    ")))?;
         }
         Ok(exit::PASS)
     }

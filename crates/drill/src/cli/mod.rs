@@ -14,20 +14,21 @@ mod verify_evidence;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use crate::exit;
+use crate::interrupt::end_process_1;
+use crate::progress::Progress;
+use crate::report::history::History;
 use anyhow::Result;
 use backup::text;
 use clap::{Args, Parser, Subcommand};
-use drill::exit;
-use drill::history::History;
-use drill::interrupt::end_process_1;
-use drill::progress::Progress;
 use serde::Serialize;
 
 /// Breaks a service or its data on purpose, brings it back, and measures what that took and what was lost.
 #[derive(Parser)]
 #[command(version, after_help = exit::HELP)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -63,9 +64,20 @@ impl State {
     }
 }
 
+/// Runs the program and gives its exit code.
+pub async fn main() -> ExitCode {
+    match Cli::parse().run().await {
+        Ok(code) => code.into(),
+        Err(error) => {
+            Progress::new().line(&format!("error: {error:#}"));
+            exit::ABORTED.into()
+        }
+    }
+}
+
 impl Cli {
     /// Runs the subcommand and gives the exit code.
-    pub async fn run(self) -> Result<u8> {
+    async fn run(self) -> Result<u8> {
         if !matches!(self.command, Command::Run(_) | Command::Up(_)) {
             end_process_1()?;
         }

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::judge::objectives::positive_duration;
+use crate::platform::abandoned::Cluster;
+use crate::platform::kubernetes::{Conduct, NodePower, PATIENCE, Target};
+use crate::platform::local::Protector;
+use crate::platform::{Fault, Kubernetes, Local};
+use crate::progress::Progress;
+use crate::runbook::{Protect, Recovery};
+use crate::scenario::Scenario;
+use crate::witness::record::Recorder;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use drill::objectives::positive_duration;
-use drill::platform::abandoned::Cluster;
-use drill::platform::kubernetes::{Conduct, NodePower, PATIENCE, Target};
-use drill::platform::local::Protector;
-use drill::platform::{Kubernetes, Local};
-use drill::progress::Progress;
-use drill::record::Recorder;
-use drill::run::Protect;
-use drill::scenario::{Recovery, Scenario};
 use reqwest::Url;
 
 #[derive(Args)]
@@ -101,23 +101,30 @@ impl Place {
     }
 
     /// Why a scenario is not to be had there; `None` if it is.
-    pub fn refusal(&self, scenario: Scenario) -> Option<&'static str> {
-        let needs_restore_points = !matches!(scenario, Scenario::KillPod | Scenario::KillPvc);
-        match self.platform {
-            Name::Local if self.protector.is_some() && needs_restore_points => {
-                Some("it needs restore points, which there are only without --protector")
-            }
-            Name::Local if scenario == Scenario::StolenCredentials && !self.has_bucket() => {
+    pub fn refusal(&self, scenario: &Scenario) -> Option<&'static str> {
+        if self.protector.is_some() && !scenario.allows_protector {
+            return Some("it needs restore points, which there are only without --protector");
+        }
+        let offered = match self.platform {
+            Name::Local => scenario.refusal::<Local>(),
+            Name::Kubernetes => scenario.refusal::<Kubernetes>(),
+        };
+        offered.or_else(|| scenario.faults().find_map(|fault| self.lack(fault)))
+    }
+
+    /// What a fault needs, and nobody said.
+    fn lack(&self, fault: Fault) -> Option<&'static str> {
+        match (self.platform, fault) {
+            (Name::Local, Fault::StealCredentials) if !self.has_bucket() => {
                 Some("there is nothing to steal without --remote s3://…, a bucket with versions and object lock")
             }
-            Name::Local => scenario.refusal::<Local>(),
-            Name::Kubernetes if scenario == Scenario::LoseBothVolumes && !self.offsite => Some(
+            (Name::Kubernetes, Fault::DestroyBothVolumes) if !self.offsite => Some(
                 "without restore points off the cluster nothing would come back; with the overlay `offsite`: --offsite",
             ),
-            Name::Kubernetes if scenario == Scenario::StopNode && self.power().is_none() => Some(
+            (Name::Kubernetes, Fault::StopNode) if self.power().is_none() => Some(
                 "no API of Kubernetes stops a node; say how: --stop-node 'COMMAND {node}' --start-node 'COMMAND {node}'",
             ),
-            Name::Kubernetes => scenario.refusal::<Kubernetes>(),
+            _ => None,
         }
     }
 
@@ -140,15 +147,13 @@ impl Place {
     }
 
     /// How a scenario is recovered from, once for each drill that is to be run.
-    pub fn recoveries(&self, scenario: Scenario) -> Vec<Recovery> {
-        match scenario.about().recovery {
-            // The only one that the service can recover from by itself, and that a person could too.
-            Recovery::Runbook if scenario == Scenario::KillPvc && self.automatic => vec![Recovery::Automatic],
-            Recovery::Runbook if scenario == Scenario::KillPvc && self.compare => {
-                vec![Recovery::Runbook, Recovery::Automatic]
-            }
-            recovery => vec![recovery],
+    pub fn recoveries(&self, scenario: &Scenario) -> Vec<Recovery> {
+        let all = scenario.runbooks.iter().map(|runbook| runbook.recovery);
+        if self.compare {
+            return all.collect();
         }
+        let asked = |recovery: &Recovery| !self.automatic || *recovery == Recovery::Automatic;
+        vec![all.clone().find(asked).unwrap_or(scenario.usual_recovery())]
     }
 
     pub fn kubernetes(

@@ -4,22 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::execute::{Outcome, execute};
+use crate::exit;
+use crate::intents::{Intents, run_name};
+use crate::interrupt::{Interrupt, end_process_1};
+use crate::judge::objectives::{Objectives, duration, positive_duration};
+use crate::platform::abandoned::{Cluster, find};
+use crate::platform::local::{Folder, Programs, StateDir};
+use crate::platform::{Fault, Local, Platform};
+use crate::progress::Progress;
+use crate::report::{self, Report, Summary, tables};
+use crate::runbook::{InjectAt, Protect, Recovery, Settings};
+use crate::scenario::Scenario;
+use crate::witness::clock::Clock;
+use crate::witness::record::Recorder;
 use anyhow::{Result, anyhow, ensure};
 use clap::Args;
-use drill::clock::Clock;
-use drill::execute::{Outcome, execute};
-use drill::exit;
-use drill::interrupt::{Interrupt, end_process_1};
-use drill::journal::{Journal, run_name};
-use drill::objectives::{Objectives, duration, positive_duration};
-use drill::platform::abandoned::{Cluster, find};
-use drill::platform::local::{Folder, Programs, StateDir};
-use drill::platform::{Fault, Local, Platform};
-use drill::progress::Progress;
-use drill::record::Recorder;
-use drill::report::{self, Report, Summary, tables};
-use drill::run::{InjectAt, Protect, Settings};
-use drill::scenario::{Recovery, Scenario};
 
 use super::archive::Archive;
 use super::place::{Name, Place};
@@ -101,7 +101,7 @@ impl Run {
         }
         let mut codes = Vec::new();
         let mut reports = Vec::new();
-        let drills = |scenario: &Scenario| {
+        let drills = |scenario: &&'static Scenario| {
             let (scenario, runs) = (*scenario, self.runs);
             let recoveries = self.place.recoveries(scenario).into_iter();
             recoveries.flat_map(move |recovery| iter::repeat_n((scenario, recovery), runs))
@@ -152,7 +152,7 @@ impl Run {
 
     async fn drill(
         &self,
-        scenario: Scenario,
+        scenario: &'static Scenario,
         settings: Settings,
         state: &StateDir,
         progress: &Progress,
@@ -160,24 +160,24 @@ impl Run {
         archive: &report::Archive,
     ) -> Result<Outcome> {
         let name = run_name();
-        progress.line(&format!("\n{}\n{}", scenario.name(), scenario.about().summary.join("\n")));
+        progress.line(&format!("\n{}\n{}", scenario.name, scenario.summary.join("\n")));
         let root = state.path.join(&name);
-        let journal = Journal::create(&root)?;
+        let journal = Intents::create(&root)?;
         let recorder = Arc::new(Recorder::new(Clock::start()));
         let (objectives, recovery) = (self.objectives(scenario), settings.recovery);
         match self.place.platform {
             Name::Local => {
                 let mut local = self.local(scenario, root, &recorder, progress)?;
                 // Nothing is lost that would have to be restored where it always recovers by itself.
-                if recovery != scenario.about().recovery {
+                if recovery != scenario.usual_recovery() {
                     local.restore_by_itself();
                 }
-                let run = drill::run::Run::new(local, name, settings, recorder, journal, progress.clone());
+                let run = crate::runbook::Drill::new(local, name, settings, recorder, journal, progress.clone());
                 execute(scenario, objectives, run, interrupt, archive).await
             }
             Name::Kubernetes => {
                 let kubernetes = self.place.kubernetes(name.clone(), root, &recorder, progress)?;
-                let run = drill::run::Run::new(kubernetes, name, settings, recorder, journal, progress.clone());
+                let run = crate::runbook::Drill::new(kubernetes, name, settings, recorder, journal, progress.clone());
                 execute(scenario, objectives, run, interrupt, archive).await
             }
         }
@@ -197,7 +197,7 @@ impl Run {
         Ok(())
     }
 
-    fn objectives(&self, scenario: Scenario) -> Objectives {
+    fn objectives(&self, scenario: &'static Scenario) -> Objectives {
         let is_journaled = self.place.protect == Protect::Sync;
         let default = || scenario.default_rpo(self.backup_every(), is_journaled);
         let rto = self.rto.unwrap_or_else(|| scenario.default_rto(self.place.backup_every()));
@@ -208,7 +208,7 @@ impl Run {
         self.backup_every.unwrap_or_else(|| self.place.backup_every())
     }
 
-    fn settings(&self, scenario: Scenario, recovery: Recovery, seed: u32) -> Settings {
+    fn settings(&self, scenario: &'static Scenario, recovery: Recovery, seed: u32) -> Settings {
         let Self { rate, patience, give_up, inject_at, .. } = *self;
         let (backup_every, rpo) = (self.backup_every(), self.objectives(scenario).rpo);
         Settings {
@@ -226,7 +226,13 @@ impl Run {
         }
     }
 
-    fn local(&self, scenario: Scenario, root: PathBuf, recorder: &Arc<Recorder>, progress: &Progress) -> Result<Local> {
+    fn local(
+        &self,
+        scenario: &'static Scenario,
+        root: PathBuf,
+        recorder: &Arc<Recorder>,
+        progress: &Progress,
+    ) -> Result<Local> {
         let programs = Programs::beside_this_one()?;
         let folder = Folder::at(root);
         let mut local = Local::new(programs, folder, self.backup_every(), recorder.clone(), progress.clone());
@@ -234,9 +240,8 @@ impl Run {
             // Absolute, since nobody but this process knows what it is relative to.
             local.on_a_copy_of(std::path::absolute(repository)?);
         }
-        let comes_a_thief = scenario.about().faults().any(|fault| fault == Fault::StealCredentials);
         match &self.place.remote {
-            Some(remote) if comes_a_thief => local.keep_where_a_thief_comes(remote),
+            Some(remote) if scenario.breaks(Fault::StealCredentials) => local.keep_where_a_thief_comes(remote),
             Some(remote) => local.keep_elsewhere(remote.clone()),
             None => {}
         }
@@ -246,22 +251,29 @@ impl Run {
         if let Some(protector) = &self.place.protector {
             local.protect_with(protector.clone());
         }
-        if scenario.about().faults().any(|fault| fault == Fault::FillVolume) {
+        if scenario.breaks(Fault::FillVolume) {
             local.on_a_small_disk();
         }
         Ok(local)
     }
 
     /// Says what would be done, to which objects; changes nothing.
-    async fn plan(&self, scenarios: &[Scenario], progress: &Progress) -> Result<u8> {
+    async fn plan(&self, scenarios: &[&'static Scenario], progress: &Progress) -> Result<u8> {
         let root = std::path::absolute(&self.state.state_dir)?.join(run_name());
         let recorder = Arc::new(Recorder::new(Clock::start()));
-        for scenario in scenarios {
+        let each = |scenario: &&'static Scenario| {
+            let scenario = *scenario;
+            self.place.recoveries(scenario).into_iter().map(move |recovery| (scenario, recovery))
+        };
+        for (scenario, recovery) in scenarios.iter().flat_map(each) {
+            let settings = self.settings(scenario, recovery, self.seed.unwrap_or_default());
             let steps = match self.place.platform {
-                Name::Local => plan(self.local(*scenario, root.clone(), &recorder, progress)?, *scenario).await,
+                Name::Local => {
+                    plan(self.local(scenario, root.clone(), &recorder, progress)?, scenario, &settings).await
+                }
                 Name::Kubernetes => {
                     let kubernetes = self.place.kubernetes(run_name(), root.clone(), &recorder, progress)?;
-                    plan(kubernetes, *scenario).await
+                    plan(kubernetes, scenario, &settings).await
                 }
             };
             let steps = match steps {
@@ -269,9 +281,9 @@ impl Run {
                 Err(error) => return Ok(refuse(progress, &error)),
             };
             let steps = (1..).zip(steps).map(|(number, step)| format!("{number:>3}. {step}"));
-            let Objectives { rto, rpo } = self.objectives(*scenario);
+            let Objectives { rto, rpo } = self.objectives(scenario);
             let (rto, rpo) = (rto.as_secs_f64(), rpo.as_secs_f64());
-            let (name, place) = (scenario.name(), self.place.name());
+            let (name, place) = (scenario.name, self.place.name());
             let head = format!("{name} on {place}, RTO {rto} s, RPO {rpo} s; a dry run breaks nothing");
             print(&format!("{head}\n{}", steps.collect::<Vec<_>>().join("\n")))?;
         }
@@ -292,12 +304,12 @@ fn writers(text: &str) -> Result<usize, String> {
 }
 
 /// The steps of a scenario with what they would hit; zero targets is an error.
-async fn plan<P: Platform>(mut platform: P, scenario: Scenario) -> Result<Vec<String>> {
+async fn plan<P: Platform>(mut platform: P, scenario: &'static Scenario, settings: &Settings) -> Result<Vec<String>> {
     platform.preflight().await?;
-    for fault in scenario.about().faults() {
-        ensure!(!platform.targets(fault).is_empty(), "{} would hit nothing", scenario.name());
+    for fault in scenario.faults() {
+        ensure!(!platform.targets(fault).is_empty(), "{} would hit nothing", scenario.name);
     }
-    Ok(scenario.plan(|fault| platform.targets(fault)))
+    Ok(scenario.plan(settings, |fault| platform.targets(fault)))
 }
 
 /// A seed that nobody chose.

@@ -4,46 +4,44 @@ use std::sync::LazyLock;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use drill::scenario::Scenario;
 
 use super::place::Place;
+use crate::scenario::{SCENARIOS, Scenario};
 
 /// A scenario on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Selection {
     All,
-    One(Scenario),
+    One(&'static Scenario),
 }
 
 impl ValueEnum for Selection {
     fn value_variants<'a>() -> &'a [Self] {
         static VARIANTS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
-            let each = Scenario::value_variants().iter().map(|scenario| Selection::One(*scenario));
-            each.chain([Selection::All]).collect()
+            SCENARIOS.iter().map(|scenario| Selection::One(scenario)).chain([Selection::All]).collect()
         });
         &VARIANTS
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        match self {
-            Self::All => Some(PossibleValue::new("all").help("Every scenario that the platform offers")),
-            Self::One(scenario) => scenario.to_possible_value(),
-        }
+        Some(match self {
+            Self::All => PossibleValue::new("all").help("Every scenario that the platform offers"),
+            Self::One(scenario) => PossibleValue::new(scenario.name).help(scenario.fault),
+        })
     }
 }
 
 /// The scenarios to run, in order; an error says which of those asked for by name is not offered, and why.
-pub fn choose(selections: &[Selection], place: &Place) -> Result<Vec<Scenario>, String> {
+pub fn choose(selections: &[Selection], place: &Place) -> Result<Vec<&'static Scenario>, String> {
     let mut chosen = Vec::new();
     for selection in selections {
         match selection {
-            Selection::One(scenario) => match place.refusal(*scenario) {
-                Some(why) => return Err(format!("{} is not offered on {}: {why}", scenario.name(), place.name())),
+            Selection::One(scenario) => match place.refusal(scenario) {
+                Some(why) => return Err(format!("{} is not offered on {}: {why}", scenario.name, place.name())),
                 None => chosen.push(*scenario),
             },
             Selection::All => {
-                let offered = |scenario: &&Scenario| place.refusal(**scenario).is_none();
-                chosen.extend(Scenario::value_variants().iter().filter(offered));
+                chosen.extend(SCENARIOS.iter().filter(|scenario| place.refusal(scenario).is_none()));
             }
         }
     }

@@ -3,17 +3,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::exit;
+use crate::interrupt::Interrupt;
+use crate::judge::objectives::positive_duration;
+use crate::platform::local::{Folder, Programs, Protector, StateDir, end_processes};
+use crate::platform::{Local, Platform as _};
+use crate::progress::Progress;
+use crate::runbook::Protect;
+use crate::witness::clock::Clock;
+use crate::witness::record::Recorder;
 use anyhow::Result;
 use clap::Args;
-use drill::clock::Clock;
-use drill::exit;
-use drill::interrupt::Interrupt;
-use drill::objectives::positive_duration;
-use drill::platform::local::{Folder, Programs, Protector, StateDir, end_processes};
-use drill::platform::{Local, Platform as _};
-use drill::progress::Progress;
-use drill::record::Recorder;
-use drill::run::Protect;
 
 use super::place::protector;
 use super::print;

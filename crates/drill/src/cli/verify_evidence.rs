@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
+use crate::exit;
+use crate::progress::Progress;
+use crate::report::evidence::{Finding, Predicate, PublicKey, verify};
+use crate::report::history::{Audit, audit};
 use anyhow::Result;
 use clap::Args;
-use drill::evidence::{Finding, Predicate, PublicKey, verify};
-use drill::exit;
-use drill::history::{Audit, audit};
-use drill::progress::Progress;
 
 use super::{print, usage};
 

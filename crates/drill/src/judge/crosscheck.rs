@@ -4,8 +4,8 @@
 use backup::Manifest;
 
 use super::{Evidence, Moments, Reconciliation, loss};
-use crate::clock::Moment;
-use crate::record::Write;
+use crate::witness::clock::Moment;
+use crate::witness::record::Write;
 
 /// The id up to which a restore point holds messages, where its manifest leaves no doubt about the table.
 pub(super) fn mark(manifest: &Manifest) -> Option<i64> {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Evidence, Loss};
-use crate::clock::Moment;
-use crate::event::{Event, Timeline, seconds_between};
+use crate::witness::clock::Moment;
+use crate::witness::event::{Event, Timeline, seconds_between};
 
 /// The figures that the objectives are held against, in seconds; `None` was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::probe::Message;
-use crate::record::{Outcome, Write};
+use crate::witness::probe::Message;
+use crate::witness::record::{Outcome, Write};
 
 /// The ledger after reconciliation. Writes are named by their number in the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

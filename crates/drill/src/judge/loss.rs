@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
-use crate::event::seconds_between;
-use crate::record::Write;
+use crate::witness::clock::Moment;
+use crate::witness::event::seconds_between;
+use crate::witness::record::Write;
 
 /// The actual data loss in seconds: known only as an interval, since writes are discrete. The recovery point lies
 /// between the last acknowledged write that survived and the first that did not.
@@ -113,7 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::Outcome;
+    use crate::witness::record::Outcome;
 
     const FAULT: Duration = Duration::from_millis(8500);
 

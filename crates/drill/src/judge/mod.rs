@@ -5,6 +5,7 @@ mod figures;
 mod finding;
 mod ledger;
 mod loss;
+pub mod objectives;
 mod recovery;
 #[cfg(test)]
 mod reference;

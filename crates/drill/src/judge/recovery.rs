@@ -1,7 +1,7 @@
 //! When the service failed and when it was correct again, as its clients saw it.
 
-use crate::clock::Moment;
-use crate::record::{Record, Seen};
+use crate::witness::clock::Moment;
+use crate::witness::record::{Record, Seen};
 
 /// One operation of either stream, as far as an outage is concerned.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +138,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::{Outcome, Read, Write};
+    use crate::witness::record::{Outcome, Read, Write};
 
     fn ms(ms: u64) -> Moment {
         Duration::from_millis(ms)

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::trial::{Drill, manifest, message, ms, refused, restored, token};
 use super::{Cause, Verdict};
-use crate::event::Event;
-use crate::record::{Outcome, Protected, Write};
+use crate::witness::event::Event;
+use crate::witness::record::{Outcome, Protected, Write};
 
 const REQUESTED: u64 = 2000;
 const EFFECTIVE: u64 = 2050;

@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Cause, Evidence, Judgement, Verdict, judge};
-use crate::clock::{Clock, Moment, Offset};
-use crate::event::{Event, Timeline};
-use crate::objectives::Objectives;
-use crate::probe::Message;
-use crate::record::{Outcome, Protected, Read, Record, Seen, Write};
-use crate::stop::Stop;
+use crate::judge::objectives::Objectives;
+use crate::witness::Stop;
+use crate::witness::clock::{Clock, Moment, Offset};
+use crate::witness::event::{Event, Timeline};
+use crate::witness::probe::Message;
+use crate::witness::record::{Outcome, Protected, Read, Record, Seen, Write};
 
 /// Everything a verdict rests on, to be damaged.
 pub(super) struct Drill {

@@ -11,12 +11,12 @@ use super::crosscheck::{contradiction, mark};
 use super::figures::{actual, first_effect, phases};
 use super::finding::failures;
 use super::{Actual, Cause, Finding, Held, Loss, Moments, Phases, Reconciliation};
-use crate::clock::{Clock, Moment};
-use crate::event::{Event, Timeline};
-use crate::objectives::Objectives;
-use crate::probe::Message;
-use crate::record::{Protected, Record};
-use crate::stop::Stop;
+use crate::judge::objectives::Objectives;
+use crate::witness::Stop;
+use crate::witness::clock::{Clock, Moment};
+use crate::witness::event::{Event, Timeline};
+use crate::witness::probe::Message;
+use crate::witness::record::{Protected, Record};
 
 /// What a drill comes to, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

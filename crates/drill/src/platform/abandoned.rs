@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use super::Platform as _;
 use super::kubernetes::{Kubernetes, Saved};
 use super::local::{StateDir, remove};
-use crate::clock::Clock;
-use crate::journal;
+use crate::intents;
 use crate::progress::Progress;
-use crate::record::Recorder;
+use crate::witness::clock::Clock;
+use crate::witness::record::Recorder;
 
 /// What a drill that was killed left.
 pub struct Abandoned {
@@ -31,7 +31,7 @@ pub fn find(state: &StateDir) -> Result<Vec<Abandoned>> {
         let folder = entry?.path();
         // Whatever else people keep there is theirs.
         if is_of_a_drill(&folder) {
-            let last_step = journal::last_step(&folder)?.map_or("start".to_owned(), |step| step.step);
+            let last_step = intents::last_step(&folder)?.map_or("start".to_owned(), |step| step.step);
             found.push(Abandoned { saved: Saved::load(&folder)?, last_step, folder });
         }
     }
@@ -40,8 +40,8 @@ pub fn find(state: &StateDir) -> Result<Vec<Abandoned>> {
 
 /// Folders of drills are named after their run, and hold a journal before anything else.
 fn is_of_a_drill(folder: &Path) -> bool {
-    let named = folder.file_name().and_then(|name| name.to_str()).is_some_and(journal::is_run_name);
-    named && folder.is_dir() && journal::path(folder).is_file()
+    let named = folder.file_name().and_then(|name| name.to_str()).is_some_and(intents::is_run_name);
+    named && folder.is_dir() && intents::path(folder).is_file()
 }
 
 /// Where on a cluster a drill ran.

@@ -126,11 +126,10 @@ impl Access {
     }
 }
 
-/// What a scenario asks of the place where the system runs.
+/// What a runbook asks of the place where the system runs.
 ///
 /// Each method returns once its effect is confirmed, within a bound of its own; the error says what was waited for
 /// and its last state. Scenarios are generic over this trait.
-#[expect(async_fn_in_trait, reason = "scenarios run on one task, no caller needs the futures to be Send")]
 pub trait Platform {
     /// The platform's name in reports.
     const NAME: &'static str;

@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 
 use super::picture::Picture;
 use super::{Report, Summary, folder_name, junit, markdown, page, raw};
-use crate::clock::Clock;
 use crate::durable;
-use crate::evidence::{self, Predicate, SignedRun, SigningKey};
-use crate::history::{self, History};
-use crate::record::Record;
+use crate::report::evidence::{self, Predicate, SignedRun, SigningKey};
+use crate::report::history::{self, History};
+use crate::witness::clock::Clock;
+use crate::witness::record::Record;
 
 /// Widths in which the time line is drawn: for a screen or a sheet of paper, and for a telephone.
 const WIDE: f64 = 980.0;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Report;
 use super::schema::Targets;
 use crate::judge::{Actual, Phases, Verdict};
-use crate::scenario::{Expectation, Recovery};
+use crate::runbook::Recovery;
+use crate::scenario::Expectation;
 
 /// A run in short. Seconds are numbers; `null` was not measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]

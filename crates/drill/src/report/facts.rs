@@ -7,20 +7,21 @@ use backup::lineage::Lineage;
 use backup::{Manifest, Restored};
 
 use super::schema::{Counts, Entry, Method, Rejected, Report, RestorePoint, SeenPoint, Targets};
-use crate::clock::Clock;
-use crate::event::{Event, Happened, Timeline, seconds_between};
+use crate::judge::objectives::Objectives;
 use crate::judge::{DETECTION_FAILURES, Judgement, Loss, RUN_LENGTH, Reconciliation};
-use crate::objectives::Objectives;
 use crate::platform::{Access, Placement, Theft};
-use crate::probe::ServiceStatus;
-use crate::record::{Protected, Record};
-use crate::run::{InjectAt, Settings};
-use crate::scenario::{Recovery, Scenario};
+use crate::runbook::Recovery;
+use crate::runbook::{InjectAt, Settings};
+use crate::scenario::Scenario;
+use crate::witness::clock::Clock;
+use crate::witness::event::{Event, Happened, Timeline, seconds_between};
+use crate::witness::probe::ServiceStatus;
+use crate::witness::record::{Protected, Record};
 
 /// What a report is made of.
 pub struct Facts<'a> {
     /// The scenario.
-    pub scenario: Scenario,
+    pub scenario: &'static Scenario,
     /// The platform's name.
     pub platform: &'a str,
     /// How clients reached the service, if they got that far.
@@ -63,7 +64,7 @@ impl Report {
         let recovered = facts.timeline.at(Event::S3).is_some();
         Self {
             schema_version: 1,
-            scenario: facts.scenario.name().to_owned(),
+            scenario: facts.scenario.name.to_owned(),
             platform: facts.platform.to_owned(),
             run: facts.run.to_owned(),
             started_at: facts.clock.utc(Duration::ZERO),
@@ -79,7 +80,7 @@ impl Report {
             placement: facts.placement.to_vec(),
             theft: facts.theft.cloned(),
             restore_points: facts.record.restore_points.iter().map(seen_point).collect(),
-            expected: facts.scenario.expected(&facts.settings).met_by(&facts.judgement),
+            expected: facts.scenario.expected.met_by(&facts.judgement, facts.settings.has_remote),
             causes: facts.judgement.causes,
             ledger: facts.judgement.ledger.map(|ledger| counts(ledger, facts.judgement.loss.as_ref())),
             verdict: facts.judgement.verdict,
@@ -93,7 +94,7 @@ impl Report {
 fn warnings(facts: &Facts) -> Vec<String> {
     let (rpo, worst) = (facts.objectives.rpo.as_secs_f64(), facts.judgement.actual.worst_case_rpo_seconds);
     let worst = worst
-        .filter(|worst| facts.scenario.about().may_lose && *worst > rpo)
+        .filter(|worst| facts.scenario.may_lose(false) && *worst > rpo)
         .map(|worst| format!("at the worst moment this fault would have cost {worst:.3} s, objective {rpo} s"));
     let tunnel = (facts.access == Some(Access::Tunnel))
         .then(|| "measured through a tunnel, which breaks with its pod: --url is more exact".to_owned());

@@ -2,8 +2,10 @@
 
 mod archive;
 mod essence;
+pub mod evidence;
 mod facts;
 mod figures;
+pub mod history;
 mod junit;
 mod markdown;
 mod page;

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::clock::{Clock, Moment};
 use crate::durable;
-use crate::record::{Outcome, Record, Seen};
+use crate::witness::clock::{Clock, Moment};
+use crate::witness::record::{Outcome, Record, Seen};
 
 /// A line of `ledger.jsonl`.
 #[derive(Serialize)]

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
 use crate::judge::{Actual, Cause, Phases, Verdict};
 use crate::platform::{Placement, Theft};
-use crate::run::InjectAt;
-use crate::scenario::{Expectation, Recovery};
+use crate::runbook::InjectAt;
+use crate::runbook::Recovery;
+use crate::scenario::Expectation;
+use crate::witness::event::Event;
 
 /// A whole report. Seconds are numbers; `null` was not measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use comfy_table::{CellAlignment, Table};
 use super::figures::{interval, margin, met, seconds};
 use super::schema::{Counts, Report};
 use super::{Series, lines};
-use crate::history::Comparison;
 use crate::platform::Theft;
+use crate::report::history::Comparison;
 
 /// The whole report as text.
 pub fn tables(report: &Report) -> String {

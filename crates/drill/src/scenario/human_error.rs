@@ -1,39 +1,37 @@
 //! Human error: nothing is broken, and the data is gone all the same.
 
-use super::{About, Expected, Recovery, Step};
-use crate::event::Event;
-use crate::platform::{Fault, Manner, Platform};
-use crate::run::{InjectAt, Run};
-use crate::stop::Stop;
+use super::{Cost, Expected, Runbook, Scenario, ONE_BACKUP_LOST, seconds};
+use crate::platform::Fault;
+use crate::runbook::{Recovery, Step, InjectAt, Onto, Sign};
 
-pub const ABOUT: About = About {
+pub const SCENARIO: Scenario = Scenario {
+    name: "human-error",
+    fault: "Everything is deleted by mistake, under the running service",
     summary: [
         "Human error: a DELETE without WHERE, under the running service. The state of just before is",
         "restored into the live database; what was written since the mistake is kept.",
     ],
-    steps: &[
-        Step::Break(Fault::DeleteRows),
-        Step::Then("wait until readers miss what they know"),
-        Step::Then("restore the newest good restore point of before the mistake into the database in use"),
-        Step::Then("put back what was written since the mistake, from the safety copy that the restore made"),
-    ],
-    may_lose: true,
-    backups_on_trial: false,
-    recovery: Recovery::Runbook,
+    cost: Cost::Recent,
+    rto: seconds(60),
+    rpo: ONE_BACKUP_LOST,
     expected: Expected::Pass,
+    runbooks: &[
+        Runbook {
+            recovery: Recovery::Runbook,
+            steps: &[
+                Step::SteadyState,
+                Step::SafetyCopy,
+                Step::Moment(InjectAt::Midway),
+                Step::Break(Fault::DeleteRows),
+                Step::Notice(Sign::Failures),
+                Step::Decide("whoever made the mistake"),
+                Step::Restore(Onto::Live),
+                Step::BringBack,
+                Step::CorrectAgain,
+                Step::Reconcile,
+                Step::ProtectedAgain,
+            ],
+        },
+    ],
+    allows_protector: false,
 };
-
-pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
-    run.steady_state().await?;
-    run.safety_copy().await?;
-    run.until_the_moment(Some(InjectAt::Midway)).await?;
-    run.inject(Fault::DeleteRows).await?;
-    run.detected().await;
-    run.decide("whoever made the mistake");
-    let before = run.utc_of(Event::D0)?;
-    run.restore(Manner::IntoLive { at: before }).await?;
-    run.bring_back().await?;
-    run.correct_again().await?;
-    run.reconcile().await?;
-    run.protected_again().await
-}

@@ -1,43 +1,41 @@
 //! A recovery that is interrupted: the restore is killed half-way, and run again.
 
-use super::{About, Expected, Recovery, Step};
-use crate::platform::{Fault, Manner, Platform};
-use crate::run::{InjectAt, Run};
-use crate::stop::Stop;
+use super::{Cost, Expected, Runbook, Scenario, ONE_BACKUP_LOST, seconds};
+use crate::platform::Fault;
+use crate::runbook::{Recovery, Step, InjectAt, NOBODY, Onto, Sign};
 
-pub const ABOUT: About = About {
+pub const SCENARIO: Scenario = Scenario {
+    name: "interrupted-restore",
+    fault: "The restore is killed half-way, and run again",
     summary: [
         "An interrupted recovery: destroys the volume, kills the restore while it writes, runs it",
         "again. Half a restore must not be served, nor stand in the way of a whole one.",
     ],
-    steps: &[
-        Step::Break(Fault::DestroyVolume),
-        Step::Then("wait until clients see the outage, then stop the service and the backups"),
-        Step::Then("create an empty volume and begin to restore"),
-        Step::Break(Fault::KillRestore),
-        Step::Then("restore again"),
-        Step::Then("start the service, and once it is correct, the backups"),
-    ],
-    may_lose: true,
-    backups_on_trial: false,
-    recovery: Recovery::Runbook,
+    cost: Cost::RecentWithoutJournal,
+    rto: seconds(60),
+    rpo: ONE_BACKUP_LOST,
     expected: Expected::Pass,
+    runbooks: &[
+        Runbook {
+            recovery: Recovery::Runbook,
+            steps: &[
+                Step::SteadyState,
+                Step::SafetyCopy,
+                Step::Moment(InjectAt::Midway),
+                Step::Break(Fault::DestroyVolume),
+                Step::Notice(Sign::Failures),
+                Step::Decide(NOBODY),
+                Step::StopAll,
+                Step::NewVolume,
+                Step::Worsen(Fault::KillRestore),
+                Step::Restore(Onto::EmptyVolume),
+                Step::StartService,
+                Step::CorrectAgain,
+                Step::ResumeBackups,
+                Step::Reconcile,
+                Step::ProtectedAgain,
+            ],
+        },
+    ],
+    allows_protector: false,
 };
-
-pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
-    run.steady_state().await?;
-    run.safety_copy().await?;
-    run.until_the_moment(Some(InjectAt::Midway)).await?;
-    run.inject(Fault::DestroyVolume).await?;
-    run.detected().await;
-    run.decide("the drill, without a person to ask");
-    run.quiesce().await?;
-    run.replace_volume().await?;
-    run.make_worse(Fault::KillRestore).await?;
-    run.restore(Manner::Missing).await?;
-    run.start_service().await?;
-    run.correct_again().await?;
-    run.resume_backups().await?;
-    run.reconcile().await?;
-    run.protected_again().await
-}

@@ -1,34 +1,35 @@
 //! The other volume: no data is lost, only what protects it.
 
-use super::{About, Expected, Recovery, Step};
-use crate::platform::{Fault, Platform};
-use crate::run::Run;
-use crate::stop::Stop;
+use super::{Cost, Expected, Runbook, Scenario, seconds};
+use crate::platform::Fault;
+use crate::runbook::{Recovery, Step, InjectAt, NOBODY, Sign};
 
-pub const ABOUT: About = About {
+pub const SCENARIO: Scenario = Scenario {
+    name: "kill-backup-volume",
+    fault: "The volume with the restore points is destroyed",
     summary: [
         "Lost protection: destroys the volume with the restore points. Nothing is lost, but until the",
         "next backup works, a second fault would cost everything; that time is measured.",
     ],
-    steps: &[
-        Step::Break(Fault::DestroyRepository),
-        Step::Then("wait until a backup fails"),
-        Step::Then("create an empty volume for restore points"),
-    ],
-    may_lose: false,
-    backups_on_trial: false,
-    recovery: Recovery::Runbook,
+    cost: Cost::Nothing,
+    rto: seconds(60),
+    rpo: seconds(0),
     expected: Expected::Pass,
+    runbooks: &[
+        Runbook {
+            recovery: Recovery::Runbook,
+            steps: &[
+                Step::SteadyState,
+                Step::Moment(InjectAt::Now),
+                Step::Break(Fault::DestroyRepository),
+                Step::Notice(Sign::Failures),
+                Step::Decide(NOBODY),
+                Step::Undo(Fault::DestroyRepository),
+                Step::ProtectedAgain,
+                Step::CorrectAgain,
+                Step::Reconcile,
+            ],
+        },
+    ],
+    allows_protector: false,
 };
-
-pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
-    run.steady_state().await?;
-    run.until_the_moment(None).await?;
-    run.inject(Fault::DestroyRepository).await?;
-    run.detected().await;
-    run.decide("the drill, without a person to ask");
-    run.relieve(Fault::DestroyRepository).await?;
-    run.protected_again().await?;
-    run.correct_again().await?;
-    run.reconcile().await
-}

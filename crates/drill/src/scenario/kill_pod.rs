@@ -1,30 +1,35 @@
 //! Availability: the service dies, its data does not.
 
-use super::{About, Expected, Recovery, Step};
-use crate::platform::{Fault, Platform};
-use crate::run::Run;
-use crate::stop::Stop;
+use super::{Cost, Expected, Runbook, Scenario, seconds};
+use crate::platform::Fault;
+use crate::runbook::{Recovery, Step, InjectAt, Sign};
 
-pub const ABOUT: About = About {
+pub const SCENARIO: Scenario = Scenario {
+    name: "kill-pod",
+    fault: "The service is killed in the middle of a write; nothing that it acknowledged may be missing",
     summary: [
         "Availability: kills the service in the middle of a write; the platform restarts it.",
         "Nothing that was acknowledged may be missing. No restore is needed.",
     ],
-    steps: &[Step::Break(Fault::KillService), Step::Then("wait until the platform has brought it back")],
-    may_lose: false,
-    backups_on_trial: false,
-    recovery: Recovery::Automatic,
+    cost: Cost::Nothing,
+    rto: seconds(60),
+    rpo: seconds(0),
     expected: Expected::Pass,
+    runbooks: &[
+        Runbook {
+            recovery: Recovery::Automatic,
+            steps: &[
+                Step::SteadyState,
+                Step::Moment(InjectAt::Now),
+                Step::Volley(8),
+                Step::Break(Fault::KillService),
+                Step::Notice(Sign::Platform),
+                Step::Ready,
+                Step::CorrectAgain,
+                Step::Reconcile,
+                Step::ProtectedAgain,
+            ],
+        },
+    ],
+    allows_protector: true,
 };
-
-pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
-    run.steady_state().await?;
-    run.until_the_moment(None).await?;
-    run.writes_without_a_pause().await?;
-    run.inject(Fault::KillService).await?;
-    run.noticed_by_the_platform();
-    run.ready().await?;
-    run.correct_again().await?;
-    run.reconcile().await?;
-    run.protected_again().await
-}

@@ -1,48 +1,48 @@
 //! Poison: a service that came up empty is backed up too, and its restore points are the newest.
 
-use super::{About, Expected, Recovery, Step};
+use super::{Cost, Expected, Runbook, Scenario, Allowance, ONE_BACKUP_LOST};
 use crate::judge::Cause;
-use crate::platform::{Fault, Manner, Platform};
-use crate::run::{InjectAt, Run};
-use crate::stop::Stop;
+use crate::platform::Fault;
+use crate::runbook::{Recovery, Step, InjectAt, NOBODY, Onto, Sign};
 
-pub const ABOUT: About = About {
+pub const SCENARIO: Scenario = Scenario {
+    name: "poisoned-backup",
+    fault: "A service that came up empty is backed up",
     summary: [
         "Poison: destroys the volume and starts the service empty while backups go on. The recovery",
         "must choose a restore point of the lost database, not the newest; fails by design.",
     ],
-    steps: &[
-        Step::Break(Fault::DestroyVolume),
-        Step::Break(Fault::StartEmpty),
-        Step::Then("wait until the empty database has been backed up"),
-        Step::Then("stop the service and the backups"),
-        Step::Then("restore the newest good restore point of the lost database, not of the empty one"),
-        Step::Then("start the service, and once it is correct, the backups"),
-    ],
-    may_lose: true,
-    backups_on_trial: false,
-    recovery: Recovery::Runbook,
+    cost: Cost::Recent,
+    // A service that is poisoned answers until a backup of it was taken, for which the recovery waits.
+    rto: Allowance { seconds: 60, intervals: 2 },
+    rpo: ONE_BACKUP_LOST,
     expected: Expected::Limit {
         causes: &[Cause::LostAfterFault],
         limit: "what an empty service acknowledged is lost with it, though the right database came back: a service must \
                 not start empty where there is something to restore (app --restore-first, backup restore --if-missing)",
+        lifted_by_remote: false,
     },
+    runbooks: &[
+        Runbook {
+            recovery: Recovery::Runbook,
+            steps: &[
+                Step::SteadyState,
+                Step::SafetyCopy,
+                Step::Moment(InjectAt::Midway),
+                Step::Break(Fault::DestroyVolume),
+                Step::Worsen(Fault::StartEmpty),
+                Step::Notice(Sign::Failures),
+                Step::Notice(Sign::Poison),
+                Step::Decide(NOBODY),
+                Step::StopAll,
+                Step::Restore(Onto::Unwanted),
+                Step::StartService,
+                Step::CorrectAgain,
+                Step::ResumeBackups,
+                Step::Reconcile,
+                Step::ProtectedAgain,
+            ],
+        },
+    ],
+    allows_protector: false,
 };
-
-pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
-    run.steady_state().await?;
-    run.safety_copy().await?;
-    run.until_the_moment(Some(InjectAt::Midway)).await?;
-    run.inject(Fault::DestroyVolume).await?;
-    run.make_worse(Fault::StartEmpty).await?;
-    run.detected().await;
-    run.poisoned().await?;
-    run.decide("the drill, without a person to ask");
-    run.quiesce().await?;
-    run.restore(Manner::Replace).await?;
-    run.start_service().await?;
-    run.correct_again().await?;
-    run.resume_backups().await?;
-    run.reconcile().await?;
-    run.protected_again().await
-}

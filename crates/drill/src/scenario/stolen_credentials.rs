@@ -1,45 +1,43 @@
 //! A thief who has the credentials by which restore points leave the machine, and then the volumes are gone.
 
-use super::{About, Expected, Recovery, Step};
-use crate::platform::{Fault, Manner, Platform};
-use crate::run::{InjectAt, Run};
-use crate::stop::Stop;
+use super::{Cost, Expected, Runbook, Scenario, ONE_BACKUP_LOST, seconds};
+use crate::platform::Fault;
+use crate::runbook::{Recovery, Step, InjectAt, NOBODY, Onto, Sign};
 
-pub const ABOUT: About = About {
+pub const SCENARIO: Scenario = Scenario {
+    name: "stolen-credentials",
+    fault: "The remote repository is robbed with the service's own credentials, and both volumes are destroyed",
     summary: [
         "Stolen credentials: with those of the service everything in the remote is overwritten, deleted,",
         "forged; then both volumes are destroyed. What was locked before must come back (--remote s3://).",
     ],
-    steps: &[
-        Step::Break(Fault::StealCredentials),
-        Step::Break(Fault::DestroyBothVolumes),
-        Step::Then("wait until clients see the outage, then stop the service and the backups"),
-        Step::Then("create empty volumes and fetch the restore points as of the last time before the theft"),
-        Step::Then("restore the newest good restore point"),
-        Step::Then("start the service, and once it is correct, the backups, under another prefix"),
-    ],
-    may_lose: true,
-    backups_on_trial: false,
-    recovery: Recovery::Runbook,
+    cost: Cost::Recent,
+    rto: seconds(60),
+    rpo: ONE_BACKUP_LOST,
     expected: Expected::Pass,
+    runbooks: &[
+        Runbook {
+            recovery: Recovery::Runbook,
+            steps: &[
+                Step::SteadyState,
+                Step::SafetyCopy,
+                Step::Moment(InjectAt::Midway),
+                Step::Worsen(Fault::StealCredentials),
+                Step::Break(Fault::DestroyBothVolumes),
+                Step::Notice(Sign::Failures),
+                Step::Decide(NOBODY),
+                Step::StopAll,
+                Step::NewVolume,
+                Step::Undo(Fault::DestroyRepository),
+                Step::Fetch,
+                Step::Restore(Onto::EmptyVolume),
+                Step::StartService,
+                Step::CorrectAgain,
+                Step::ResumeBackups,
+                Step::Reconcile,
+                Step::ProtectedAgain,
+            ],
+        },
+    ],
+    allows_protector: false,
 };
-
-pub async fn run<P: Platform>(run: &mut Run<P>) -> Result<(), Stop> {
-    run.steady_state().await?;
-    run.safety_copy().await?;
-    run.until_the_moment(Some(InjectAt::Midway)).await?;
-    run.make_worse(Fault::StealCredentials).await?;
-    run.inject(Fault::DestroyBothVolumes).await?;
-    run.detected().await;
-    run.decide("the drill, without a person to ask");
-    run.quiesce().await?;
-    run.replace_volume().await?;
-    run.relieve(Fault::DestroyRepository).await?;
-    run.fetch().await?;
-    run.restore(Manner::Missing).await?;
-    run.start_service().await?;
-    run.correct_again().await?;
-    run.resume_backups().await?;
-    run.reconcile().await?;
-    run.protected_again().await
-}

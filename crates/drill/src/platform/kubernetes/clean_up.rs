@@ -8,7 +8,7 @@ use super::kubectl::State;
 use super::objects::{Claim, CronJob, Deployment, Metadata, Namespace};
 use super::{CRON_JOB, DATA, DEPLOYMENT, Kubernetes, LEASE, REPOSITORY, Saved};
 use crate::platform::Manner;
-use crate::probe::Client;
+use crate::witness::probe::Client;
 
 /// What became of the volume with the database.
 #[derive(Clone, Copy)]

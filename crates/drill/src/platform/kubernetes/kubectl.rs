@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 use super::objects::List;
 use super::silence::{self, Silence};
-use crate::clock::Moment;
 use crate::progress::Progress;
-use crate::record::Recorder;
+use crate::witness::clock::Moment;
+use crate::witness::record::Recorder;
 
 /// No single call takes longer.
 const CALL_LIMIT: Duration = Duration::from_secs(30);

@@ -34,7 +34,7 @@ use tokio::task::JoinSet;
 use super::{Access, Fault, Manner, Placed, Platform};
 use crate::durable;
 use crate::progress::Progress;
-use crate::record::Recorder;
+use crate::witness::record::Recorder;
 use kubectl::{Kubectl, State, wait_for};
 pub use node::NodePower;
 use objects::{Deployment, Pod};

@@ -13,7 +13,7 @@ use super::objects::{Claim, CronJob, Deployment, Namespace, Node, Pod, Service};
 use super::saved::{Saved, fresh_claim};
 use super::{CRON_JOB, Conduct, DATA, DEPLOYMENT, LEASE, PUSHES, REPOSITORY, SERVICE};
 use crate::platform::{Access, Fault};
-use crate::probe::Client;
+use crate::witness::probe::Client;
 
 /// Namespaces that carry this label may be drilled in.
 const LABEL: &str = "pra.dev/drill";

@@ -14,8 +14,8 @@ use super::DEPLOYMENT;
 use super::jobs::result_in;
 use super::kubectl::Kubectl;
 use super::objects::{Job, JobStatus};
-use crate::clock::Clock;
-use crate::record::{Protected, Recorder};
+use crate::witness::clock::Clock;
+use crate::witness::record::{Protected, Recorder};
 
 /// A restore point is known to be published this much too late at the most, and one call.
 const INTERVAL: Duration = Duration::from_secs(1);

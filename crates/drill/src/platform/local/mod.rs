@@ -38,7 +38,7 @@ pub use supervisor::Supervisor;
 use super::{Access, Fault, Manner, Placed, Platform, Theft, content};
 use crate::durable;
 use crate::progress::Progress;
-use crate::record::Recorder;
+use crate::witness::record::Recorder;
 
 /// How long the service may take to start, or to die when it is killed.
 const PATIENCE: Duration = Duration::from_secs(15);

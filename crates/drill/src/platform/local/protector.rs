@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::{Folder, programs};
-use crate::record::Recorder;
+use crate::witness::record::Recorder;
 
 /// By these, what a program reads or runs itself can name the paths. Every process of a protector has the second, by
 /// which it is found again.

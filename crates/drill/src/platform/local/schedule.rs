@@ -13,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::protector::Protector;
 use super::{Folder, Programs};
-use crate::record::{Protected, Recorder};
+use crate::witness::record::{Protected, Recorder};
 
 /// A take that lasts longer has failed.
 const TAKE_LIMIT: Duration = Duration::from_secs(600);

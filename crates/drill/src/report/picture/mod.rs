@@ -11,8 +11,8 @@ use panel::{Panel, View};
 use scene::Scene;
 
 use super::Report;
-use crate::event::Event;
-use crate::record::Record;
+use crate::witness::event::Event;
+use crate::witness::record::Record;
 
 /// The whole drill, and the outage larger.
 pub struct Picture {

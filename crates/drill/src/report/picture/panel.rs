@@ -2,8 +2,8 @@
 
 use super::scale::Scale;
 use super::scene::{Scene, State};
-use crate::event::Event;
 use crate::report::figures::seconds;
+use crate::witness::event::Event;
 
 /// Height of the row of an event.
 const ROW: f64 = 17.0;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::clock::Moment;
-use crate::event::Event;
-use crate::record::{Outcome, Record, Seen};
 use crate::report::Report;
+use crate::witness::clock::Moment;
+use crate::witness::event::Event;
+use crate::witness::record::{Outcome, Record, Seen};
 
 /// How the service looked to its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +141,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::record::Read;
+    use crate::witness::record::Read;
 
     #[test]
     fn reads_that_show_the_same_make_one_band() {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::witness::clock::Moment;
 
 /// The kinds of event, in the order in which a recovery meets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

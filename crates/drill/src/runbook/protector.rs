@@ -7,14 +7,14 @@ use backup::Manifest;
 use backup::lineage::Lineage;
 use tokio::time::Instant;
 
-use super::Run;
+use super::Drill;
 use crate::platform::Platform;
-use crate::record::Record;
+use crate::witness::record::Record;
 
 /// How often it is tried: what a moment found this way may be late by, beside the trial itself.
 const POLL: Duration = Duration::from_millis(250);
 
-impl<P: Platform> Run<P> {
+impl<P: Platform> Drill<P> {
     /// Waits until another program gives back a database of this lineage that holds a message.
     pub(super) async fn gives_back(&mut self, id: i64, limit: Duration) -> anyhow::Result<()> {
         let (lineage, deadline) = (self.lineage()?, Instant::now() + limit);

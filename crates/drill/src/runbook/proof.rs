@@ -5,19 +5,19 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::time::Instant;
 
-use super::Run;
-use crate::clock::Moment;
-use crate::event::Event;
+use super::Drill;
 use crate::judge::{Outage, RUN_LENGTH};
 use crate::platform::Platform;
-use crate::probe::{Client, Message};
-use crate::record::{Record, Write};
-use crate::stop::Stop;
+use crate::witness::Stop;
+use crate::witness::clock::Moment;
+use crate::witness::event::Event;
+use crate::witness::probe::{Client, Message};
+use crate::witness::record::{Record, Write};
 
 /// How soon a read that got no answer is sent again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-impl<P: Platform> Run<P> {
+impl<P: Platform> Drill<P> {
     /// Stops the clients and reads everything that is there. With every operation ended, the moments of the outage
     /// are final.
     pub async fn reconcile(&mut self) -> Result<(), Stop> {

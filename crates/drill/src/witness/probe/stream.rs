@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::{Client, Expected, Writer, reader};
-use crate::record::Recorder;
+use crate::witness::record::Recorder;
 
 /// The running streams. Dropping them aborts what is under way, which then is missing from the ledger: only for a
 /// drill that is given up.

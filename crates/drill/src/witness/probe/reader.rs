@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 
 use super::Client;
-use crate::record::{Read, Recorder, Seen};
+use crate::witness::record::{Read, Recorder, Seen};
 
 /// The least number of messages that a correct service has.
 #[derive(Clone, Copy, Debug)]

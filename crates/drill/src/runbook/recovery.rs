@@ -4,23 +4,17 @@ use anyhow::Context as _;
 use backup::Restored;
 use jiff::Timestamp;
 
-use super::{Protect, Run};
-use crate::event::Event;
+use super::{Drill, Protect};
 use crate::judge::{Outage, RUN_LENGTH};
 use crate::platform::{Fault, Manner, Platform};
-use crate::probe::Floor;
-use crate::record::Record;
-use crate::stop::Stop;
+use crate::witness::Stop;
+use crate::witness::event::Event;
+use crate::witness::probe::Floor;
+use crate::witness::record::Record;
 
-impl<P: Platform> Run<P> {
-    /// Decides to recover.
-    pub fn decide(&mut self, by: &str) {
-        self.happened(Event::B, by);
-    }
-
+impl<P: Platform> Drill<P> {
     /// Stops service and backups.
     pub async fn quiesce(&mut self) -> Result<(), Stop> {
-        self.step("stop the service and the backups")?;
         self.platform.quiesce().await?;
         self.happened(Event::R0, "");
         Ok(())
@@ -28,7 +22,6 @@ impl<P: Platform> Run<P> {
 
     /// Puts a new volume in the place of the lost one.
     pub async fn replace_volume(&mut self) -> Result<(), Stop> {
-        self.step("create a new volume")?;
         // How much of what was acknowledged comes back is known once the restore point is; the sentinel must.
         self.traffic()?.expected.set_floor(Floor::AtLeast(1));
         self.platform.replace_volume().await?;
@@ -39,7 +32,6 @@ impl<P: Platform> Run<P> {
     /// Restores the newest good restore point of the database that was lost.
     pub async fn restore(&mut self, manner: Manner) -> Result<(), Stop> {
         let lineage = self.lineage()?;
-        self.step("restore")?;
         self.traffic()?.expected.set_floor(Floor::AtLeast(1));
         self.happened(Event::R2, "");
         let Some(restored) = self.platform.restore(&lineage, manner).await.map_err(not_recovered)? else {
@@ -53,7 +45,6 @@ impl<P: Platform> Run<P> {
 
     /// Undoes a fault that can be undone: gives the space back, the node, or a volume for restore points.
     pub async fn relieve(&mut self, fault: Fault) -> Result<(), Stop> {
-        self.step(&format!("undo: {} {}", fault.verb(), self.platform.targets(fault).join(", ")))?;
         let done = self.platform.relieve(fault).await.map_err(not_recovered)?;
         self.happened(Event::R1, done);
         Ok(())
@@ -61,7 +52,9 @@ impl<P: Platform> Run<P> {
 
     /// Gets the restore points from where they are kept too.
     pub async fn fetch(&mut self) -> Result<(), Stop> {
-        self.step("fetch the restore points from elsewhere")?;
+        if !self.settings.has_remote {
+            return Ok(());
+        }
         let done = self.platform.fetch().await.map_err(not_recovered)?;
         self.progress.line(&done);
         Ok(())
@@ -69,7 +62,6 @@ impl<P: Platform> Run<P> {
 
     /// Puts back what was written between a mistake and the restore that undid it.
     pub async fn bring_back(&mut self) -> Result<(), Stop> {
-        self.step("put back what was written since the mistake")?;
         let copy = self.restored.as_ref().and_then(|restored| restored.safety_copy.clone());
         let copy = copy.context("the restore left no safety copy")?;
         let done = self.platform.bring_back(&copy).await.map_err(not_recovered)?;
@@ -113,7 +105,6 @@ impl<P: Platform> Run<P> {
 
     /// Starts the service and waits until the platform calls it ready.
     pub async fn start_service(&mut self) -> Result<(), Stop> {
-        self.step("start the service")?;
         self.platform.start_service().await.map_err(not_recovered)?;
         self.ready().await
     }
@@ -144,7 +135,6 @@ impl<P: Platform> Run<P> {
 
     /// Resumes the backups.
     pub async fn resume_backups(&mut self) -> Result<(), Stop> {
-        self.step("resume the backups")?;
         Ok(self.platform.resume_backups().await?)
     }
 }

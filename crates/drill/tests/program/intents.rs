@@ -1,4 +1,4 @@
-//! A drill that is killed at any step of its journal leaves something that `drill cleanup` finishes.
+//! A drill that is killed at any step that it wrote down leaves something that `drill cleanup` finishes.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,8 +13,8 @@ const STEPS: usize = 8;
 
 /// The steps that the drill of this place has written down so far.
 fn steps(place: &Place) -> Vec<String> {
-    let journals = place.list(".drill").into_iter().map(|folder| folder.join("journal.jsonl"));
-    let text: String = journals.filter_map(|journal| fs::read_to_string(journal).ok()).collect();
+    let intents = place.list(".drill").into_iter().map(|folder| folder.join("intents.jsonl"));
+    let text: String = intents.filter_map(|file| fs::read_to_string(file).ok()).collect();
     // A torn last line has no end yet.
     text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::to_owned).collect()
 }

@@ -1,71 +1,40 @@
-//! One drill under way: the steps that scenarios are written in.
+//! One drill under way: the steps that scenarios are written in, and what performs them.
 
 mod fault;
 mod moment;
+mod perform;
 mod proof;
+mod protector;
 mod recovery;
+mod settings;
 mod steady;
-mod trial;
+mod step;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use backup::lineage::Lineage;
 use backup::{Manifest, Restored};
-use clap::ValueEnum;
 use jiff::Timestamp;
 
 pub use moment::InjectAt;
+pub use settings::{Protect, Recovery, Settings};
+pub use step::{Onto, Sign, Step};
 
-use crate::clock::{Clock, Moment};
-use crate::event::{Event, Timeline};
-use crate::journal::Journal;
+use crate::intents::Intents;
 use crate::platform::{Placement, Platform, Stage};
-use crate::probe::{Client, Expected, Message, ServiceStatus, Streams};
 use crate::progress::Progress;
-use crate::record::{Recorder, Seen};
-use crate::scenario::Recovery;
-use crate::stop::Stop;
+use crate::witness::Stop;
+use crate::witness::clock::{Clock, Moment};
+use crate::witness::event::{Event, Timeline};
+use crate::witness::probe::{Client, Expected, Message, ServiceStatus, Streams};
+use crate::witness::record::{Recorder, Seen};
 
-/// What can be chosen about a drill.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Operations a second of the writer, and of the reader.
-    pub rate: u32,
-    /// Interval of the backups.
-    pub backup_every: Duration,
-    /// How long steady state may take to come about, beyond the backups that are waited for.
-    pub patience: Duration,
-    /// How long the service may take to be correct again before the drill gives up.
-    pub give_up: Duration,
-    /// Who brings the service back.
-    pub recovery: Recovery,
-    /// When the fault strikes, if not when the scenario has it.
-    pub inject_at: Option<InjectAt>,
-    /// What [`InjectAt::Random`] is decided by.
-    pub seed: u32,
-    /// How old the newest restore point may become.
-    pub rpo: Duration,
-    /// Whether restore points are kept elsewhere too.
-    pub has_remote: bool,
-    /// Whether the service has to protect each write with its journal.
-    pub protect: Protect,
-    /// How many writers write without a pause when the fault strikes, if not as many as the scenario has.
-    pub writers: Option<usize>,
-}
-
-/// How the service protects what it acknowledges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Protect {
-    /// By restore points alone, for all the drill knows
-    None,
-    /// By a journal that is on the other volume before anything is acknowledged
-    Sync,
-}
+/// Who decides to recover where nobody has to be asked.
+pub const NOBODY: &str = "the drill, without a person to ask";
 
 /// A drill under way.
-pub struct Run<P> {
+pub struct Drill<P> {
     /// Where it runs.
     pub platform: P,
     /// The run's name.
@@ -92,8 +61,8 @@ pub struct Run<P> {
     steady_since: Option<Moment>,
     /// What another program gave back when that was last tried.
     tried: Option<Manifest>,
-    settings: Settings,
-    journal: Journal,
+    pub settings: Settings,
+    intents: Intents,
     progress: Progress,
     traffic: Option<Traffic>,
 }
@@ -105,14 +74,14 @@ struct Traffic {
     streams: Option<Streams>,
 }
 
-impl<P: Platform> Run<P> {
+impl<P: Platform> Drill<P> {
     /// A drill that has not begun.
     pub fn new(
         platform: P,
         name: String,
         settings: Settings,
         recorder: Arc<Recorder>,
-        journal: Journal,
+        intents: Intents,
         progress: Progress,
     ) -> Self {
         let timeline = Timeline::default();
@@ -131,7 +100,7 @@ impl<P: Platform> Run<P> {
             placement: Vec::new(),
             steady_since: None,
             settings,
-            journal,
+            intents,
             progress,
             traffic: None,
         }
@@ -140,11 +109,6 @@ impl<P: Platform> Run<P> {
     /// The drill's clock.
     pub fn clock(&self) -> Clock {
         self.recorder.clock
-    }
-
-    /// What was chosen about it.
-    pub fn settings(&self) -> Settings {
-        self.settings
     }
 
     /// The UTC time of an event that must have happened.
@@ -193,10 +157,6 @@ impl<P: Platform> Run<P> {
             Some(Seen::Wrong(what) | Seen::Failed(what)) => format!("the last read: {what}"),
             None => "no read ended".to_owned(),
         })
-    }
-
-    fn step(&mut self, step: &str) -> anyhow::Result<()> {
-        self.journal.about_to(step)
     }
 
     fn happened(&mut self, event: Event, note: impl Into<String>) {

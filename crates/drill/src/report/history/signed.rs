@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::{bytes, path};
-use crate::evidence::{self, Finding, Head, Predicate, Prefix, PublicKey, SignedRun, SigningKey, Statement};
 use crate::report::Essence;
+use crate::report::evidence::{self, Finding, Head, Predicate, Prefix, PublicKey, SignedRun, SigningKey, Statement};
 
 /// The file beside the history that holds its signature.
 pub const FILE: &str = "history.dsse.json";

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
-use super::Run;
-use crate::clock::Moment;
-use crate::event::{Event, seconds_between};
+use super::Drill;
 use crate::judge::{DETECTION_FAILURES, Outage, RUN_LENGTH, failures_in_a_row};
 use crate::platform::{Fault, Platform};
-use crate::record::{Protected, Record};
-use crate::stop::Stop;
+use crate::witness::Stop;
+use crate::witness::clock::Moment;
+use crate::witness::event::{Event, seconds_between};
+use crate::witness::record::{Protected, Record};
 
 /// How long the outage may take to be seen, beside two intervals of the backups. After that the runbook goes on: the
 /// fault is known.
 const DETECTION_LIMIT: Duration = Duration::from_secs(10);
 
-/// Writers that write without a pause where a fault must strike in the middle of a write.
-const VOLLEY_WRITERS: usize = 8;
-
-impl<P: Platform> Run<P> {
+impl<P: Platform> Drill<P> {
     /// Makes sure that writes are under way at every moment from now until the fault.
-    pub async fn writes_without_a_pause(&mut self) -> Result<(), Stop> {
+    pub(super) async fn writes_without_a_pause(&mut self, of_scenario: usize) -> Result<(), Stop> {
+        let writers = self.settings.writers.unwrap_or(of_scenario);
+        if writers == 0 {
+            return Ok(());
+        }
         let before = self.recorder.look(|record| record.writes.len());
-        let writers = self.settings.writers.unwrap_or(VOLLEY_WRITERS);
         let streams = self.traffic()?.streams.as_mut().context("the clients were stopped")?;
         streams.volley(writers);
         let engaged = |record: &Record| (record.writes.len() > before + 10 * writers).then_some(());
@@ -33,12 +33,10 @@ impl<P: Platform> Run<P> {
 
     /// Breaks one thing.
     pub async fn inject(&mut self, fault: Fault) -> Result<(), Stop> {
-        let targets = self.platform.targets(fault);
-        if targets.is_empty() {
+        if self.platform.targets(fault).is_empty() {
             return Err(Stop::Preflight(anyhow!("the fault would hit nothing")));
         }
         self.still_steady()?;
-        self.step(&format!("{} {}", fault.verb(), targets.join(", ")))?;
         self.happened(Event::D0, format!("{fault:?}"));
         let evidence = self
             .platform
@@ -66,7 +64,6 @@ impl<P: Platform> Run<P> {
 
     /// Breaks one thing more than the fault that is measured.
     pub async fn make_worse(&mut self, fault: Fault) -> Result<(), Stop> {
-        self.step(&format!("{} {}", fault.verb(), self.platform.targets(fault).join(", ")))?;
         let evidence = self
             .platform
             .inject(fault)

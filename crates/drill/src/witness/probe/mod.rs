@@ -8,4 +8,6 @@ mod writer;
 pub use client::{Client, Message, ServiceStatus};
 pub use reader::{Expected, Floor};
 pub use stream::Streams;
-pub use writer::{Writer, token};
+pub use writer::Writer;
+#[cfg(test)]
+pub use writer::token;

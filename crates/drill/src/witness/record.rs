@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::clock::{Clock, Moment, Offset};
+use crate::witness::clock::{Clock, Moment, Offset};
 
 /// How a write ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

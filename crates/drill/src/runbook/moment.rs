@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::Run;
-use crate::clock::Moment;
-use crate::event::Event;
+use super::Drill;
 use crate::platform::Platform;
-use crate::record::Record;
-use crate::stop::Stop;
+use crate::witness::Stop;
+use crate::witness::clock::Moment;
+use crate::witness::event::Event;
+use crate::witness::record::Record;
 
 /// Where between two backups the fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -67,10 +67,10 @@ fn fraction(seed: u32) -> f64 {
     f64::from(bits) / f64::from(u32::MAX)
 }
 
-impl<P: Platform> Run<P> {
-    /// Waits until the fault is to strike: as it was asked for, else as the scenario has it, else at once.
-    pub async fn until_the_moment(&mut self, of_scenario: Option<InjectAt>) -> Result<(), Stop> {
-        let at = self.settings.inject_at.or(of_scenario).unwrap_or(InjectAt::Now);
+impl<P: Platform> Drill<P> {
+    /// Waits until the fault is to strike: as it was asked for, else as the scenario has it.
+    pub async fn until_the_moment(&mut self, of_scenario: InjectAt) -> Result<(), Stop> {
+        let at = self.settings.inject_at.unwrap_or(of_scenario);
         self.inject_at = Some(at);
         let (interval, seed) = (self.settings.backup_every, self.settings.seed);
         if at == InjectAt::Random {

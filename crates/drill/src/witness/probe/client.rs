@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
-use crate::record::Outcome;
+use crate::witness::record::Outcome;
 
 /// An operation that takes longer has failed.
 pub const TIMEOUT: Duration = Duration::from_secs(2);

@@ -6,21 +6,20 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use reqwest::Url;
 
-use super::trial::holds;
-use super::{Protect, Run, Traffic};
-use crate::event::Event;
+use super::protector::holds;
+use super::{Drill, Protect, Traffic};
 use crate::judge::{RUN_LENGTH, steady_since};
 use crate::platform::{Platform, Stage};
-use crate::probe::{Client, Expected, Streams, Writer};
-use crate::record::Record;
-use crate::stop::Stop;
+use crate::witness::Stop;
+use crate::witness::event::Event;
+use crate::witness::probe::{Client, Expected, Streams, Writer};
+use crate::witness::record::Record;
 
-impl<P: Platform> Run<P> {
+impl<P: Platform> Drill<P> {
     /// Brings everything up and waits until it demonstrably works: reads correct, writes acknowledged, and
     /// verified restore points of this database that hold the sentinel.
     pub async fn steady_state(&mut self) -> Result<(), Stop> {
         self.platform.preflight().await.map_err(Stop::Preflight)?;
-        self.step("start the service and its backups")?;
         let url = self.platform.start().await.map_err(Stop::Preflight)?;
         self.progress.line(&format!("the service answers at {url}"));
         let sentinel = self.start_clients(url).await.map_err(Stop::Preflight)?;
@@ -99,7 +98,6 @@ impl<P: Platform> Run<P> {
 
     /// Keeps a verified copy of the database where the fault does not reach: whatever the drill does, nobody is worse off.
     pub async fn safety_copy(&mut self) -> Result<(), Stop> {
-        self.step("take a safety copy out of the fault's reach")?;
         self.progress.waiting("taking a safety copy");
         let copy = self.platform.safety_copy().await.map_err(Stop::Preflight)?;
         self.progress.line(&format!("safety copy: {copy}"));

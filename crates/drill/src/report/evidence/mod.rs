@@ -22,7 +22,7 @@ pub use prefix::Prefix;
 pub use statement::{Head, Predicate, SignedRun, Statement};
 
 use crate::durable;
-use crate::journal::run_names_in;
+use crate::intents::run_names_in;
 use crate::report::folder_name;
 
 /// The file in the folder of a report or a summary that holds the signature.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Client;
-use crate::record::{Recorder, Write};
+use crate::witness::record::{Recorder, Write};
 
 /// The message that write `seq` of a run sends.
 pub fn token(run: &str, seq: u64) -> String {

@@ -22,7 +22,7 @@ pub use signed::{Audit, audit, check_head, prefix};
 pub use textfile::write as write_textfile;
 
 use crate::durable;
-use crate::evidence::SigningKey;
+use crate::report::evidence::SigningKey;
 use crate::report::{Essence, Report, Series};
 
 /// Every run that is known.

@@ -19,14 +19,14 @@ pub struct Step {
     pub step: String,
 }
 
-/// The journal of a running drill.
-pub struct Journal {
+/// The intents of a running drill.
+pub struct Intents {
     path: PathBuf,
     file: File,
 }
 
-impl Journal {
-    /// Creates the folder of a drill with its journal in it: there is no moment at which the one is there without the
+impl Intents {
+    /// Creates the folder of a drill with its intents in it: there is no moment at which the one is there without the
     /// other, by which folders of drills are told from others.
     pub fn create(folder: &Path) -> Result<Self> {
         let unnamed = folder.with_extension("new");
@@ -36,7 +36,7 @@ impl Journal {
             .append(true)
             .create_new(true)
             .open(&path)
-            .with_context(|| format!("cannot create the journal {}", path.display()))?;
+            .with_context(|| format!("cannot create the intents {}", path.display()))?;
         fs::rename(&unnamed, folder).with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(Self { path: self::path(folder), file })
     }
@@ -48,7 +48,7 @@ impl Journal {
         self.file
             .write_all(&line)
             .and_then(|()| self.file.sync_data())
-            .with_context(|| format!("cannot write the journal {}", self.path.display()))
+            .with_context(|| format!("cannot write the intents {}", self.path.display()))
     }
 }
 
@@ -80,13 +80,13 @@ pub fn last_step(folder: &Path) -> Result<Option<Step>> {
         return Ok(None);
     }
     let text = openat::bytes(&path, bounds::REPORT_BYTES)
-        .with_context(|| format!("cannot read the journal {}", path.display()))?;
+        .with_context(|| format!("cannot read the intents {}", path.display()))?;
     Ok(text.rsplit(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok()))
 }
 
-/// Where the journal of a drill is.
+/// Where the intents of a drill is.
 pub fn path(folder: &Path) -> PathBuf {
-    folder.join("journal.jsonl")
+    folder.join("intents.jsonl")
 }
 
 #[cfg(test)]
@@ -106,9 +106,9 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let folder = state.path().join(run_name());
         assert!(last_step(&folder).unwrap().is_none());
-        let mut journal = Journal::create(&folder).unwrap();
-        journal.about_to("start").unwrap();
-        journal.about_to("destroy pra-data").unwrap();
+        let mut intents = Intents::create(&folder).unwrap();
+        intents.about_to("start").unwrap();
+        intents.about_to("destroy pra-data").unwrap();
         OpenOptions::new().append(true).open(path(&folder)).unwrap().write_all(b"{\"at\":\"2026").unwrap();
         assert_eq!(last_step(&folder).unwrap().unwrap().step, "destroy pra-data");
     }
