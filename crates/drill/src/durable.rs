@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use backup::openat;
 
 /// Puts a text in the place of the file there is, if there is one: readers see either.
-pub fn replace(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".partial");
     let new = PathBuf::from(new);
@@ -26,7 +26,7 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Creates a file, in the place of what there is of that name, which is not written to: it may be a link.
-pub fn create(path: &Path) -> Result<File> {
+pub(crate) fn create(path: &Path) -> Result<File> {
     match openat::remove(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("cannot remove {}", path.display()));
@@ -37,12 +37,12 @@ pub fn create(path: &Path) -> Result<File> {
 }
 
 /// Writes a file as [`create`] creates it.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     create(path)?.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Adds a line to a file and brings it to disk. After a line that was torn it begins a new one.
-pub fn append_line(path: &Path, line: &str) -> Result<()> {
+pub(crate) fn append_line(path: &Path, line: &str) -> Result<()> {
     let append = || {
         let mut file = openat::append(path, 0o666)?;
         let mut last = [b'\n'];
@@ -59,7 +59,7 @@ pub fn append_line(path: &Path, line: &str) -> Result<()> {
 }
 
 /// Has a file for oneself among those that do the same, as long as what is given lives; waits for it at most `patience`.
-pub fn lock(path: &Path, patience: Duration) -> Result<File> {
+pub(crate) fn lock(path: &Path, patience: Duration) -> Result<File> {
     let opened = openat::append(path, 0o666);
     let file = opened.with_context(|| format!("cannot open {}", path.display()))?;
     let asked = Instant::now();

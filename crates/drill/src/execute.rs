@@ -16,7 +16,7 @@ use crate::witness::Stop;
 use crate::witness::probe::ServiceStatus;
 
 /// What came of one scenario.
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The exit code that says it.
     pub code: u8,
     /// The report and its folder; `None` where the preflight refused and there is nothing to report.
@@ -29,7 +29,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Only if the report cannot be written; all else is an [`Outcome`].
-pub async fn execute<P: Platform>(
+pub(crate) async fn execute<P: Platform>(
     scenario: &'static Scenario,
     objectives: Objectives,
     mut run: Drill<P>,

@@ -1,23 +1,23 @@
 //! Exit codes of the program. They are part of its interface: scripts and CI depend on them.
 
 /// All scenarios came out as expected: they passed, or failed exactly as those say that show a limit.
-pub const PASS: u8 = 0;
+pub(crate) const PASS: u8 = 0;
 /// An objective was missed or acknowledged data was lost where that was not expected, or a limit that a scenario shows
 /// was not met. Of `compare`: a regression.
-pub const FAIL: u8 = 1;
+pub(crate) const FAIL: u8 = 1;
 /// The command line could not be understood. Of `compare`: no such run, or runs that cannot be compared.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// A preflight check refused; nothing was broken.
-pub const PREFLIGHT: u8 = 3;
+pub(crate) const PREFLIGHT: u8 = 3;
 /// Stopped half-way by a signal or an error; everything was cleaned up.
-pub const ABORTED: u8 = 4;
+pub(crate) const ABORTED: u8 = 4;
 /// The clean-up did not succeed; the output says what is left and how to remove it.
-pub const CLEANUP_FAILED: u8 = 5;
+pub(crate) const CLEANUP_FAILED: u8 = 5;
 /// The drill could not establish a verdict.
-pub const INCONCLUSIVE: u8 = 6;
+pub(crate) const INCONCLUSIVE: u8 = 6;
 
 /// The table shown under `--help`.
-pub const HELP: &str = "Exit codes:
+pub(crate) const HELP: &str = "Exit codes:
   0  pass, or failed exactly as a scenario that shows a limit says
   1  objective missed or data lost, or such a scenario came out otherwise
   2  usage
@@ -27,7 +27,7 @@ pub const HELP: &str = "Exit codes:
   6  inconclusive";
 
 /// The code of several scenarios run one after the other: the one that most needs a person.
-pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
+pub(crate) fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
     const GRAVITY: [u8; 7] = [CLEANUP_FAILED, ABORTED, PREFLIGHT, USAGE, FAIL, INCONCLUSIVE, PASS];
     let rank = |code: &u8| GRAVITY.iter().position(|known| known == code).unwrap_or(0);
     codes.into_iter().min_by_key(rank).unwrap_or(PASS)

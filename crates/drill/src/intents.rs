@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// One step, written before it is taken.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Step {
+pub(crate) struct Step {
     /// When it was written.
     pub at: Timestamp,
     /// What is about to be done.
@@ -20,7 +20,7 @@ pub struct Step {
 }
 
 /// The intents of a running drill.
-pub struct Intents {
+pub(crate) struct Intents {
     path: PathBuf,
     file: File,
 }
@@ -28,7 +28,7 @@ pub struct Intents {
 impl Intents {
     /// Creates the folder of a drill with its intents in it: there is no moment at which the one is there without the
     /// other, by which folders of drills are told from others.
-    pub fn create(folder: &Path) -> Result<Self> {
+    pub(crate) fn create(folder: &Path) -> Result<Self> {
         let unnamed = folder.with_extension("new");
         fs::create_dir(&unnamed).with_context(|| format!("cannot create {}", unnamed.display()))?;
         let path = path(&unnamed);
@@ -42,7 +42,7 @@ impl Intents {
     }
 
     /// Writes a step to disk before it is taken.
-    pub fn about_to(&mut self, step: impl Into<String>) -> Result<()> {
+    pub(crate) fn about_to(&mut self, step: impl Into<String>) -> Result<()> {
         let mut line = serde_json::to_vec(&Step { at: Timestamp::now(), step: step.into() })?;
         line.push(b'\n');
         self.file
@@ -53,7 +53,7 @@ impl Intents {
 }
 
 /// Names a run: sorts by time, and is unique as long as one drill runs at a time.
-pub fn run_name() -> String {
+pub(crate) fn run_name() -> String {
     Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ").to_string()
 }
 
@@ -61,20 +61,20 @@ pub fn run_name() -> String {
 const RUN_NAME_SHAPE: &str = "00000000T000000.000Z";
 
 /// Whether a name is that of a run.
-pub fn is_run_name(name: &str) -> bool {
+pub(crate) fn is_run_name(name: &str) -> bool {
     let shape: String = name.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
     shape == RUN_NAME_SHAPE
 }
 
 /// Every name of a run within a text, in capital letters.
-pub fn run_names_in(text: &str) -> Vec<String> {
+pub(crate) fn run_names_in(text: &str) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();
     let windows = letters.windows(RUN_NAME_SHAPE.len()).map(|window| window.iter().collect::<String>());
     windows.map(|window| window.to_ascii_uppercase()).filter(|window| is_run_name(window)).collect()
 }
 
 /// The last step that a drill wrote down, if it came that far. A torn last line is passed over.
-pub fn last_step(folder: &Path) -> Result<Option<Step>> {
+pub(crate) fn last_step(folder: &Path) -> Result<Option<Step>> {
     let path = path(folder);
     if !path.exists() {
         return Ok(None);
@@ -85,7 +85,7 @@ pub fn last_step(folder: &Path) -> Result<Option<Step>> {
 }
 
 /// Where the intents of a drill is.
-pub fn path(folder: &Path) -> PathBuf {
+pub(crate) fn path(folder: &Path) -> PathBuf {
     folder.join("intents.jsonl")
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens for Ctrl-C, for a request to terminate, and for a terminal that was closed.
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     int: Signal,
     term: Signal,
     hup: Signal,
@@ -15,7 +15,7 @@ pub struct Interrupt {
 
 impl Interrupt {
     /// Starts to listen.
-    pub fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let on = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             int: on(SignalKind::interrupt())?,
@@ -25,7 +25,7 @@ impl Interrupt {
     }
 
     /// Waits for a signal and names it.
-    pub async fn received(&mut self) -> &'static str {
+    pub(crate) async fn received(&mut self) -> &'static str {
         tokio::select! {
             _ = self.int.recv() => "SIGINT",
             _ = self.term.recv() => "SIGTERM",
@@ -36,7 +36,7 @@ impl Interrupt {
 
 /// Has process 1 of a container, which the kernel spares the signals it has no handler for, end by them like any other.
 /// For what has nothing to clean up.
-pub fn end_process_1() -> Result<()> {
+pub(crate) fn end_process_1() -> Result<()> {
     if process::id() != 1 {
         return Ok(());
     }

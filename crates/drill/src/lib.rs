@@ -4,6 +4,8 @@
 //! [`scenario`] says what is broken, and its [`runbook`] what is done about it, on a [`platform`]; the [`witness`] writes
 //! and reads through the public URL and keeps what happened, the [`judge`] alone decides, the [`report`] shows it.
 
+#![warn(unreachable_pub)]
+
 pub mod cli;
 
 mod durable;

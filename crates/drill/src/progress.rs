@@ -10,13 +10,13 @@ use crate::witness::event::Happened;
 
 /// The live display. Cloning it gives another handle of the same display.
 #[derive(Clone)]
-pub struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
     /// A display on stderr; without a terminal it prints lines and no live line.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             let style =
                 ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or(ProgressStyle::default_spinner());
@@ -28,19 +28,19 @@ impl Progress {
     }
 
     /// Shows an event.
-    pub fn event(&self, happened: &Happened) {
+    pub(crate) fn event(&self, happened: &Happened) {
         let Happened { event, at, note } = happened;
         let line = format!("{:>9.3} s  {:<2}  {:<27}  {note}", at.as_secs_f64(), event.code(), event.meaning());
         self.line(line.trim_end());
     }
 
     /// Shows a program that is run, as one would type it.
-    pub fn command(&self, command: &str) {
+    pub(crate) fn command(&self, command: &str) {
         self.line(&format!("$ {command}"));
     }
 
     /// Shows a line of text.
-    pub fn line(&self, line: &str) {
+    pub(crate) fn line(&self, line: &str) {
         let line = &text::printable_lines(line);
         match &self.bar {
             Some(bar) => bar.println(line),
@@ -50,7 +50,7 @@ impl Progress {
     }
 
     /// Does something that prints, with the live line out of the way.
-    pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
@@ -58,14 +58,14 @@ impl Progress {
     }
 
     /// Changes the live line: what is being waited for.
-    pub fn waiting(&self, what: impl Into<String>) {
+    pub(crate) fn waiting(&self, what: impl Into<String>) {
         if let Some(bar) = &self.bar {
             bar.set_message(text::printable(&what.into()));
         }
     }
 
     /// Removes the live line.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 
 #[derive(Args)]
-pub struct Archive {
+pub(super) struct Archive {
     /// Directory that receives a folder for each report
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
@@ -27,7 +27,7 @@ pub struct Archive {
 impl Archive {
     /// # Errors
     /// If there is to be a signature and the key is none, or the history that it would sign is not as it was signed.
-    pub fn open(&self) -> Result<crate::report::Archive> {
+    pub(super) fn open(&self) -> Result<crate::report::Archive> {
         let read = |path: &PathBuf| -> Result<SigningKey> {
             let (key, exposed) = SigningKey::read_exposed(path)?;
             if let Some(exposed) = exposed {

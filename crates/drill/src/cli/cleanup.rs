@@ -11,7 +11,7 @@ use super::{State, print, usage};
 /// Finish what drills that were killed left behind: processes, folders, a cluster half-way through a recovery. What was
 /// deleted and deployed anew since is not the drill's, and is left alone
 #[derive(Args)]
-pub struct Cleanup {
+pub(super) struct Cleanup {
     #[command(flatten)]
     state: State,
     /// Only drop what is written down of this run, whose cluster is gone for good; no cluster is even asked
@@ -20,7 +20,7 @@ pub struct Cleanup {
 }
 
 impl Cleanup {
-    pub async fn run(self) -> Result<u8> {
+    pub(super) async fn run(self) -> Result<u8> {
         let progress = Progress::new();
         let state = match StateDir::lock(&self.state.state_dir) {
             Ok(state) => state,

@@ -12,7 +12,7 @@ use super::{Reports, print, print_json, usage};
   0  no regression
   1  regression: a worse verdict, or a figure that is worse beyond the tolerance or is not measured any more
   2  usage: no such run, no baseline, or runs of different kinds")]
-pub struct Compare {
+pub(super) struct Compare {
     /// The older run and the newer one; with --baseline or --save-baseline one run
     #[arg(value_name = "RUN", required = true, num_args = 1..=2)]
     runs: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Compare {
 }
 
 impl Compare {
-    pub fn run(self) -> Result<u8> {
+    pub(super) fn run(self) -> Result<u8> {
         let history = self.reports.history()?;
         let baselines = Baselines::read(&self.reports.reports)?;
         match self.choose(&history, &baselines) {

@@ -9,7 +9,7 @@ use super::print;
 
 /// Change what is in a database: what the Jobs of a drill on a cluster do, where its files are
 #[derive(Args)]
-pub struct Content {
+pub(super) struct Content {
     #[command(subcommand)]
     change: Change,
     /// The database
@@ -31,7 +31,7 @@ enum Change {
 }
 
 impl Content {
-    pub fn run(self) -> Result<u8> {
+    pub(super) fn run(self) -> Result<u8> {
         let done = match self.change {
             Change::Overwrite => content::overwrite(&self.database),
             Change::DeleteRows => content::delete_rows(&self.database),

@@ -9,7 +9,7 @@ use crate::{durable, exit};
 
 /// Show how each scenario did over all its runs: passes, medians and trends
 #[derive(Args)]
-pub struct History {
+pub(super) struct History {
     #[command(flatten)]
     reports: Reports,
     /// Write a page of trends that needs nothing else
@@ -21,7 +21,7 @@ pub struct History {
 }
 
 impl History {
-    pub fn run(self) -> Result<u8> {
+    pub(super) fn run(self) -> Result<u8> {
         let history = self.reports.history()?;
         if let Some(file) = &self.html {
             durable::replace(file, &history.page())?;

@@ -7,10 +7,10 @@ use crate::scenario::SCENARIOS;
 
 /// List the scenarios, each in two lines
 #[derive(Args)]
-pub struct List {}
+pub(super) struct List {}
 
 impl List {
-    pub fn run(self) -> Result<u8> {
+    pub(super) fn run(self) -> Result<u8> {
         for scenario in SCENARIOS {
             print(&format!("{}\n    {}", scenario.name, scenario.summary.join("\n    ")))?;
         }

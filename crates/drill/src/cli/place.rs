@@ -18,7 +18,7 @@ use clap::{Args, ValueEnum};
 use reqwest::Url;
 
 #[derive(Args)]
-pub struct Place {
+pub(super) struct Place {
     /// Where to run
     #[arg(long, value_enum, default_value_t = Name::Local)]
     pub platform: Name,
@@ -77,7 +77,7 @@ pub struct Place {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Name {
+pub(super) enum Name {
     /// Processes and directories on this machine
     Local,
     /// The cluster of a kubeconfig context, with what `cargo xtask deploy` puts there
@@ -86,7 +86,7 @@ pub enum Name {
 
 impl Place {
     /// Where it runs, for people.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match (self.platform, &self.context) {
             (Name::Kubernetes, Some(context)) => format!("{context}, namespace {}", self.namespace),
             _ => "local".to_owned(),
@@ -94,14 +94,14 @@ impl Place {
     }
 
     /// Whether it is that namespace of that cluster.
-    pub fn is_at(&self, cluster: Cluster) -> bool {
+    pub(super) fn is_at(&self, cluster: Cluster) -> bool {
         self.platform == Name::Kubernetes
             && self.context.as_deref() == Some(cluster.context)
             && self.namespace == cluster.namespace
     }
 
     /// Why a scenario is not to be had there; `None` if it is.
-    pub fn refusal(&self, scenario: &Scenario) -> Option<&'static str> {
+    pub(super) fn refusal(&self, scenario: &Scenario) -> Option<&'static str> {
         if self.protector.is_some() && !scenario.allows_protector {
             return Some("it needs restore points, which there are only without --protector");
         }
@@ -139,7 +139,7 @@ impl Place {
         given.map(|(stop, start)| NodePower { stop, start }).or_else(|| is_k3d.then(NodePower::of_containers))
     }
 
-    pub fn backup_every(&self) -> Duration {
+    pub(super) fn backup_every(&self) -> Duration {
         Duration::from_secs(match self.platform {
             Name::Local => 5,
             Name::Kubernetes => 60,
@@ -147,7 +147,7 @@ impl Place {
     }
 
     /// How a scenario is recovered from, once for each drill that is to be run.
-    pub fn recoveries(&self, scenario: &Scenario) -> Vec<Recovery> {
+    pub(super) fn recoveries(&self, scenario: &Scenario) -> Vec<Recovery> {
         let all = scenario.runbooks.iter().map(|runbook| runbook.recovery);
         if self.compare {
             return all.collect();
@@ -156,7 +156,7 @@ impl Place {
         vec![all.clone().find(asked).unwrap_or(scenario.usual_recovery())]
     }
 
-    pub fn kubernetes(
+    pub(super) fn kubernetes(
         &self,
         run: String,
         folder: PathBuf,
@@ -178,6 +178,6 @@ impl Place {
 }
 
 /// Reads the description of a protector.
-pub fn protector(file: &str) -> Result<Protector, String> {
+pub(super) fn protector(file: &str) -> Result<Protector, String> {
     Protector::read(Path::new(file)).map_err(|error| format!("{error:#}"))
 }

@@ -28,7 +28,7 @@ use super::{State, print, print_json, usage};
 
 /// Run scenarios one after the other, with a report for each
 #[derive(Args)]
-pub struct Run {
+pub(super) struct Run {
     /// What to run; `drill list` explains
     #[arg(required = true, value_enum)]
     scenarios: Vec<Selection>,
@@ -77,7 +77,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub async fn run(self) -> Result<u8> {
+    pub(super) async fn run(self) -> Result<u8> {
         let progress = Progress::new();
         let scenarios = match choose(&self.scenarios, &self.place) {
             Ok(scenarios) => scenarios,
@@ -318,7 +318,7 @@ fn any_seed() -> u32 {
     u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(u32::MAX)
 }
 
-pub fn refuse(progress: &Progress, error: &anyhow::Error) -> u8 {
+pub(super) fn refuse(progress: &Progress, error: &anyhow::Error) -> u8 {
     progress.finish();
     progress.line(&format!("error: refused, nothing was broken: {error:#}"));
     exit::PREFLIGHT

@@ -10,7 +10,7 @@ use crate::scenario::{SCENARIOS, Scenario};
 
 /// A scenario on the command line.
 #[derive(Clone, Copy, Debug)]
-pub enum Selection {
+pub(super) enum Selection {
     All,
     One(&'static Scenario),
 }
@@ -32,7 +32,7 @@ impl ValueEnum for Selection {
 }
 
 /// The scenarios to run, in order; an error says which of those asked for by name is not offered, and why.
-pub fn choose(selections: &[Selection], place: &Place) -> Result<Vec<&'static Scenario>, String> {
+pub(super) fn choose(selections: &[Selection], place: &Place) -> Result<Vec<&'static Scenario>, String> {
     let mut chosen = Vec::new();
     for selection in selections {
         match selection {

@@ -20,7 +20,7 @@ use super::print;
 
 /// Run the service and its backups until Ctrl-C, and keep their data; a database that is missing is restored first
 #[derive(Args)]
-pub struct Up {
+pub(super) struct Up {
     /// Directory that keeps the volumes pra-data and pra-backup
     #[arg(long, value_name = "DIR", default_value = "local")]
     dir: PathBuf,
@@ -39,7 +39,7 @@ pub struct Up {
 }
 
 impl Up {
-    pub async fn run(self) -> Result<u8> {
+    pub(super) async fn run(self) -> Result<u8> {
         let mut interrupt = Interrupt::listen()?;
         let directory = StateDir::lock(&self.dir)?;
         // The lock is held: they outlived an `up` that was killed, and serve nobody any more.

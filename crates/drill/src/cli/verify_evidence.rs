@@ -16,7 +16,7 @@ use super::{print, usage};
   1  a file, the history or a signature was changed, is missing or was added, the folder goes by the name of another run,
      or another key signed it
   2  usage: no such folder, or not a key")]
-pub struct VerifyEvidence {
+pub(super) struct VerifyEvidence {
     /// Folder of the report or the summary
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
@@ -29,7 +29,7 @@ pub struct VerifyEvidence {
 }
 
 impl VerifyEvidence {
-    pub fn run(self) -> Result<u8> {
+    pub(super) fn run(self) -> Result<u8> {
         let checked = PublicKey::read(&self.key).map_err(anyhow::Error::from).and_then(|key| match self.history {
             true => audit(&self.folder, &key).map(audited),
             false => verify(&self.folder, &key).map(|finding| match finding {

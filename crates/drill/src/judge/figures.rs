@@ -9,7 +9,7 @@ use crate::witness::event::{Event, Timeline, seconds_between};
 /// The figures that the objectives are held against, in seconds; `None` was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Actual {
+pub(crate) struct Actual {
     /// Actual recovery time: from the fault's first effect to correct service.
     pub rta_seconds: Option<f64>,
     /// Actual data loss, lower bound.
@@ -27,7 +27,7 @@ pub struct Actual {
 /// Where the recovery time went, in seconds; `None` does not apply or was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Phases {
+pub(crate) struct Phases {
     /// From the first effect to the alarm.
     pub detection: Option<f64>,
     /// From the alarm to the decision.

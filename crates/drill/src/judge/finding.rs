@@ -11,7 +11,7 @@ use super::{Actual, Evidence, Interval, Loss, Reconciliation};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The service did not come back.
     NotRecovered,
     /// It came back too late.
@@ -42,7 +42,7 @@ pub enum Cause {
 
 impl Cause {
     /// Whether data are not what they must be, whatever the objectives.
-    pub fn is_damage(self) -> bool {
+    pub(crate) fn is_damage(self) -> bool {
         match self {
             Self::NotRecovered | Self::RtoMissed | Self::RpoMissed | Self::Exposed | Self::Unprotected => false,
             Self::Lost
@@ -59,7 +59,7 @@ impl Cause {
 
 /// One thing that speaks against a pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// Its kind.
     pub cause: Cause,
     /// What was expected, and what was found.

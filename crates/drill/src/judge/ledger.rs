@@ -7,7 +7,7 @@ use crate::witness::record::{Outcome, Write};
 
 /// The ledger after reconciliation. Writes are named by their number in the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reconciliation {
+pub(crate) struct Reconciliation {
     /// Writes that the service acknowledged.
     pub acknowledged: BTreeSet<u64>,
     /// Writes that were certainly not stored.
@@ -28,7 +28,7 @@ pub struct Reconciliation {
 
 impl Reconciliation {
     /// Compares the writes of a run with the messages found. Messages of others are left aside.
-    pub fn of(writes: &[Write], found: &[Message], run: &str) -> Self {
+    pub(crate) fn of(writes: &[Write], found: &[Message], run: &str) -> Self {
         let prefix = format!("drill/{run}/");
         let mut copies: BTreeMap<&str, usize> = BTreeMap::new();
         for message in found.iter().filter(|message| message.message.starts_with(&prefix)) {

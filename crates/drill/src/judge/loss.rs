@@ -11,7 +11,7 @@ use crate::witness::record::Write;
 /// The actual data loss in seconds: known only as an interval, since writes are discrete. The recovery point lies
 /// between the last acknowledged write that survived and the first that did not.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// From the first lost write to the fault's first effect.
     pub min: f64,
     /// From the last surviving write to the fault's first effect.
@@ -20,13 +20,12 @@ pub struct Interval {
 
 /// The moments that divide a drill.
 #[derive(Clone, Copy, Debug)]
-pub struct Moments {
+pub(crate) struct Moments {
     /// The fault was requested.
     pub requested: Moment,
     /// It first had an effect, on the platform or on a client: where a service is stopped before its volume goes, the
     /// time it was down is outage, not loss.
     pub first_effect: Moment,
-    /// It was effective.
     pub effective: Moment,
     /// The service was correct again, if it was.
     pub recovered: Option<Moment>,
@@ -34,7 +33,7 @@ pub struct Moments {
 
 /// What a right recovery brings back at least.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Held {
+pub(crate) struct Held {
     /// All that was acknowledged before this: when the snapshot of the newest good restore point began.
     pub until: Option<Moment>,
     /// All up to this id: the high-water mark of the restore point that was restored.
@@ -43,7 +42,7 @@ pub struct Held {
 
 /// The loss of one drill. Writes are named by their number in the run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Loss {
+pub(crate) struct Loss {
     /// The actual recovery point, zero if nothing is lost.
     pub rpa: Interval,
     /// Lost, and sent before the fault was effective: all that a restore may cost.
@@ -60,7 +59,7 @@ pub struct Loss {
 
 impl Loss {
     /// Measures how far the loss reaches back, and what no restore explains.
-    pub fn of(writes: &[Write], lost: &BTreeSet<u64>, moments: Moments, held: Held) -> Self {
+    pub(crate) fn of(writes: &[Write], lost: &BTreeSet<u64>, moments: Moments, held: Held) -> Self {
         let Moments { requested, first_effect, effective, recovered } = moments;
         let before = before(writes, effective);
         let is_lost = |write: &&Write| lost.contains(&write.seq);

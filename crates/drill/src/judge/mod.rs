@@ -5,7 +5,7 @@ mod figures;
 mod finding;
 mod ledger;
 mod loss;
-pub mod objectives;
+pub(crate) mod objectives;
 mod recovery;
 #[cfg(test)]
 mod reference;
@@ -13,16 +13,16 @@ mod reference;
 mod trial;
 mod verdict;
 
-pub use figures::{Actual, Phases};
-pub use finding::{Cause, Finding};
-pub use ledger::Reconciliation;
-pub use loss::{Held, Interval, Loss, Moments};
-pub use recovery::{Outage, failures_in_a_row, steady_since};
-pub use verdict::{Evidence, Judgement, Verdict, judge};
+pub(crate) use figures::{Actual, Phases};
+pub(crate) use finding::{Cause, Finding};
+pub(crate) use ledger::Reconciliation;
+pub(crate) use loss::{Held, Interval, Loss, Moments};
+pub(crate) use recovery::{Outage, failures_in_a_row, steady_since};
+pub(crate) use verdict::{Evidence, Judgement, Verdict, judge};
 
 /// Operations of each kind, reads and writes, that must succeed without a failure between them before the service
 /// counts as steady or as recovered.
-pub const RUN_LENGTH: usize = 10;
+pub(crate) const RUN_LENGTH: usize = 10;
 
 /// Failed operations in a row after which the drill calls the service out.
-pub const DETECTION_FAILURES: usize = 3;
+pub(crate) const DETECTION_FAILURES: usize = 3;

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 /// RTO and RPO.
 #[derive(Clone, Copy, Debug)]
-pub struct Objectives {
+pub(crate) struct Objectives {
     /// Recovery time objective: the longest outage that is acceptable.
     pub rto: Duration,
     /// Recovery point objective: the longest stretch of acknowledged writes whose loss is acceptable.
@@ -14,14 +14,14 @@ pub struct Objectives {
 }
 
 /// Parses a duration as people write it: `60s`, `1m30s`, `250ms`, `0s`.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let help = "write it with its unit, for example 60s, 1m30s or 250ms";
     let parsed: SignedDuration = text.parse().map_err(|_| format!("not a duration; {help}"))?;
     Duration::try_from(parsed).map_err(|_| format!("a duration cannot be negative; {help}"))
 }
 
 /// Parses a duration that must be longer than zero.
-pub fn positive_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("must be longer than zero".to_owned()),
         positive => Ok(positive),

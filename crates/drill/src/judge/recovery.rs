@@ -33,7 +33,7 @@ impl Result {
 
 /// An outage and its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outage {
+pub(crate) struct Outage {
     /// First operation that failed after the fault was requested.
     pub first_failure: Option<Moment>,
     /// First answer 200 after the fault was effective.
@@ -47,7 +47,7 @@ pub struct Outage {
 
 impl Outage {
     /// Finds the outage in a record, from when the fault was requested and when it was effective.
-    pub fn of(record: &Record, requested: Moment, effective: Moment, run_length: usize) -> Self {
+    pub(crate) fn of(record: &Record, requested: Moment, effective: Moment, run_length: usize) -> Self {
         let operations = operations(record);
         let after = || operations.iter().filter(|operation| operation.sent >= effective);
         let first = |wanted: fn(&Operation) -> bool| after().filter(|o| wanted(o)).map(|o| o.done).min();
@@ -65,13 +65,13 @@ impl Outage {
 }
 
 /// Since when reads are correct and writes acknowledged, once `run_length` of each came without a failure between.
-pub fn steady_since(record: &Record, run_length: usize) -> Option<Moment> {
+pub(crate) fn steady_since(record: &Record, run_length: usize) -> Option<Moment> {
     steady(operations(record).iter(), run_length)
 }
 
 /// Which operations fail: the newest `count` that ended after `since` all failed or showed wrong data, of both kinds
 /// together or of one of them, since a service may still do the other.
-pub fn failures_in_a_row(record: &Record, since: Moment, count: usize) -> Option<&'static str> {
+pub(crate) fn failures_in_a_row(record: &Record, since: Moment, count: usize) -> Option<&'static str> {
     let mut ended = operations(record);
     ended.retain(|operation| operation.done >= since && operation.result != Result::UnderWay);
     ended.sort_by_key(|operation| operation.done);

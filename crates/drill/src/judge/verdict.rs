@@ -22,7 +22,7 @@ use crate::witness::record::{Protected, Record};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Both objectives met, and no write lost that should be there.
     Pass,
     /// Nothing can be said: no steady state, the fault did not take, no final read, or the drill was stopped.
@@ -42,7 +42,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Everything a verdict rests on.
-pub struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     /// The drill's clock.
     pub clock: Clock,
     /// The run's name, part of every token.
@@ -75,8 +75,7 @@ pub struct Evidence<'a> {
 
 /// What the judge found.
 #[derive(Clone, Debug)]
-pub struct Judgement {
-    /// The verdict.
+pub(crate) struct Judgement {
     pub verdict: Verdict,
     /// Why it is not a pass.
     pub reasons: Vec<String>,
@@ -93,7 +92,7 @@ pub struct Judgement {
 }
 
 /// Judges a drill.
-pub fn judge(evidence: &Evidence) -> Judgement {
+pub(crate) fn judge(evidence: &Evidence) -> Judgement {
     let ledger = evidence.found.map(|found| Reconciliation::of(&evidence.record.writes, found, evidence.run));
     let reconciled = ledger.as_ref().zip(moments(evidence.timeline));
     let loss = reconciled.map(|(ledger, moments)| {

@@ -15,8 +15,7 @@ use crate::witness::clock::Clock;
 use crate::witness::record::Recorder;
 
 /// What a drill that was killed left.
-pub struct Abandoned {
-    /// Its folder.
+pub(crate) struct Abandoned {
     pub folder: PathBuf,
     /// What it was about to do when it was killed.
     pub last_step: String,
@@ -24,7 +23,7 @@ pub struct Abandoned {
 }
 
 /// Finds them. The lock on the directory is held, so whoever made a folder in it is gone.
-pub fn find(state: &StateDir) -> Result<Vec<Abandoned>> {
+pub(crate) fn find(state: &StateDir) -> Result<Vec<Abandoned>> {
     let mut found = Vec::new();
     let entries = fs::read_dir(&state.path).with_context(|| format!("cannot read {}", state.path.display()))?;
     for entry in entries {
@@ -46,27 +45,26 @@ fn is_of_a_drill(folder: &Path) -> bool {
 
 /// Where on a cluster a drill ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cluster<'a> {
+pub(crate) struct Cluster<'a> {
     /// The kubeconfig context.
     pub context: &'a str,
-    /// The namespace.
     pub namespace: &'a str,
 }
 
 impl Abandoned {
     /// The cluster that it may have left in pieces, if it ran on one.
-    pub fn cluster(&self) -> Option<Cluster<'_>> {
+    pub(crate) fn cluster(&self) -> Option<Cluster<'_>> {
         let Saved { context, namespace, .. } = self.saved.as_ref()?;
         Some(Cluster { context, namespace })
     }
 
     /// The run, which is what its folder is called.
-    pub fn run(&self) -> String {
+    pub(crate) fn run(&self) -> String {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Drops what is written down of a drill whose cluster is gone, and gives what a person would type if it is not.
-    pub fn forget(self, progress: &Progress) -> Result<Vec<String>> {
+    pub(crate) fn forget(self, progress: &Progress) -> Result<Vec<String>> {
         let Self { folder, saved, .. } = self;
         let saved = saved.context("it did not run on a cluster")?;
         let recorder = Arc::new(Recorder::new(Clock::start()));
@@ -76,7 +74,7 @@ impl Abandoned {
     }
 
     /// Finishes what it began, and says what was done.
-    pub async fn clean_up(self, progress: &Progress) -> Result<String> {
+    pub(crate) async fn clean_up(self, progress: &Progress) -> Result<String> {
         let Self { folder, last_step, saved } = self;
         let shown = folder.display().to_string();
         let done = match saved {

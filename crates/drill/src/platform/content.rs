@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const GARBAGE: u8 = 0xa5;
 
 /// Overwrites a file, as `dd` does when it is given the wrong one. Its length stays.
-pub fn overwrite(file: &Path) -> Result<String> {
+pub(crate) fn overwrite(file: &Path) -> Result<String> {
     let context = || format!("cannot overwrite {}", file.display());
     let open = File::options().read(true).write(true).open(file).with_context(context)?;
     let length = open.metadata().with_context(context)?.len();
@@ -39,7 +39,7 @@ pub fn overwrite(file: &Path) -> Result<String> {
 /// Deletes the rows of the tables that collect data: those with AUTOINCREMENT, or, where none of them has rows, all. Triggers
 /// fire and references cascade, as they do for whoever makes the mistake. Of a table that would give out its keys again,
 /// the newest row stays: the mistake is a `DELETE` of what is older.
-pub fn delete_rows(database: &Path) -> Result<String> {
+pub(crate) fn delete_rows(database: &Path) -> Result<String> {
     // Where a reference or a trigger of the service forbids it, the mistake is that of somebody who switched them off.
     let deleted = match try_delete(database, true) {
         Ok(0) | Err(_) => try_delete(database, false)?,
@@ -88,7 +88,7 @@ fn try_delete(database: &Path, guarded: bool) -> Result<usize> {
 ///
 /// # Errors
 /// If it cannot be done rightly; then nothing is changed.
-pub fn bring_back(database: &Path, from: &Path) -> Result<String> {
+pub(crate) fn bring_back(database: &Path, from: &Path) -> Result<String> {
     let context =
         || format!("cannot put rows of {} back into {}; nothing was changed", from.display(), database.display());
     let mut connection = open(database)?;

@@ -1,9 +1,9 @@
 //! Where the system runs. Only here is known how a thing is broken and how it is repaired.
 
-pub mod abandoned;
-pub mod content;
-pub mod kubernetes;
-pub mod local;
+pub(crate) mod abandoned;
+pub(crate) mod content;
+pub(crate) mod kubernetes;
+pub(crate) mod local;
 mod placement;
 mod pushed;
 mod theft;
@@ -18,14 +18,14 @@ use jiff::Timestamp;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-pub use kubernetes::Kubernetes;
-pub use local::Local;
-pub use placement::{Placed, Placement, Stage};
-pub use theft::{Deed, DeedKind, Theft};
+pub(crate) use kubernetes::Kubernetes;
+pub(crate) use local::Local;
+pub(crate) use placement::{Placed, Placement, Stage};
+pub(crate) use theft::{Deed, DeedKind, Theft};
 
 /// One thing broken on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The service is killed at once, in the middle of whatever it does.
     KillService,
     /// The volume with the database is destroyed while clients write.
@@ -46,7 +46,6 @@ pub enum Fault {
     StopBackups,
     /// The volume with the restore points is destroyed.
     DestroyRepository,
-    /// Both volumes are destroyed.
     DestroyBothVolumes,
     /// All is done to what is kept elsewhere that the service's own credentials allow.
     StealCredentials,
@@ -58,7 +57,7 @@ pub enum Fault {
 
 impl Fault {
     /// What is done to its targets.
-    pub fn verb(self) -> &'static str {
+    pub(crate) fn verb(self) -> &'static str {
         match self {
             Self::KillService => "kill",
             Self::DestroyVolume | Self::DestroyRepository | Self::DestroyBothVolumes => "destroy",
@@ -77,7 +76,7 @@ impl Fault {
 
 /// What a restore finds in its place, and what it does about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub(crate) enum Manner {
     /// No database.
     Missing,
     /// A database that is not wanted any more; it is kept as a safety copy.
@@ -91,7 +90,7 @@ pub enum Manner {
 
 impl Manner {
     /// The arguments of `backup restore` that say so.
-    pub fn arguments(self) -> Vec<String> {
+    pub(crate) fn arguments(self) -> Vec<String> {
         match self {
             Self::Missing => vec!["--latest".to_owned()],
             Self::Replace => vec!["--latest".to_owned(), "--force".to_owned()],
@@ -106,7 +105,7 @@ impl Manner {
 /// How clients reach the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Access {
+pub(crate) enum Access {
     /// At the URL that was given, or that the platform has itself.
     Url(String),
     /// Through the port that each node of the cluster opens for the service.
@@ -117,7 +116,7 @@ pub enum Access {
 
 impl Access {
     /// Its name in reports.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Url(_) => "url",
             Self::NodePort(_) => "node-port",
@@ -130,7 +129,7 @@ impl Access {
 ///
 /// Each method returns once its effect is confirmed, within a bound of its own; the error says what was waited for
 /// and its last state. Scenarios are generic over this trait.
-pub trait Platform {
+pub(crate) trait Platform {
     /// The platform's name in reports.
     const NAME: &'static str;
 
@@ -201,7 +200,6 @@ pub trait Platform {
     /// Puts the rows of a safety copy that are not in the database back into it, while it is used.
     async fn bring_back(&mut self, safety_copy: &Path) -> Result<String>;
 
-    /// Starts the service.
     async fn start_service(&mut self) -> Result<()>;
 
     /// What the platform restored by itself before it started the service; `None` where it cannot do that.

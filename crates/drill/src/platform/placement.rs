@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A volume, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Placed {
+pub(crate) struct Placed {
     /// What the system calls it.
     pub claim: String,
     /// What the platform calls it: the name of the volume behind the claim, or a directory.
@@ -18,7 +18,7 @@ pub struct Placed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub(crate) enum Stage {
     /// In steady state, before the fault.
     Before,
     /// Once the scenario had ended, before the clean-up.
@@ -27,7 +27,7 @@ pub enum Stage {
 
 impl Stage {
     /// Its name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Before => "before",
             Self::After => "after",
@@ -38,7 +38,7 @@ impl Stage {
 /// A volume as it was found at a stage of the drill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Placement {
+pub(crate) struct Placement {
     /// When.
     pub at: Stage,
     /// Where.

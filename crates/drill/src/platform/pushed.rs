@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// A push that was done.
 #[derive(Deserialize)]
-pub struct Pushed {
+pub(super) struct Pushed {
     /// None where nothing is there, or of a version that knew none.
     head: Option<Head>,
 }
@@ -17,7 +17,7 @@ struct Head {
 
 impl Pushed {
     /// How far the remote repository is, as `backup pull --expect-head` takes it.
-    pub fn head(self) -> Option<String> {
+    pub(super) fn head(self) -> Option<String> {
         self.head.map(|Head { index, blake3 }| format!("{index}:{blake3}"))
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A theft.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Theft {
+pub(crate) struct Theft {
     /// The last time of the store's clock before it: the state that the recovery goes back to.
     pub as_of: Timestamp,
     /// What was tried, in this order.
@@ -18,7 +18,7 @@ pub struct Theft {
 /// One thing that was tried, on everything that it could be tried on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Deed {
+pub(crate) struct Deed {
     /// What.
     pub kind: DeedKind,
     /// How often the store did it.
@@ -33,7 +33,7 @@ pub struct Deed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum DeedKind {
+pub(crate) enum DeedKind {
     /// A restore point that never was, newer than all, and an object of no meaning.
     Append,
     /// The lock of each version is to end in a moment.
@@ -52,7 +52,7 @@ pub enum DeedKind {
 
 impl DeedKind {
     /// What it is, for people.
-    pub fn meaning(self) -> &'static str {
+    pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Append => "append forged and senseless objects",
             Self::ShortenLock => "shorten the locks",
@@ -67,7 +67,7 @@ impl DeedKind {
 
 impl Deed {
     /// How often it was tried.
-    pub fn tried(&self) -> usize {
+    pub(crate) fn tried(&self) -> usize {
         self.allowed + self.refused
     }
 }

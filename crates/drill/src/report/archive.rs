@@ -18,8 +18,7 @@ const WIDE: f64 = 980.0;
 const NARROW: f64 = 350.0;
 
 /// The directory of reports, and what is said and done about each.
-pub struct Archive {
-    /// The directory.
+pub(crate) struct Archive {
     pub directory: PathBuf,
     /// The commit that is drilled, if it is known.
     pub commit: Option<String>,
@@ -31,19 +30,19 @@ pub struct Archive {
 
 impl Archive {
     /// Creates the folder of a report. Its name tells run, scenario and platform.
-    pub fn create_folder(&self, run: &str, scenario: &str, platform: &str) -> Result<PathBuf> {
+    pub(crate) fn create_folder(&self, run: &str, scenario: &str, platform: &str) -> Result<PathBuf> {
         let folder = self.directory.join(folder_name(run, scenario, platform));
         fs::create_dir_all(&folder).with_context(|| format!("cannot create the report folder {}", folder.display()))?;
         Ok(folder)
     }
 
     /// Removes the folder of a report that there is nothing to write to.
-    pub fn remove_empty_folder(&self, folder: &Path) -> Result<()> {
+    pub(crate) fn remove_empty_folder(&self, folder: &Path) -> Result<()> {
         fs::remove_dir(folder).with_context(|| format!("cannot remove the empty folder {}", folder.display()))
     }
 
     /// Writes the report in all its forms into its folder, with what was recorded, and adds the run to the history.
-    pub fn keep(&self, folder: &Path, report: &Report, record: &Record, clock: Clock) -> Result<()> {
+    pub(crate) fn keep(&self, folder: &Path, report: &Report, record: &Record, clock: Clock) -> Result<()> {
         raw::write_ledger(&folder.join("ledger.jsonl"), record, clock)?;
         raw::write_reads(&folder.join("reads.jsonl"), record, clock)?;
         let wide = Picture::of(report, record, WIDE);
@@ -69,7 +68,7 @@ impl Archive {
     }
 
     /// Writes `summary.json` and `summary.md` into a folder beside those of the reports, and gives the folder.
-    pub fn keep_summary(&self, summary: &Summary) -> Result<PathBuf> {
+    pub(crate) fn keep_summary(&self, summary: &Summary) -> Result<PathBuf> {
         let folder = self.create_folder(&summary.first_run, "summary", &summary.platform)?;
         save(&folder, "summary.json", &(serde_json::to_string_pretty(summary)? + "\n"))?;
         save(&folder, "summary.md", &summary.markdown())?;

@@ -13,7 +13,7 @@ use crate::scenario::Expectation;
 
 /// A run in short. Seconds are numbers; `null` was not measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Essence {
+pub(crate) struct Essence {
     /// Always 1. Fields may be added; none is renamed or removed within a version.
     pub schema_version: u32,
     /// The run's name.
@@ -23,13 +23,11 @@ pub struct Essence {
     /// What it is one of.
     #[serde(flatten)]
     pub series: Series,
-    /// The verdict.
     pub verdict: Verdict,
     /// What was expected, and whether it came so.
     pub expected: Expectation,
     /// Why it is not a pass.
     pub reasons: Vec<String>,
-    /// The targets.
     pub objectives: Targets,
     /// The figures held against them.
     pub actual: Actual,
@@ -41,7 +39,6 @@ pub struct Essence {
     pub lost: Option<usize>,
     /// No moment of the outage is known better than this.
     pub resolution_seconds: f64,
-    /// Version of the drill.
     pub drill_version: String,
     /// The commit that was drilled, if it was stated.
     #[serde(default)]
@@ -50,7 +47,7 @@ pub struct Essence {
 
 /// Runs that can be compared: of one scenario, on one platform, brought back in one way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Series {
+pub(crate) struct Series {
     /// The scenario's name.
     pub scenario: String,
     /// The platform's name.
@@ -66,19 +63,18 @@ impl fmt::Display for Series {
     }
 }
 
-/// The name of a folder: which run, what of it, and where.
-pub fn folder_name(run: &str, what: &str, platform: &str) -> String {
+pub(crate) fn folder_name(run: &str, what: &str, platform: &str) -> String {
     format!("{run}-{what}-{platform}")
 }
 
 impl Essence {
     /// The name of the report's folder.
-    pub fn folder_name(&self) -> String {
+    pub(crate) fn folder_name(&self) -> String {
         folder_name(&self.run, &self.series.scenario, &self.series.platform)
     }
 
     /// The verdict for people: one that was expected to fail and did is told from one that failed.
-    pub fn shown_verdict(&self) -> String {
+    pub(crate) fn shown_verdict(&self) -> String {
         match (&self.expected.limit, self.expected.met) {
             (Some(_), true) => "limit shown".to_owned(),
             _ => self.verdict.to_string(),
@@ -86,7 +82,7 @@ impl Essence {
     }
 
     /// How a page shows the verdict: as good, as bad, or as what deserves attention.
-    pub fn tone(&self) -> &'static str {
+    pub(crate) fn tone(&self) -> &'static str {
         match (&self.expected.limit, self.expected.met, self.verdict) {
             (Some(_), true, _) | (_, _, Verdict::Inconclusive) => "inconclusive",
             (_, true, _) => "pass",
@@ -97,7 +93,7 @@ impl Essence {
 
 impl Report {
     /// The report in short.
-    pub fn essence(&self) -> Essence {
+    pub(crate) fn essence(&self) -> Essence {
         Essence {
             schema_version: 1,
             run: self.run.clone(),

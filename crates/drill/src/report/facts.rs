@@ -19,8 +19,7 @@ use crate::witness::probe::ServiceStatus;
 use crate::witness::record::{Protected, Record};
 
 /// What a report is made of.
-pub struct Facts<'a> {
-    /// The scenario.
+pub(crate) struct Facts<'a> {
     pub scenario: &'static Scenario,
     /// The platform's name.
     pub platform: &'a str,
@@ -50,7 +49,6 @@ pub struct Facts<'a> {
     pub service: Option<&'a ServiceStatus>,
     /// When the fault was to strike.
     pub inject_at: Option<InjectAt>,
-    /// Where the safety copy was.
     pub safety_copy: Option<&'a str>,
     /// Where the volumes were.
     pub placement: &'a [Placement],
@@ -60,7 +58,7 @@ pub struct Facts<'a> {
 
 impl Report {
     /// Puts the facts into the form of the report.
-    pub fn new(facts: Facts) -> Self {
+    pub(crate) fn new(facts: Facts) -> Self {
         let recovered = facts.timeline.at(Event::S3).is_some();
         Self {
             schema_version: 1,

@@ -6,7 +6,7 @@ use crate::judge::Actual;
 
 /// One of the figures that a drill measures, all of them in seconds; less is better.
 #[derive(Clone, Copy, Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Its name in files for programs.
     pub key: &'static str,
     /// Its name for people.
@@ -16,7 +16,7 @@ pub struct Figure {
 }
 
 /// All of them, the most important first. Of the data loss, which is an interval, the upper bound counts.
-pub const FIGURES: [Figure; 5] = [
+pub(crate) const FIGURES: [Figure; 5] = [
     Figure { key: "rta_seconds", label: "recovery time (RTA)", of: |actual| actual.rta_seconds },
     Figure { key: "rpa_seconds_max", label: "data loss (RPA)", of: |actual| actual.rpa_seconds_max },
     Figure { key: "worst_case_rpo_seconds", label: "worst-case data loss", of: |actual| actual.worst_case_rpo_seconds },
@@ -26,7 +26,7 @@ pub const FIGURES: [Figure; 5] = [
 
 /// How a figure varies over several runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// The least.
     pub min: f64,
     /// The middle one; between two, their mean.
@@ -37,7 +37,7 @@ pub struct Spread {
 
 impl Spread {
     /// Over all values that were measured; `None` if none was.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
@@ -52,12 +52,12 @@ impl Spread {
 }
 
 /// Seconds for people: milliseconds where they matter, a dash where nothing was measured.
-pub fn seconds(value: Option<f64>) -> String {
+pub(crate) fn seconds(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), |value| format!("{value:.3} s"))
 }
 
 /// An interval of seconds for people.
-pub fn interval(min: Option<f64>, max: Option<f64>) -> String {
+pub(crate) fn interval(min: Option<f64>, max: Option<f64>) -> String {
     match (min, max) {
         (Some(min), Some(max)) if format!("{min:.3}") == format!("{max:.3}") => seconds(Some(max)),
         (Some(min), Some(max)) => format!("{min:.3} to {max:.3} s"),
@@ -66,12 +66,12 @@ pub fn interval(min: Option<f64>, max: Option<f64>) -> String {
 }
 
 /// What is left of an objective, negative if it was missed.
-pub fn margin(objective: f64, actual: Option<f64>) -> String {
+pub(super) fn margin(objective: f64, actual: Option<f64>) -> String {
     seconds(actual.map(|actual| objective - actual))
 }
 
 /// Whether an objective was met.
-pub fn met(objective: f64, actual: Option<f64>) -> &'static str {
+pub(super) fn met(objective: f64, actual: Option<f64>) -> &'static str {
     match actual {
         Some(actual) if actual <= objective => "met",
         Some(_) => "MISSED",

@@ -7,7 +7,7 @@ use super::figures::FIGURES;
 use crate::judge::Verdict;
 
 /// Renders one drill as a suite of one test.
-pub fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report) -> String {
     // From the first to the last moment of the drill.
     let took = report.events.last().map_or(0.0, |entry| entry.seconds);
     let inconclusive = report.verdict == Verdict::Inconclusive;

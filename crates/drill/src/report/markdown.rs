@@ -5,8 +5,7 @@ use super::lines;
 use super::schema::{Counts, Report};
 use crate::platform::Placement;
 
-/// Renders a report.
-pub fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report) -> String {
     let parts = [
         head(report),
         objectives(report),

@@ -2,10 +2,10 @@
 
 mod archive;
 mod essence;
-pub mod evidence;
+pub(crate) mod evidence;
 mod facts;
 mod figures;
-pub mod history;
+pub(crate) mod history;
 mod junit;
 mod markdown;
 mod page;
@@ -18,15 +18,15 @@ mod table;
 
 use std::fmt::Write as _;
 
-pub use archive::Archive;
-pub use essence::{Essence, Series, folder_name};
-pub use facts::Facts;
-pub use figures::{FIGURES, Figure, Spread};
+pub(crate) use archive::Archive;
+pub(crate) use essence::{Essence, Series, folder_name};
+pub(crate) use facts::Facts;
+pub(crate) use figures::{FIGURES, Figure, Spread};
 pub(crate) use figures::{interval, seconds};
 pub(crate) use page::document;
-pub use schema::Report;
-pub use summary::{Brief, Summary};
-pub use table::{comparison, tables};
+pub(crate) use schema::Report;
+pub(crate) use summary::{Brief, Summary};
+pub(crate) use table::{comparison, tables};
 
 /// Joins lines to a text.
 fn lines<T: std::fmt::Display>(lines: impl IntoIterator<Item = T>) -> String {

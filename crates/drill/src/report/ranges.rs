@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// Neighbours as a range: `3, 7–9`.
-pub fn ranges(numbers: &BTreeSet<u64>) -> String {
+pub(super) fn ranges(numbers: &BTreeSet<u64>) -> String {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
     for number in numbers {
         match ranges.last_mut() {

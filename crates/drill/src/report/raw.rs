@@ -31,7 +31,7 @@ struct ReadLine<'a> {
 }
 
 /// Writes every write that was tried.
-pub fn write_ledger(path: &Path, record: &Record, clock: Clock) -> Result<()> {
+pub(super) fn write_ledger(path: &Path, record: &Record, clock: Clock) -> Result<()> {
     let lines = record.writes.iter().map(|write| WriteLine {
         seq: write.seq,
         token: &write.token,
@@ -43,7 +43,7 @@ pub fn write_ledger(path: &Path, record: &Record, clock: Clock) -> Result<()> {
 }
 
 /// Writes every read.
-pub fn write_reads(path: &Path, record: &Record, clock: Clock) -> Result<()> {
+pub(super) fn write_reads(path: &Path, record: &Record, clock: Clock) -> Result<()> {
     let lines = record.reads.iter().map(|read| ReadLine {
         sent: utc(clock, read.sent),
         done: utc(clock, read.done),

@@ -15,7 +15,7 @@ use crate::witness::event::Event;
 /// A whole report. Seconds are numbers; `null` was not measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Report {
+pub(crate) struct Report {
     /// Always 1.
     pub schema_version: u32,
     /// The scenario's name.
@@ -66,7 +66,7 @@ pub struct Report {
 /// Objectives, in seconds.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Targets {
+pub(crate) struct Targets {
     /// Recovery time objective.
     pub rto_seconds: f64,
     /// Recovery point objective.
@@ -76,7 +76,7 @@ pub struct Targets {
 /// The ledger in numbers of writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Acknowledged by the service.
     pub acknowledged: usize,
     /// Certainly not stored.
@@ -105,7 +105,7 @@ pub struct Counts {
 
 impl Counts {
     /// Each number with what it counts, for people.
-    pub fn rows(&self) -> [(&'static str, usize); 11] {
+    pub(crate) fn rows(&self) -> [(&'static str, usize); 11] {
         [
             ("acknowledged by the service", self.acknowledged),
             ("acknowledged and lost", self.lost),
@@ -125,7 +125,7 @@ impl Counts {
 /// The restore point that was used, and those that were not.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RestorePoint {
+pub(crate) struct RestorePoint {
     /// Its name.
     pub name: String,
     /// When its snapshot began.
@@ -139,7 +139,7 @@ pub struct RestorePoint {
 /// A restore point that was passed over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Rejected {
+pub(crate) struct Rejected {
     /// Its name.
     pub name: String,
     /// Why.
@@ -149,7 +149,7 @@ pub struct Rejected {
 /// A restore point that appeared during the drill. Moments are seconds since the drill began.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct SeenPoint {
+pub(crate) struct SeenPoint {
     /// Its name.
     pub name: String,
     /// When its snapshot began.
@@ -165,7 +165,7 @@ pub struct SeenPoint {
 /// How the figures were measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Method {
+pub(crate) struct Method {
     /// How clients reached the service: `url`, `node-port` or `tunnel`.
     #[serde(default)]
     pub access: Option<String>,
@@ -212,7 +212,7 @@ pub struct Method {
 /// An event.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its code.
     pub event: Event,
     /// What the code means.

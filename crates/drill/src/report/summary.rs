@@ -14,7 +14,7 @@ use crate::judge::Verdict;
 
 /// What came of several drills.
 #[derive(Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     schema_version: u32,
     /// The name of the platform.
     pub(super) platform: String,
@@ -29,7 +29,7 @@ pub struct Summary {
 
 /// A summary in the few lines that are signed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Brief {
+pub(crate) struct Brief {
     /// Always 1. Fields may be added; none is renamed or removed within a version.
     pub schema_version: u32,
     /// The name of the first run, by which the summary goes.
@@ -42,13 +42,12 @@ pub struct Brief {
 
 /// A run of a summary.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct BriefRun {
+pub(crate) struct BriefRun {
     /// The run's name.
     pub run: String,
     /// What it is one of.
     #[serde(flatten)]
     pub series: Series,
-    /// The verdict.
     pub verdict: Verdict,
     /// Whether it came as it was expected.
     pub as_expected: bool,
@@ -80,7 +79,7 @@ struct Drill {
 
 impl Summary {
     /// Sums up the reports in these folders; `None` unless there are several.
-    pub fn of(done: &[(Report, PathBuf)]) -> Option<Self> {
+    pub(crate) fn of(done: &[(Report, PathBuf)]) -> Option<Self> {
         let [(first, _), _, ..] = done else { return None };
         let drills: Vec<Drill> = done.iter().map(Drill::of).collect();
         let mut series: Vec<Group> = Vec::new();
@@ -105,7 +104,7 @@ impl Summary {
     }
 
     /// For the terminal: fits 80 columns.
-    pub fn tables(&self) -> String {
+    pub(crate) fn tables(&self) -> String {
         let mut side_by_side = table(["scenario", "recovery", "RTA", "RPA", "lost", "verdict"]);
         for Drill { essence, .. } in &self.drills {
             side_by_side.add_row([

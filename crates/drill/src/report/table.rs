@@ -10,7 +10,7 @@ use crate::platform::Theft;
 use crate::report::history::Comparison;
 
 /// The whole report as text.
-pub fn tables(report: &Report) -> String {
+pub(crate) fn tables(report: &Report) -> String {
     let verdict = report.verdict.to_string().to_uppercase();
     let mut parts = vec![format!("{} on {}: {verdict}", report.scenario, report.platform)];
     parts.extend(report.reasons.iter().map(|reason| format!("  because {reason}")));
@@ -100,7 +100,7 @@ fn theft(theft: &Theft) -> Table {
 }
 
 /// Two runs of a series beside each other.
-pub fn comparison(series: &Series, compared: &Comparison) -> String {
+pub(crate) fn comparison(series: &Series, compared: &Comparison) -> String {
     let mut table = table(["", "before", "after", "change", ""]);
     for change in &compared.changes {
         let difference = change.before.zip(change.after).map(|(before, after)| after - before);
@@ -124,7 +124,6 @@ pub fn comparison(series: &Series, compared: &Comparison) -> String {
     ])
 }
 
-/// A table with this header.
 pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED).set_header(header);

@@ -32,7 +32,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Breaks one thing.
-    pub async fn inject(&mut self, fault: Fault) -> Result<(), Stop> {
+    pub(crate) async fn inject(&mut self, fault: Fault) -> Result<(), Stop> {
         if self.platform.targets(fault).is_empty() {
             return Err(Stop::Preflight(anyhow!("the fault would hit nothing")));
         }
@@ -58,12 +58,12 @@ impl<P: Platform> Drill<P> {
     }
 
     /// The platform watches the service itself and noticed the fault when it took effect.
-    pub fn noticed_by_the_platform(&mut self) {
+    pub(crate) fn noticed_by_the_platform(&mut self) {
         self.happened(Event::A, "the platform saw the process end");
     }
 
     /// Breaks one thing more than the fault that is measured.
-    pub async fn make_worse(&mut self, fault: Fault) -> Result<(), Stop> {
+    pub(crate) async fn make_worse(&mut self, fault: Fault) -> Result<(), Stop> {
         let evidence = self
             .platform
             .inject(fault)
@@ -74,7 +74,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Waits until clients see the outage, or a backup fails.
-    pub async fn detected(&mut self) {
+    pub(crate) async fn detected(&mut self) {
         let Some(requested) = self.timeline.at(Event::D0) else { return };
         self.progress.waiting("waiting until the fault is noticed");
         let limit = DETECTION_LIMIT + self.settings.backup_every * 2;
@@ -92,7 +92,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Waits until the newest restore point is older than the RPO, which is noticed by its age alone.
-    pub async fn exposed(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn exposed(&mut self) -> Result<(), Stop> {
         let rpo = self.settings.rpo;
         self.progress.waiting("waiting until the newest restore point is older than the RPO");
         let newest = |record: &Record| record.restore_points.iter().map(|point| point.began).max();
@@ -116,7 +116,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Waits until a restore point of another database than the lost one was published.
-    pub async fn poisoned(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn poisoned(&mut self) -> Result<(), Stop> {
         self.progress.waiting("waiting until the empty database is backed up");
         let lineage = self.lineage()?;
         let limit = self.platform.backup_interval() * 3 + self.settings.patience;

@@ -17,9 +17,9 @@ use backup::lineage::Lineage;
 use backup::{Manifest, Restored};
 use jiff::Timestamp;
 
-pub use moment::InjectAt;
-pub use settings::{Protect, Recovery, Settings};
-pub use step::{Onto, Sign, Step};
+pub(crate) use moment::InjectAt;
+pub(crate) use settings::{Protect, Recovery, Settings};
+pub(crate) use step::{Onto, Sign, Step};
 
 use crate::intents::Intents;
 use crate::platform::{Placement, Platform, Stage};
@@ -31,10 +31,10 @@ use crate::witness::probe::{Client, Expected, Message, ServiceStatus, Streams};
 use crate::witness::record::{Recorder, Seen};
 
 /// Who decides to recover where nobody has to be asked.
-pub const NOBODY: &str = "the drill, without a person to ask";
+pub(crate) const NOBODY: &str = "the drill, without a person to ask";
 
 /// A drill under way.
-pub struct Drill<P> {
+pub(crate) struct Drill<P> {
     /// Where it runs.
     pub platform: P,
     /// The run's name.
@@ -76,7 +76,7 @@ struct Traffic {
 
 impl<P: Platform> Drill<P> {
     /// A drill that has not begun.
-    pub fn new(
+    pub(crate) fn new(
         platform: P,
         name: String,
         settings: Settings,
@@ -107,12 +107,12 @@ impl<P: Platform> Drill<P> {
     }
 
     /// The drill's clock.
-    pub fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         self.recorder.clock
     }
 
     /// The UTC time of an event that must have happened.
-    pub fn utc_of(&self, event: Event) -> Result<Timestamp, Stop> {
+    pub(crate) fn utc_of(&self, event: Event) -> Result<Timestamp, Stop> {
         let at = self.timeline.at(event);
         at.map(|at| self.clock().utc(at)).ok_or_else(|| Stop::Inconclusive(format!("{} did not happen", event.code())))
     }
@@ -132,7 +132,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Tells the person who waits that the signal was received.
-    pub fn interrupted(&self, signal: &'static str) -> Stop {
+    pub(crate) fn interrupted(&self, signal: &'static str) -> Stop {
         self.progress.line(&format!("{signal}: cleaning up"));
         Stop::Interrupted(signal)
     }
@@ -144,7 +144,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Notes where the volumes are. Nothing depends on it: what cannot be told is said, and missing in the report.
-    pub async fn note_placement(&mut self, at: Stage) {
+    pub(crate) async fn note_placement(&mut self, at: Stage) {
         match self.platform.placed().await {
             Ok(placed) => self.placement.extend(placed.into_iter().map(|placed| Placement { at, placed })),
             Err(error) => self.progress.line(&format!("where the volumes are cannot be told: {error:#}")),

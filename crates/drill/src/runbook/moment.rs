@@ -17,7 +17,7 @@ use crate::witness::record::Record;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum InjectAt {
+pub(crate) enum InjectAt {
     /// As soon as steady state is proven
     Now,
     /// Midway between two backups: neither the luckiest nor the unluckiest moment
@@ -69,7 +69,7 @@ fn fraction(seed: u32) -> f64 {
 
 impl<P: Platform> Drill<P> {
     /// Waits until the fault is to strike: as it was asked for, else as the scenario has it.
-    pub async fn until_the_moment(&mut self, of_scenario: InjectAt) -> Result<(), Stop> {
+    pub(crate) async fn until_the_moment(&mut self, of_scenario: InjectAt) -> Result<(), Stop> {
         let at = self.settings.inject_at.unwrap_or(of_scenario);
         self.inject_at = Some(at);
         let (interval, seed) = (self.settings.backup_every, self.settings.seed);

@@ -7,7 +7,7 @@ use crate::witness::event::Event;
 
 impl<P: Platform> Drill<P> {
     /// Goes through a runbook until its end, or until a step says that there is no going on.
-    pub async fn perform(&mut self, steps: &[Step]) -> Result<(), Stop> {
+    pub(crate) async fn perform(&mut self, steps: &[Step]) -> Result<(), Stop> {
         for step in steps {
             if step.changes_something()
                 && let Some(described) = step.described(&self.settings, |fault| self.platform.targets(fault))

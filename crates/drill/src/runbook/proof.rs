@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 impl<P: Platform> Drill<P> {
     /// Stops the clients and reads everything that is there. With every operation ended, the moments of the outage
     /// are final.
-    pub async fn reconcile(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn reconcile(&mut self) -> Result<(), Stop> {
         self.progress.waiting("reading every message");
         let traffic = self.traffic()?;
         let client = traffic.client.clone();
@@ -52,7 +52,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Waits for a verified restore point of this database taken after the recovery.
-    pub async fn protected_again(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn protected_again(&mut self) -> Result<(), Stop> {
         self.progress.waiting("waiting for a new verified restore point");
         let lineage = self.lineage()?;
         let since = self.timeline.at(Event::R3).or(self.timeline.at(Event::D1)).unwrap_or_default();
@@ -90,7 +90,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Leaves nothing behind and proves it.
-    pub async fn clean_up(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn clean_up(&mut self) -> anyhow::Result<()> {
         self.progress.waiting("cleaning up");
         // Dropping the streams ends them; an operation under way has no one to report to any more.
         self.traffic = None;

@@ -14,14 +14,14 @@ use crate::witness::record::Record;
 
 impl<P: Platform> Drill<P> {
     /// Stops service and backups.
-    pub async fn quiesce(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn quiesce(&mut self) -> Result<(), Stop> {
         self.platform.quiesce().await?;
         self.happened(Event::R0, "");
         Ok(())
     }
 
     /// Puts a new volume in the place of the lost one.
-    pub async fn replace_volume(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn replace_volume(&mut self) -> Result<(), Stop> {
         // How much of what was acknowledged comes back is known once the restore point is; the sentinel must.
         self.traffic()?.expected.set_floor(Floor::AtLeast(1));
         self.platform.replace_volume().await?;
@@ -30,7 +30,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Restores the newest good restore point of the database that was lost.
-    pub async fn restore(&mut self, manner: Manner) -> Result<(), Stop> {
+    pub(crate) async fn restore(&mut self, manner: Manner) -> Result<(), Stop> {
         let lineage = self.lineage()?;
         self.traffic()?.expected.set_floor(Floor::AtLeast(1));
         self.happened(Event::R2, "");
@@ -44,14 +44,14 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Undoes a fault that can be undone: gives the space back, the node, or a volume for restore points.
-    pub async fn relieve(&mut self, fault: Fault) -> Result<(), Stop> {
+    pub(crate) async fn relieve(&mut self, fault: Fault) -> Result<(), Stop> {
         let done = self.platform.relieve(fault).await.map_err(not_recovered)?;
         self.happened(Event::R1, done);
         Ok(())
     }
 
     /// Gets the restore points from where they are kept too.
-    pub async fn fetch(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn fetch(&mut self) -> Result<(), Stop> {
         if !self.settings.has_remote {
             return Ok(());
         }
@@ -61,7 +61,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Puts back what was written between a mistake and the restore that undid it.
-    pub async fn bring_back(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn bring_back(&mut self) -> Result<(), Stop> {
         let copy = self.restored.as_ref().and_then(|restored| restored.safety_copy.clone());
         let copy = copy.context("the restore left no safety copy")?;
         let done = self.platform.bring_back(&copy).await.map_err(not_recovered)?;
@@ -70,7 +70,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Makes sure that a damaged restore point was met by the restore, and not taken for a good one.
-    pub fn damage_was_passed_over(&self) -> Result<(), Stop> {
+    pub(crate) fn damage_was_passed_over(&self) -> Result<(), Stop> {
         let (restored, damaged) = (self.restored.as_ref(), self.timeline.at(Event::D2));
         let (restored, damaged) = restored.zip(damaged).context("nothing was damaged, or nothing restored")?;
         let name = &restored.restore_point.name;
@@ -84,7 +84,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Asks what the platform restored before it started the service.
-    pub async fn restored_by_itself(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn restored_by_itself(&mut self) -> Result<(), Stop> {
         let restored = self.platform.restored_by_itself().await.map_err(not_recovered)?;
         self.accept(restored.context("this platform restores nothing by itself")?)
     }
@@ -104,13 +104,13 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Starts the service and waits until the platform calls it ready.
-    pub async fn start_service(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn start_service(&mut self) -> Result<(), Stop> {
         self.platform.start_service().await.map_err(not_recovered)?;
         self.ready().await
     }
 
     /// Waits until the platform calls the service ready.
-    pub async fn ready(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn ready(&mut self) -> Result<(), Stop> {
         self.progress.waiting("waiting for the platform to call the service ready");
         let by = self.platform.ready().await.map_err(not_recovered)?;
         self.happened(Event::S1, by);
@@ -119,7 +119,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Waits until clients get right answers again.
-    pub async fn correct_again(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn correct_again(&mut self) -> Result<(), Stop> {
         self.progress.waiting(format!("waiting for {RUN_LENGTH} correct reads and acknowledged writes in a row"));
         let (requested, effective) = self.fault_moments()?;
         let correct = |record: &Record| Outage::of(record, requested, effective, RUN_LENGTH).correct;
@@ -134,7 +134,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Resumes the backups.
-    pub async fn resume_backups(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn resume_backups(&mut self) -> Result<(), Stop> {
         Ok(self.platform.resume_backups().await?)
     }
 }

@@ -10,7 +10,7 @@ use super::InjectAt;
 
 /// What can be chosen about a drill.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Operations a second of the writer, and of the reader.
     pub rate: u32,
     pub backup_every: Duration,
@@ -34,7 +34,7 @@ pub struct Settings {
 
 /// How the service protects what it acknowledges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Protect {
+pub(crate) enum Protect {
     /// By restore points alone, for all the drill knows
     None,
     /// By a journal that is on the other volume before anything is acknowledged
@@ -45,7 +45,7 @@ pub enum Protect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Recovery {
+pub(crate) enum Recovery {
     /// The drill does what a person with a runbook would do.
     Runbook,
     /// The platform does it alone.

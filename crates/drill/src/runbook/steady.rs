@@ -18,7 +18,7 @@ use crate::witness::record::Record;
 impl<P: Platform> Drill<P> {
     /// Brings everything up and waits until it demonstrably works: reads correct, writes acknowledged, and
     /// verified restore points of this database that hold the sentinel.
-    pub async fn steady_state(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn steady_state(&mut self) -> Result<(), Stop> {
         self.platform.preflight().await.map_err(Stop::Preflight)?;
         let url = self.platform.start().await.map_err(Stop::Preflight)?;
         self.progress.line(&format!("the service answers at {url}"));
@@ -97,7 +97,7 @@ impl<P: Platform> Drill<P> {
     }
 
     /// Keeps a verified copy of the database where the fault does not reach: whatever the drill does, nobody is worse off.
-    pub async fn safety_copy(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn safety_copy(&mut self) -> Result<(), Stop> {
         self.progress.waiting("taking a safety copy");
         let copy = self.platform.safety_copy().await.map_err(Stop::Preflight)?;
         self.progress.line(&format!("safety copy: {copy}"));

@@ -8,7 +8,7 @@ use crate::platform::Fault;
 
 /// A step of a runbook.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// Everything is brought up, and shown to work.
     SteadyState,
     /// A verified copy is kept where no fault reaches.
@@ -56,7 +56,7 @@ pub enum Step {
 
 /// What a fault is noticed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub(crate) enum Sign {
     /// Operations of clients fail, or a backup does.
     Failures,
     /// The platform watches the service itself.
@@ -69,7 +69,7 @@ pub enum Sign {
 
 /// What a restore finds in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Onto {
+pub(crate) enum Onto {
     /// No database.
     EmptyVolume,
     /// A database that is not wanted any more.
@@ -80,7 +80,7 @@ pub enum Onto {
 
 impl Step {
     /// The fault that the step brings about.
-    pub fn fault(self) -> Option<Fault> {
+    pub(crate) fn fault(self) -> Option<Fault> {
         match self {
             Self::Break(fault) | Self::Worsen(fault) => Some(fault),
             _ => None,
@@ -88,7 +88,7 @@ impl Step {
     }
 
     /// Whether the step does something to the system, which is written down before it is done.
-    pub fn changes_something(self) -> bool {
+    pub(crate) fn changes_something(self) -> bool {
         matches!(
             self,
             Self::SteadyState
@@ -107,7 +107,11 @@ impl Step {
     }
 
     /// What is done, with the objects that a fault hits; `None` for what is not done under these settings.
-    pub fn described(self, settings: &Settings, targets: impl Fn(Fault) -> Vec<String>) -> Option<Cow<'static, str>> {
+    pub(crate) fn described(
+        self,
+        settings: &Settings,
+        targets: impl Fn(Fault) -> Vec<String>,
+    ) -> Option<Cow<'static, str>> {
         let hit = |fault: Fault| format!("{} {}", fault.verb(), targets(fault).join(", "));
         Some(Cow::Borrowed(match self {
             Self::SteadyState => {

@@ -5,7 +5,7 @@ use crate::judge::Cause;
 use crate::platform::Fault;
 use crate::runbook::{Recovery, Step, InjectAt, Sign};
 
-pub const SCENARIO: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "drain-node",
     fault: "The node of the service is drained",
     summary: [

@@ -8,7 +8,7 @@ use crate::judge::{Cause, Judgement, Verdict};
 
 /// What a scenario comes to where all is as it should be.
 #[derive(Clone, Copy, Debug)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// Both objectives met.
     Pass,
     /// The scenario shows a limit: it fails, for these causes and no other.
@@ -24,7 +24,7 @@ pub enum Expected {
 /// What was expected, as the report states it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Expectation {
+pub(crate) struct Expectation {
     /// The verdict.
     pub verdict: Verdict,
     /// The limit that the scenario shows, if it is one that fails by design.
@@ -35,7 +35,7 @@ pub struct Expectation {
 
 impl Expected {
     /// Holds a judgement against it.
-    pub fn met_by(self, judgement: &Judgement, has_remote: bool) -> Expectation {
+    pub(crate) fn met_by(self, judgement: &Judgement, has_remote: bool) -> Expectation {
         match self {
             Self::Limit { causes, limit, lifted_by_remote } if !(lifted_by_remote && has_remote) => {
                 let known = judgement.causes.iter().all(|cause| causes.contains(cause));

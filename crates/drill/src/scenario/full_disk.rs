@@ -4,7 +4,7 @@ use super::{Cost, Expected, Runbook, Scenario, seconds};
 use crate::platform::Fault;
 use crate::runbook::{Recovery, Step, InjectAt, NOBODY, Sign};
 
-pub const SCENARIO: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "full-disk",
     fault: "The volume with the database is full",
     summary: [

@@ -4,7 +4,7 @@ use super::{Cost, Expected, Runbook, Scenario, ONE_BACKUP_LOST, seconds};
 use crate::platform::Fault;
 use crate::runbook::{Recovery, Step, InjectAt, Onto, Sign};
 
-pub const SCENARIO: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "human-error",
     fault: "Everything is deleted by mistake, under the running service",
     summary: [

@@ -4,7 +4,7 @@ use super::{Cost, Expected, Runbook, Scenario, seconds};
 use crate::platform::Fault;
 use crate::runbook::{Recovery, Step, InjectAt, Sign};
 
-pub const SCENARIO: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "kill-pod",
     fault: "The service is killed in the middle of a write; nothing that it acknowledged may be missing",
     summary: [

@@ -4,7 +4,7 @@ use super::{Cost, Expected, Runbook, Scenario, ONE_BACKUP_LOST, seconds};
 use crate::platform::Fault;
 use crate::runbook::{Recovery, Step, InjectAt, NOBODY, Onto, Sign};
 
-pub const SCENARIO: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "kill-pvc",
     fault: "The volume with the database is destroyed under load; the newest good restore point is restored",
     summary: [

@@ -5,7 +5,7 @@ use crate::judge::Cause;
 use crate::platform::Fault;
 use crate::runbook::{Recovery, Step, InjectAt, NOBODY, Onto, Sign};
 
-pub const SCENARIO: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "lose-both-volumes",
     fault: "Both volumes are destroyed",
     summary: [

@@ -6,7 +6,7 @@ mod expected;
 
 use std::time::Duration;
 
-pub use expected::{Expectation, Expected};
+pub(crate) use expected::{Expectation, Expected};
 
 use crate::platform::{Fault, Platform};
 use crate::runbook::{Recovery, Settings, Step};
@@ -16,7 +16,7 @@ macro_rules! scenarios {
     ($($name:ident)*) => {
         $(mod $name;)*
 
-        pub static SCENARIOS: &[&Scenario] = &[$(&$name::SCENARIO),*];
+        pub(crate) static SCENARIOS: &[&Scenario] = &[$(&$name::SCENARIO),*];
     };
 }
 
@@ -39,7 +39,7 @@ scenarios! {
 
 /// All that is known of a scenario. Where it can be run follows from its faults, see [`Scenario::refusal`].
 #[derive(Debug)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// Its name on the command line and in reports.
     pub name: &'static str,
     /// What happens, in a line.
@@ -61,14 +61,14 @@ pub struct Scenario {
 
 /// One way in which the service comes back.
 #[derive(Debug)]
-pub struct Runbook {
+pub(crate) struct Runbook {
     pub recovery: Recovery,
     pub steps: &'static [Step],
 }
 
 /// What a scenario costs at most, done right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cost {
+pub(crate) enum Cost {
     /// Time; no data.
     Nothing,
     /// What came after a restore point, also where there is a journal.
@@ -81,7 +81,7 @@ pub enum Cost {
 
 /// A time, and a number of intervals of the backups beside it.
 #[derive(Clone, Copy, Debug)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     pub seconds: u32,
     pub intervals: u32,
 }
@@ -95,26 +95,26 @@ const ONE_BACKUP_LOST: Allowance = seconds(75);
 
 impl Scenario {
     /// The steps of one way in which the service comes back; none if it is not one of this scenario.
-    pub fn steps(&self, recovery: Recovery) -> &'static [Step] {
+    pub(crate) fn steps(&self, recovery: Recovery) -> &'static [Step] {
         self.runbooks.iter().find(|runbook| runbook.recovery == recovery).map_or(&[], |runbook| runbook.steps)
     }
 
     /// How the service comes back where nobody asks for another way.
-    pub fn usual_recovery(&self) -> Recovery {
+    pub(crate) fn usual_recovery(&self) -> Recovery {
         self.runbooks.first().map_or(Recovery::None, |runbook| runbook.recovery)
     }
 
     /// Everything that it breaks.
-    pub fn faults(&self) -> impl Iterator<Item = Fault> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
         self.steps(self.usual_recovery()).iter().filter_map(|step| step.fault())
     }
 
-    pub fn breaks(&self, fault: Fault) -> bool {
+    pub(crate) fn breaks(&self, fault: Fault) -> bool {
         self.faults().any(|other| other == fault)
     }
 
     /// Whether the fault may cost data at all.
-    pub fn may_lose(&self, is_journaled: bool) -> bool {
+    pub(crate) fn may_lose(&self, is_journaled: bool) -> bool {
         match self.cost {
             Cost::Recent => true,
             Cost::RecentWithoutJournal => !is_journaled,
@@ -122,22 +122,22 @@ impl Scenario {
         }
     }
 
-    pub fn default_rto(&self, backup_interval: Duration) -> Duration {
+    pub(crate) fn default_rto(&self, backup_interval: Duration) -> Duration {
         self.rto.with(backup_interval)
     }
 
-    pub fn default_rpo(&self, backup_interval: Duration, is_journaled: bool) -> Duration {
+    pub(crate) fn default_rpo(&self, backup_interval: Duration, is_journaled: bool) -> Duration {
         let gives_back = is_journaled && self.cost == Cost::RecentWithoutJournal;
         if gives_back { Duration::ZERO } else { self.rpo.with(backup_interval) }
     }
 
     /// Why a platform does not offer it; `None` if it does.
-    pub fn refusal<P: Platform>(&self) -> Option<&'static str> {
+    pub(crate) fn refusal<P: Platform>(&self) -> Option<&'static str> {
         self.faults().find_map(P::refusal)
     }
 
     /// The steps that would be taken, with the objects that each fault would hit.
-    pub fn plan(&self, settings: &Settings, targets: impl Fn(Fault) -> Vec<String>) -> Vec<String> {
+    pub(crate) fn plan(&self, settings: &Settings, targets: impl Fn(Fault) -> Vec<String>) -> Vec<String> {
         let steps = self.steps(settings.recovery).iter();
         steps.filter_map(|step| step.described(settings, &targets)).map(Into::into).collect()
     }

@@ -5,7 +5,7 @@ use crate::judge::Cause;
 use crate::platform::Fault;
 use crate::runbook::{Recovery, Step, InjectAt, NOBODY, Sign};
 
-pub const SCENARIO: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "stuck-backups",
     fault: "No restore point is taken any more",
     summary: [

@@ -5,46 +5,46 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 /// A moment of the drill: time since its clock was started.
-pub type Moment = Duration;
+pub(crate) type Moment = Duration;
 
 /// Reads moments and translates them to and from UTC.
 ///
 /// Durations between moments are exact whatever the system's clock does meanwhile. The translation to UTC holds
 /// as far as the anchor was right.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     started: Instant,
     anchor: Timestamp,
 }
 
 impl Clock {
     /// Starts the clock: this instant is moment zero.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { started: Instant::now(), anchor: Timestamp::now() }
     }
 
     /// The present moment.
-    pub fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         self.started.elapsed()
     }
 
     /// The UTC time of a moment.
-    pub fn utc(&self, moment: Moment) -> Timestamp {
+    pub(crate) fn utc(&self, moment: Moment) -> Timestamp {
         self.anchor + SignedDuration::try_from(moment).unwrap_or(SignedDuration::MAX)
     }
 
     /// The moment of a UTC time, e.g. one that a manifest states. Earlier than the clock's start gives zero.
-    pub fn moment(&self, utc: Timestamp) -> Moment {
+    pub(crate) fn moment(&self, utc: Timestamp) -> Moment {
         Duration::try_from(utc.duration_since(self.anchor)).unwrap_or(Duration::ZERO)
     }
 
     /// Seconds from the clock's start to a UTC time, negative for an earlier one.
-    pub fn seconds(&self, utc: Timestamp) -> f64 {
+    pub(crate) fn seconds(&self, utc: Timestamp) -> f64 {
         utc.duration_since(self.anchor).as_secs_f64()
     }
 
     /// The instant of a moment, for timers.
-    pub fn instant(&self, moment: Moment) -> tokio::time::Instant {
+    pub(crate) fn instant(&self, moment: Moment) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.started + moment)
     }
 }
@@ -56,26 +56,26 @@ const DRIFT: f64 = 0.1;
 /// How far the service's clock is ahead of the drill's, as its answers tell: each states a time that it read between
 /// the request and the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Offset {
+pub(crate) struct Offset {
     bounds: Option<(f64, f64)>,
 }
 
 impl Offset {
     /// Narrows the bounds by an answer: when it was asked for and when it was there on the drill's clock, and what it
     /// said, in seconds on that same scale.
-    pub fn narrow(&mut self, sent: Moment, done: Moment, stated: f64) {
+    pub(crate) fn narrow(&mut self, sent: Moment, done: Moment, stated: f64) {
         let (least, most) = (stated - done.as_secs_f64(), stated - sent.as_secs_f64());
         self.bounds = Some(self.bounds.map_or((least, most), |(min, max)| (min.max(least), max.min(most))));
     }
 
     /// The least and the most that it may be ahead, in seconds; `None` if no answer told, or if one of the clocks was
     /// set meanwhile.
-    pub fn bounds(&self) -> Option<(f64, f64)> {
+    pub(crate) fn bounds(&self) -> Option<(f64, f64)> {
         self.bounds.filter(|_| !self.was_set()).map(|(min, max)| (min.min(max), max.max(min)))
     }
 
     /// Whether one of the clocks was set meanwhile: the answers contradict each other.
-    pub fn was_set(&self) -> bool {
+    pub(crate) fn was_set(&self) -> bool {
         self.bounds.is_some_and(|(min, max)| min > max + DRIFT)
     }
 }

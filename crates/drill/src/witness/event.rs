@@ -7,7 +7,7 @@ use crate::witness::clock::Moment;
 /// The kinds of event, in the order in which a recovery meets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum Event {
+pub(crate) enum Event {
     /// Steady state proven: reads correct, writes acknowledged, the sentinel in a verified restore point.
     E0,
     /// Fault requested.
@@ -48,12 +48,12 @@ pub enum Event {
 
 impl Event {
     /// The code in reports.
-    pub fn code(self) -> String {
+    pub(crate) fn code(self) -> String {
         format!("{self:?}")
     }
 
     /// What the event means, for people.
-    pub fn meaning(self) -> &'static str {
+    pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::E0 => "steady state proven",
             Self::D0 => "fault requested",
@@ -79,10 +79,8 @@ impl Event {
 
 /// An event that happened.
 #[derive(Clone, Debug)]
-pub struct Happened {
-    /// What.
+pub(crate) struct Happened {
     pub event: Event,
-    /// When.
     pub at: Moment,
     /// The object concerned or the rule applied.
     pub note: String,
@@ -90,34 +88,34 @@ pub struct Happened {
 
 /// All events of one drill.
 #[derive(Clone, Debug, Default)]
-pub struct Timeline(Vec<Happened>);
+pub(crate) struct Timeline(Vec<Happened>);
 
 impl Timeline {
     /// Adds an event. Events may be added late, when their moment is only found afterwards.
-    pub fn add(&mut self, event: Event, at: Moment, note: impl Into<String>) -> &Happened {
+    pub(crate) fn add(&mut self, event: Event, at: Moment, note: impl Into<String>) -> &Happened {
         let index = self.0.partition_point(|happened| happened.at <= at);
         self.0.insert(index, Happened { event, at, note: note.into() });
         &self.0[index]
     }
 
     /// When an event happened, if it did.
-    pub fn at(&self, event: Event) -> Option<Moment> {
+    pub(crate) fn at(&self, event: Event) -> Option<Moment> {
         self.0.iter().find(|happened| happened.event == event).map(|happened| happened.at)
     }
 
     /// Seconds from one event to another; `None` unless both happened.
-    pub fn between(&self, from: Event, to: Event) -> Option<f64> {
+    pub(crate) fn between(&self, from: Event, to: Event) -> Option<f64> {
         Some(seconds_between(self.at(from)?, self.at(to)?))
     }
 
     /// All events in order of time.
-    pub fn iter(&self) -> impl Iterator<Item = &Happened> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Happened> {
         self.0.iter()
     }
 }
 
 /// Seconds from one moment to another, negative if the second came first.
-pub fn seconds_between(from: Moment, to: Moment) -> f64 {
+pub(crate) fn seconds_between(from: Moment, to: Moment) -> f64 {
     to.as_secs_f64() - from.as_secs_f64()
 }
 

@@ -1,9 +1,9 @@
 //! What was seen, and when: operations of clients, events, the record of both, and how the drill itself ended.
 
-pub mod clock;
-pub mod event;
-pub mod probe;
-pub mod record;
+pub(crate) mod clock;
+pub(crate) mod event;
+pub(crate) mod probe;
+pub(crate) mod record;
 mod stop;
 
-pub use stop::Stop;
+pub(crate) use stop::Stop;

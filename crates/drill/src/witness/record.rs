@@ -14,7 +14,7 @@ use crate::witness::clock::{Clock, Moment, Offset};
 /// How a write ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The service said it is stored, under this id.
     Acknowledged {
         /// The id the service gave it.
@@ -34,22 +34,20 @@ pub enum Outcome {
 
 /// One write, tried once.
 #[derive(Clone, Debug)]
-pub struct Write {
+pub(crate) struct Write {
     /// Its number in the run; 0 is the sentinel.
     pub seq: u64,
     /// The message that was sent.
     pub token: String,
-    /// When it was sent.
     pub sent: Moment,
     /// When its outcome was known.
     pub done: Moment,
-    /// Its outcome.
     pub outcome: Outcome,
 }
 
 impl Write {
     /// The id under which it was acknowledged, if it was.
-    pub fn acknowledged(&self) -> Option<i64> {
+    pub(crate) fn acknowledged(&self) -> Option<i64> {
         match self.outcome {
             Outcome::Acknowledged { id } => Some(id),
             Outcome::Refused { .. } | Outcome::Indeterminate { .. } => None,
@@ -60,7 +58,7 @@ impl Write {
 /// What a read showed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "seen", content = "what", rename_all = "lowercase")]
-pub enum Seen {
+pub(crate) enum Seen {
     /// The sentinel and at least the expected count.
     Correct,
     /// Status 200 with wrong data.
@@ -71,8 +69,7 @@ pub enum Seen {
 
 /// One read.
 #[derive(Clone, Debug)]
-pub struct Read {
-    /// When it was sent.
+pub(crate) struct Read {
     pub sent: Moment,
     /// When it was answered or given up.
     pub done: Moment,
@@ -82,8 +79,7 @@ pub struct Read {
 
 /// One restore point, as the drill saw it appear.
 #[derive(Clone, Debug)]
-pub struct Protected {
-    /// Its manifest.
+pub(crate) struct Protected {
     pub manifest: Manifest,
     /// When its snapshot began, or the last one that found nothing changed.
     pub began: Moment,
@@ -93,7 +89,7 @@ pub struct Protected {
 
 /// Everything seen so far.
 #[derive(Clone, Debug, Default)]
-pub struct Record {
+pub(crate) struct Record {
     /// Every write, in the order in which their outcomes became known.
     pub writes: Vec<Write>,
     /// Every read, likewise.
@@ -126,20 +122,20 @@ pub struct Record {
 
 impl Protected {
     /// What tells it from others, and one confirmation of it from the next.
-    pub fn key(&self) -> (u64, Timestamp) {
+    pub(crate) fn key(&self) -> (u64, Timestamp) {
         (self.manifest.sequence, self.manifest.current_at(Timestamp::MAX))
     }
 }
 
 impl Record {
     /// Adds a write that was under way.
-    pub fn wrote(&mut self, write: Write) {
+    pub(crate) fn wrote(&mut self, write: Write) {
         self.ended(write.sent);
         self.writes.push(write);
     }
 
     /// Adds a read that was under way.
-    pub fn read(&mut self, read: Read) {
+    pub(crate) fn read(&mut self, read: Read) {
         self.ended(read.sent);
         self.reads.push(read);
     }
@@ -151,24 +147,24 @@ impl Record {
     }
 
     /// What is known to keep restore points from appearing.
-    pub fn last_obstacle(&self) -> Option<String> {
+    pub(crate) fn last_obstacle(&self) -> Option<String> {
         let failed = self.failed_backups.last().map(|(_, why)| format!("the last backup failed: {why}"));
         failed.or_else(|| self.repository_unseen.as_ref().map(|why| format!("the repository cannot be seen: {why}")))
     }
 
     /// When the newest restore point, or the newest copy of another program, began.
-    pub fn newest_copy(&self) -> Option<Moment> {
+    pub(crate) fn newest_copy(&self) -> Option<Moment> {
         self.restore_points.iter().map(|point| point.began).chain(self.copies.iter().copied()).max()
     }
 
     /// How many writes were acknowledged before a moment.
-    pub fn acknowledged_before(&self, moment: Moment) -> u64 {
+    pub(crate) fn acknowledged_before(&self, moment: Moment) -> u64 {
         self.writes.iter().filter(|write| write.acknowledged().is_some() && write.done < moment).count() as u64
     }
 }
 
 /// Collects the record from the probes and the platform, and lets others wait for what they need to see in it.
-pub struct Recorder {
+pub(crate) struct Recorder {
     /// The drill's clock.
     pub clock: Clock,
     record: Mutex<Record>,
@@ -177,18 +173,18 @@ pub struct Recorder {
 
 impl Recorder {
     /// An empty record.
-    pub fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self { clock, record: Mutex::default(), changed: watch::Sender::new(()) }
     }
 
     /// Adds to the record and wakes whoever waits.
-    pub fn add(&self, change: impl FnOnce(&mut Record)) {
+    pub(crate) fn add(&self, change: impl FnOnce(&mut Record)) {
         change(&mut self.lock());
         self.changed.send_replace(());
     }
 
     /// Notes that an operation is being sent, and gives the moment.
-    pub fn sending(&self) -> Moment {
+    pub(crate) fn sending(&self) -> Moment {
         let sent = self.clock.now();
         // Nobody waits for operations to begin.
         self.lock().under_way.push(sent);
@@ -196,12 +192,12 @@ impl Recorder {
     }
 
     /// Looks at the record as it is now.
-    pub fn look<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
         look(&self.lock())
     }
 
     /// Waits until `look` finds something, for `limit` at most.
-    pub async fn wait_for<T>(&self, limit: Duration, mut look: impl FnMut(&Record) -> Option<T>) -> Option<T> {
+    pub(crate) async fn wait_for<T>(&self, limit: Duration, mut look: impl FnMut(&Record) -> Option<T>) -> Option<T> {
         let mut changed = self.changed.subscribe();
         let search = async {
             loop {

@@ -2,7 +2,7 @@
 
 /// Why a drill did not run to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// Something that must hold before anything is broken does not.
     #[error("preflight refused: {0:#}")]
     Preflight(anyhow::Error),

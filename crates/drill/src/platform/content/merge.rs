@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::tables::{self, Key, Table, quoted};
 
 /// Merges all tables, and says what was done.
-pub fn all(connection: &Connection) -> Result<String> {
+pub(super) fn all(connection: &Connection) -> Result<String> {
     let tables = tables::all(connection)?;
     let (mut added, mut left, mut renumbered) = (0, 0, Vec::new());
     for table in tables.iter().filter(|table| is_in_both(connection, &table.name).unwrap_or(false)) {

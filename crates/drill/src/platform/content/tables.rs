@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 /// A table that is no virtual one, nor part of one.
 #[derive(Debug)]
-pub struct Table {
+pub(super) struct Table {
     pub name: String,
     pub key: Key,
     /// The other columns, without those that are computed, for SQL.
@@ -13,7 +13,7 @@ pub struct Table {
 
 /// What tells one row from another.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Key {
+pub(super) enum Key {
     /// A number that is never given out again; the column, for SQL.
     Autoincrement(String),
     /// A number that SQLite gives out again once greater ones are gone; the column, for SQL.
@@ -25,13 +25,13 @@ pub enum Key {
 }
 
 impl Table {
-    pub fn quoted(&self) -> String {
+    pub(super) fn quoted(&self) -> String {
         quoted(&self.name)
     }
 }
 
 /// All such tables, but the one with the lineage.
-pub fn all(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
     // Of a virtual table that only its owner can read, the parts look like tables.
     let mut statement = connection.prepare(
         "SELECT list.name, schema.sql LIKE '%AUTOINCREMENT%', list.wr = 0 AND NOT EXISTS (
@@ -69,6 +69,6 @@ fn table(connection: &Connection, name: String, counts: bool, rowid: bool) -> ru
 }
 
 /// A name for SQL.
-pub fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -34,8 +34,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(200);
 
 /// What became of a state that is waited for.
-pub enum State<T> {
-    /// It is reached.
+pub(super) enum State<T> {
     Reached(T),
     /// Not yet; the text says how far it is.
     NotYet(String),
@@ -44,7 +43,6 @@ pub enum State<T> {
 /// After which silence a call may be repeated.
 #[derive(Clone, Copy)]
 enum Repeat {
-    /// Any.
     Always,
     /// If the server was not reached.
     Unreached,
@@ -60,7 +58,7 @@ enum Failure {
 
 /// `kubectl` for one namespace of one context.
 #[derive(Clone)]
-pub struct Kubectl {
+pub(super) struct Kubectl {
     program: PathBuf,
     context: String,
     namespace: String,
@@ -71,38 +69,36 @@ pub struct Kubectl {
 
 impl Kubectl {
     /// `kubectl` from the `PATH`.
-    pub fn new(context: String, namespace: String, progress: Progress, recorder: Arc<Recorder>) -> Self {
+    pub(super) fn new(context: String, namespace: String, progress: Progress, recorder: Arc<Recorder>) -> Self {
         let repeat_for = Duration::ZERO;
         Self { program: "kubectl".into(), context, namespace, progress, recorder, repeat_for }
     }
 
     /// From now on, calls without an answer are repeated, but for no longer than a state of the cluster is waited for.
-    pub fn repeat_calls(&mut self, patience: Duration) {
+    pub(super) fn repeat_calls(&mut self, patience: Duration) {
         self.repeat_for = REPEAT_LIMIT.min(patience);
     }
 
-    /// The namespace.
-    pub fn namespace(&self) -> &str {
+    pub(super) fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The context.
-    pub fn context(&self) -> &str {
+    pub(super) fn context(&self) -> &str {
         &self.context
     }
 
     /// Says something about what is done.
-    pub fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         self.progress.line(text);
     }
 
     /// Shows a command that is run beside kubectl, as one would type it.
-    pub fn show(&self, command: &str) {
+    pub(super) fn show(&self, command: &str) {
         self.progress.command(command);
     }
 
     /// An object, if it exists.
-    pub async fn get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<Option<T>> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<Option<T>> {
         let json = self.call(&["get", kind, name, "--ignore-not-found", "--output=json"], None).await?;
         if json.trim().is_empty() {
             return Ok(None);
@@ -111,7 +107,7 @@ impl Kubectl {
     }
 
     /// An object that must exist.
-    pub async fn must_get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<T> {
+    pub(super) async fn must_get<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Result<T> {
         let found = self.get(kind, name).await?;
         found.with_context(|| {
             format!(
@@ -124,7 +120,7 @@ impl Kubectl {
     }
 
     /// Objects of a kind, those that a selector finds or all.
-    pub async fn list<T: DeserializeOwned>(&self, kind: &str, selector: Option<&str>) -> Result<Vec<T>> {
+    pub(super) async fn list<T: DeserializeOwned>(&self, kind: &str, selector: Option<&str>) -> Result<Vec<T>> {
         let selector = selector.map(|selector| format!("--selector={selector}"));
         let arguments: Vec<&str> = ["get", kind, "--output=json"].into_iter().chain(selector.as_deref()).collect();
         let json = self.call(&arguments, None).await?;
@@ -134,7 +130,7 @@ impl Kubectl {
     }
 
     /// Changes something; shown as one would type it.
-    pub async fn change(&self, arguments: &[&str]) -> Result<String> {
+    pub(super) async fn change(&self, arguments: &[&str]) -> Result<String> {
         self.progress.command(&format!("kubectl {}", self.arguments(arguments).join(" ")));
         let is_idempotent = match arguments[0] {
             // A second deletion finds nothing.
@@ -146,7 +142,7 @@ impl Kubectl {
     }
 
     /// Creates an object from its JSON; shown by kind and name.
-    pub async fn create(&self, object: &Value) -> Result<()> {
+    pub(super) async fn create(&self, object: &Value) -> Result<()> {
         let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
         let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
         let arguments = ["create", "--filename=-"];
@@ -155,12 +151,12 @@ impl Kubectl {
     }
 
     /// Reads something, with input where there is some.
-    pub async fn call(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
+    pub(super) async fn call(&self, arguments: &[&str], input: Option<String>) -> Result<String> {
         self.repeated(arguments, input, Repeat::Always).await
     }
 
     /// The same for whoever asks again anyway.
-    pub async fn call_once(&self, arguments: &[&str]) -> Result<String> {
+    pub(super) async fn call_once(&self, arguments: &[&str]) -> Result<String> {
         self.attempt(arguments, None, false).await.map_err(|failure| match failure {
             Failure::Silent(_, error) | Failure::Final(error) => error,
         })
@@ -249,7 +245,7 @@ impl Kubectl {
     }
 
     /// Runs what goes on for ever until it ends or says on stderr that something went wrong, and gives what it said.
-    pub async fn run_until_it_complains(&self, arguments: &[&str]) -> Result<String> {
+    pub(super) async fn run_until_it_complains(&self, arguments: &[&str]) -> Result<String> {
         // Without the time-out of a request, which would end it.
         let all = self.pinned().into_iter().chain(arguments.iter().map(|argument| (*argument).to_owned())).collect();
         let mut child = self.spawn(all, Stdio::null(), Stdio::null())?;
@@ -286,7 +282,11 @@ impl Kubectl {
 }
 
 /// Waits for a state, for `limit` at most. An error of the look ends the waiting; the time-out states the last state.
-pub async fn wait_for<T>(limit: Duration, what: &str, mut look: impl AsyncFnMut() -> Result<State<T>>) -> Result<T> {
+pub(super) async fn wait_for<T>(
+    limit: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<State<T>>,
+) -> Result<T> {
     let deadline = Instant::now() + limit;
     loop {
         let last = match look().await? {

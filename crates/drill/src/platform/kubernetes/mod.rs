@@ -36,9 +36,9 @@ use crate::durable;
 use crate::progress::Progress;
 use crate::witness::record::Recorder;
 use kubectl::{Kubectl, State, wait_for};
-pub use node::NodePower;
+pub(crate) use node::NodePower;
 use objects::{Deployment, Pod};
-pub use saved::Saved;
+pub(crate) use saved::Saved;
 
 const DEPLOYMENT: &str = "app";
 const SERVICE: &str = "app";
@@ -53,11 +53,11 @@ const LEASE: &str = "pra-drill";
 const RUN_LABEL: &str = "pra.dev/drill-run";
 
 /// How long the cluster may take, unless told otherwise, to reach a state that it reaches in seconds when all is well.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a fault is injected and repaired.
 #[derive(Clone, Debug, Default)]
-pub struct Conduct {
+pub(crate) struct Conduct {
     /// Delete the pod without a grace period.
     pub force: bool,
     /// Destroy the volume without stopping the service and the backups first.
@@ -70,10 +70,9 @@ pub struct Conduct {
 
 /// Where the system is.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(crate) struct Target {
     /// The kubeconfig context.
     pub context: String,
-    /// The namespace.
     pub namespace: String,
     /// The service's public URL, if it is not the one that the cluster tells.
     pub url: Option<Url>,
@@ -84,7 +83,7 @@ pub struct Target {
 }
 
 /// The system on a cluster.
-pub struct Kubernetes {
+pub(crate) struct Kubernetes {
     kubectl: Kubectl,
     conduct: Conduct,
     url: Option<Url>,
@@ -104,7 +103,7 @@ pub struct Kubernetes {
 
 impl Kubernetes {
     /// A system of which nothing is known yet. What has to be remembered goes to the drill's folder.
-    pub fn new(
+    pub(crate) fn new(
         target: Target,
         conduct: Conduct,
         run: String,
@@ -131,7 +130,7 @@ impl Kubernetes {
     }
 
     /// The system that a killed drill left behind.
-    pub fn left_behind(saved: Saved, folder: PathBuf, recorder: Arc<Recorder>, progress: Progress) -> Self {
+    pub(crate) fn left_behind(saved: Saved, folder: PathBuf, recorder: Arc<Recorder>, progress: Progress) -> Self {
         let (context, namespace) = (saved.context.clone(), saved.namespace.clone());
         let drill_image = saved.drill_image.clone();
         let target = Target { context, namespace, url: None, drill_image, patience: saved.patience };

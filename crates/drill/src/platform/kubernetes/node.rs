@@ -20,7 +20,7 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 /// How nodes of this cluster are stopped and started: no API of Kubernetes does that. `{node}` in a command is its name;
 /// words are separated by spaces, and no shell reads them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodePower {
+pub(crate) struct NodePower {
     /// Stops it, as a power cut does; it is stopped once the command ends.
     pub stop: String,
     /// Starts it again.
@@ -29,14 +29,14 @@ pub struct NodePower {
 
 impl NodePower {
     /// That of clusters whose nodes are containers of the same name, as k3d makes them.
-    pub fn of_containers() -> Self {
+    pub(crate) fn of_containers() -> Self {
         Self { stop: "docker kill {node}".to_owned(), start: "docker start {node}".to_owned() }
     }
 }
 
 /// A node that the drill has stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stopped {
+pub(crate) struct Stopped {
     /// Its name.
     pub node: String,
     /// The command that starts it.

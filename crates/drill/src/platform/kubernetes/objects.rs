@@ -7,13 +7,13 @@ use serde::Deserialize;
 
 /// A list of objects.
 #[derive(Deserialize)]
-pub struct List<T> {
+pub(super) struct List<T> {
     pub items: Vec<T>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Metadata {
+pub(crate) struct Metadata {
     pub name: String,
     pub uid: String,
     #[serde(default)]
@@ -25,26 +25,26 @@ pub struct Metadata {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Namespace {
+pub(super) struct Namespace {
     pub metadata: Metadata,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Node {
+pub(super) struct Node {
     pub metadata: Metadata,
     pub status: NodeStatus,
 }
 
 impl Node {
     /// Whether its kubelet still reports that all is well.
-    pub fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         let is_met = |condition: &Condition| condition.r#type == "Ready" && condition.status == "True";
         self.status.conditions.iter().any(is_met)
     }
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct NodeStatus {
+pub(super) struct NodeStatus {
     #[serde(default)]
     pub conditions: Vec<Condition>,
     #[serde(default)]
@@ -52,29 +52,29 @@ pub struct NodeStatus {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Address {
+pub(super) struct Address {
     pub r#type: String,
     pub address: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Service {
+pub(super) struct Service {
     pub spec: ServiceSpec,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct ServiceSpec {
+pub(super) struct ServiceSpec {
     pub ports: Vec<Port>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Port {
+pub(super) struct Port {
     pub node_port: Option<u16>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Deployment {
+pub(super) struct Deployment {
     pub metadata: Metadata,
     pub spec: DeploymentSpec,
     #[serde(default)]
@@ -82,7 +82,7 @@ pub struct Deployment {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct DeploymentSpec {
+pub(super) struct DeploymentSpec {
     pub replicas: i32,
     pub selector: Selector,
     pub template: PodTemplate,
@@ -90,33 +90,33 @@ pub struct DeploymentSpec {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Selector {
+pub(super) struct Selector {
     pub match_labels: BTreeMap<String, String>,
 }
 
 impl Selector {
     /// As `kubectl --selector` takes it.
-    pub fn as_argument(&self) -> String {
+    pub(super) fn as_argument(&self) -> String {
         self.match_labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
     }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DeploymentStatus {
+pub(super) struct DeploymentStatus {
     pub observed_generation: Option<i64>,
     #[serde(default)]
     pub available_replicas: i32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct PodTemplate {
+pub(super) struct PodTemplate {
     pub spec: PodSpec,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PodSpec {
+pub(super) struct PodSpec {
     pub containers: Vec<Container>,
     #[serde(default)]
     pub volumes: Vec<Volume>,
@@ -125,13 +125,13 @@ pub struct PodSpec {
 
 impl PodSpec {
     /// Whether a pod of this kind mounts a claim.
-    pub fn mounts(&self, claim: &str) -> bool {
+    pub(super) fn mounts(&self, claim: &str) -> bool {
         self.volumes.iter().any(|volume| volume.persistent_volume_claim.as_ref().is_some_and(|c| c.claim_name == claim))
     }
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Container {
+pub(super) struct Container {
     pub image: String,
     #[serde(default)]
     pub command: Vec<String>,
@@ -139,24 +139,24 @@ pub struct Container {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Volume {
+pub(super) struct Volume {
     pub persistent_volume_claim: Option<ClaimSource>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ClaimSource {
+pub(super) struct ClaimSource {
     pub claim_name: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct CronJob {
+pub(super) struct CronJob {
     pub spec: CronJobSpec,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CronJobSpec {
+pub(super) struct CronJobSpec {
     #[serde(default)]
     pub suspend: bool,
     #[serde(default)]
@@ -166,7 +166,7 @@ pub struct CronJobSpec {
 
 impl CronJobSpec {
     /// The longest time between two runs, for the common kinds of schedules.
-    pub fn interval(&self) -> Option<Duration> {
+    pub(super) fn interval(&self) -> Option<Duration> {
         let fields: Vec<&str> = self.schedule.split_whitespace().collect();
         let minutes = match fields[..] {
             ["@hourly"] => 60,
@@ -186,17 +186,17 @@ impl CronJobSpec {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct JobTemplate {
+pub(super) struct JobTemplate {
     pub spec: JobSpec,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct JobSpec {
+pub(super) struct JobSpec {
     pub template: PodTemplate,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Job {
+pub(super) struct Job {
     pub metadata: Metadata,
     pub spec: JobSpec,
     #[serde(default)]
@@ -204,7 +204,7 @@ pub struct Job {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct JobStatus {
+pub(super) struct JobStatus {
     #[serde(default)]
     pub succeeded: i32,
     #[serde(default)]
@@ -212,7 +212,7 @@ pub struct JobStatus {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Claim {
+pub(super) struct Claim {
     pub metadata: Metadata,
     pub spec: ClaimSpec,
     pub status: ClaimStatus,
@@ -220,17 +220,17 @@ pub struct Claim {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ClaimSpec {
+pub(super) struct ClaimSpec {
     pub volume_name: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct ClaimStatus {
+pub(super) struct ClaimStatus {
     pub phase: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Pod {
+pub(super) struct Pod {
     pub metadata: Metadata,
     pub spec: PodSpec,
     #[serde(default)]
@@ -239,13 +239,13 @@ pub struct Pod {
 
 impl Pod {
     /// Whether the pod takes requests.
-    pub fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         let ready = |condition: &Condition| condition.r#type == "Ready" && condition.status == "True";
         self.metadata.deletion_timestamp.is_none() && self.status.conditions.iter().any(ready)
     }
 
     /// A container that ends again and again, if there is one.
-    pub fn crashing(&self) -> Option<&str> {
+    pub(super) fn crashing(&self) -> Option<&str> {
         let containers = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
         let mut crashing = containers.filter(|container| {
             container.state.waiting.as_ref().is_some_and(|waiting| waiting.reason == "CrashLoopBackOff")
@@ -254,7 +254,7 @@ impl Pod {
     }
 
     /// Why it does not run, as far as the API server knows.
-    pub fn obstacle(&self) -> Option<String> {
+    pub(super) fn obstacle(&self) -> Option<String> {
         let Metadata { name, deletion_timestamp, .. } = &self.metadata;
         if deletion_timestamp.is_some() {
             return Some(format!("pod {name} is still being deleted"));
@@ -297,7 +297,7 @@ fn advice(why: &str) -> &'static str {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PodStatus {
+pub(super) struct PodStatus {
     #[serde(default)]
     pub phase: String,
     #[serde(default)]
@@ -309,26 +309,26 @@ pub struct PodStatus {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Condition {
+pub(super) struct Condition {
     pub r#type: String,
     pub status: String,
     pub message: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct ContainerStatus {
+pub(super) struct ContainerStatus {
     pub name: String,
     #[serde(default)]
     pub state: ContainerState,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct ContainerState {
+pub(super) struct ContainerState {
     pub waiting: Option<Waiting>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Waiting {
+pub(super) struct Waiting {
     pub reason: String,
     pub message: Option<String>,
 }

@@ -19,7 +19,7 @@ use crate::witness::probe::Client;
 const LABEL: &str = "pra.dev/drill";
 
 /// The cluster as it was found.
-pub struct Checked {
+pub(super) struct Checked {
     /// Name and UID of each ready pod of the service.
     pub pods: Vec<(String, String)>,
     /// The node that the first of them is on.
@@ -47,7 +47,7 @@ pub struct Checked {
 
 impl Checked {
     /// The objects that a fault will hit.
-    pub fn targets(&self, fault: Fault) -> Vec<String> {
+    pub(super) fn targets(&self, fault: Fault) -> Vec<String> {
         match fault {
             Fault::KillService => self.pods.iter().map(|(name, uid)| format!("pod {name} ({uid})")).collect(),
             Fault::DestroyVolume | Fault::StartEmpty => vec![self.data()],
@@ -64,7 +64,7 @@ impl Checked {
     }
 
     /// What has to be remembered to put the cluster right again.
-    pub fn saved(&self, kubectl: &Kubectl, run: &str, patience: Duration) -> Saved {
+    pub(super) fn saved(&self, kubectl: &Kubectl, run: &str, patience: Duration) -> Saved {
         Saved {
             access: self.access.clone(),
             patience,
@@ -91,7 +91,7 @@ impl Checked {
 }
 
 /// Checks the namespace's label, the service, its volumes, its backups, and that no other drill is running.
-pub async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: &Conduct) -> Result<Checked> {
+pub(super) async fn check(kubectl: &Kubectl, url: Option<&Url>, conduct: &Conduct) -> Result<Checked> {
     let namespace_uid = allowed(kubectl).await?;
     if let Some(held) = other_drill(kubectl, None).await? {
         bail!("{held}");
@@ -165,7 +165,7 @@ async fn allowed(kubectl: &Kubectl) -> Result<String> {
 }
 
 /// The lease of a run, with what its finder needs to know.
-pub fn lease(namespace: &str, run: &str, folder: &Path) -> Value {
+pub(super) fn lease(namespace: &str, run: &str, folder: &Path) -> Value {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
@@ -182,7 +182,7 @@ const HOST: &str = "pra.dev/drill-host";
 const FOLDER: &str = "pra.dev/drill-folder";
 
 /// Which other run holds the lease, and what to do about it.
-pub async fn other_drill(kubectl: &Kubectl, run: Option<&str>) -> Result<Option<String>> {
+pub(super) async fn other_drill(kubectl: &Kubectl, run: Option<&str>) -> Result<Option<String>> {
     let lease: Option<Value> = kubectl.get("lease", LEASE).await?;
     let Some(lease) = lease.filter(|lease| run.is_none_or(|run| lease["spec"]["holderIdentity"] != run)) else {
         return Ok(None);

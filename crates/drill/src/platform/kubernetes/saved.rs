@@ -18,10 +18,9 @@ use crate::platform::Access;
 
 /// The cluster as it was.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Saved {
+pub(crate) struct Saved {
     /// The kubeconfig context.
     pub context: String,
-    /// The namespace.
     pub namespace: String,
     /// How clients reach the service.
     pub access: Access,
@@ -68,10 +67,9 @@ pub struct Saved {
 /// Content that is not what it was, on a volume that is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Damage {
+pub(crate) enum Damage {
     /// The database is overwritten.
     Overwritten,
-    /// Rows are deleted.
     RowsDeleted {
         /// Not before this time.
         since: Timestamp,
@@ -82,7 +80,7 @@ pub enum Damage {
 
 impl Saved {
     /// Reads what a drill left in its folder; `None` if that drill did not run on a cluster.
-    pub fn load(folder: &Path) -> Result<Option<Self>> {
+    pub(crate) fn load(folder: &Path) -> Result<Option<Self>> {
         let path = path(folder);
         if !path.exists() {
             return Ok(None);
@@ -93,7 +91,7 @@ impl Saved {
     }
 
     /// Writes it to the folder, atomically.
-    pub fn store(&self, folder: &Path) -> Result<()> {
+    pub(crate) fn store(&self, folder: &Path) -> Result<()> {
         let path = path(folder);
         let partial = path.with_extension("partial");
         let context = || format!("cannot write {}", path.display());
@@ -111,7 +109,7 @@ fn path(folder: &Path) -> PathBuf {
 const CREATED_BY: &str = "pra.dev/drill-run";
 
 /// A claim to create, marked as the drill's own. Whoever deploys finds nothing to change: it is no field of what is deployed.
-pub fn owned_claim(fresh: &Value, run: &str) -> Value {
+pub(super) fn owned_claim(fresh: &Value, run: &str) -> Value {
     let mut claim = fresh.clone();
     claim["metadata"]["annotations"][CREATED_BY] = json!(run);
     claim
@@ -119,7 +117,7 @@ pub fn owned_claim(fresh: &Value, run: &str) -> Value {
 
 impl Saved {
     /// Whether a claim of the drill's names was created by others since.
-    pub fn is_of_others(&self, claim: &Metadata) -> bool {
+    pub(crate) fn is_of_others(&self, claim: &Metadata) -> bool {
         let is_own = claim.annotations.get(CREATED_BY) == Some(&self.run);
         self.namespace_uid.is_some() && claim.uid != self.claim_uid && !is_own
     }
@@ -130,7 +128,7 @@ const APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The claim as it must be created again: as it was deployed if that is known, so that the next deployment finds
 /// nothing to change, else as it is without what the cluster added to it.
-pub fn fresh_claim(live: &Value) -> Value {
+pub(super) fn fresh_claim(live: &Value) -> Value {
     let applied = live["metadata"]["annotations"][APPLIED].as_str();
     let deployed = applied.and_then(|text| Some((text, serde_json::from_str::<Value>(text).ok()?)));
     if let Some((text, mut claim)) = deployed {

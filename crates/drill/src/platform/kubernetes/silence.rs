@@ -2,7 +2,7 @@
 
 /// A call that got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Silence {
+pub(super) enum Silence {
     /// The server was not reached: nothing can have taken effect.
     Unreached,
     /// The answer was lost, or the server could not give one: nobody knows.
@@ -40,7 +40,7 @@ const UNAVAILABLE: [&str; 4] = ["(ServiceUnavailable)", "(ServerTimeout)", "(Tim
 const NOT_SETTLED: [&str; 2] = ["(Forbidden)", "(Unauthorized)"];
 
 /// What the stderr of a failed call tells; `None` for an answer, such as a refusal, and for what kubectl itself objects to.
-pub fn of(stderr: &str, is_going_on: bool) -> Option<Silence> {
+pub(super) fn of(stderr: &str, is_going_on: bool) -> Option<Silence> {
     let says = |any: &[&str]| any.iter().any(|text| stderr.contains(text));
     match stderr.contains(ANSWER) {
         true if says(&UNAVAILABLE) || is_going_on && says(&NOT_SETTLED) => Some(Silence::Unknown),

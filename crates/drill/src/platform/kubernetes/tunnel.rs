@@ -13,14 +13,13 @@ use tokio::task::JoinSet;
 use super::SERVICE;
 use super::kubectl::{Kubectl, State, wait_for};
 
-/// The port of the service.
 const SERVICE_PORT: u16 = 80;
 
 /// How soon a tunnel that has ended is opened again. There is nothing to wait on: while no pod is ready, it ends at once.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Opens a tunnel that stays open for as long as `tasks` lives, and waits until it accepts connections.
-pub async fn open(kubectl: &Kubectl, patience: Duration, tasks: &mut JoinSet<()>) -> Result<Url> {
+pub(super) async fn open(kubectl: &Kubectl, patience: Duration, tasks: &mut JoinSet<()>) -> Result<Url> {
     // Free at this moment; whoever takes it before the tunnel does makes the tunnel fail, which is said.
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     let address = address.context("there is no free port for a tunnel")?;

@@ -26,7 +26,7 @@ struct Listed {
 }
 
 /// Adds to the record each restore point that is taken from now on, and each time one is confirmed.
-pub async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
+pub(super) async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
     let mut seen = BTreeSet::new();
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,7 +59,7 @@ pub async fn watch(kubectl: Kubectl, program: String, recorder: Arc<Recorder>) {
 
 /// Follows a backup that the drill asked for to its end: what it took is none of the schedule's, and if it fails, nobody has
 /// to wait to learn why.
-pub async fn follow(kubectl: Kubectl, job: String, recorder: Arc<Recorder>) {
+pub(super) async fn follow(kubectl: Kubectl, job: String, recorder: Arc<Recorder>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let has_failed = loop {

@@ -20,13 +20,13 @@ const SIZE: &str = "size=64m";
 const PIECE: usize = 64 * 1024;
 
 /// A mounted file system.
-pub struct Disk {
+pub(super) struct Disk {
     ballast: PathBuf,
 }
 
 impl Disk {
     /// Mounts a small file system on a directory; `None` where this user may not.
-    pub fn make_small(directory: &Path, progress: &Progress) -> Option<Self> {
+    pub(super) fn make_small(directory: &Path, progress: &Progress) -> Option<Self> {
         match mount(Some("tmpfs"), directory, Some("tmpfs"), MsFlags::empty(), Some(SIZE)) {
             Ok(()) => Some(Self { ballast: directory.join("ballast") }),
             Err(error) => {
@@ -38,7 +38,7 @@ impl Disk {
     }
 
     /// Writes until not a byte is free.
-    pub fn fill(&self) -> Result<String> {
+    pub(super) fn fill(&self) -> Result<String> {
         let context = || format!("cannot write {}", self.ballast.display());
         let mut file = File::create(&self.ballast).with_context(context)?;
         let mut written = 0;
@@ -55,14 +55,14 @@ impl Disk {
     }
 
     /// Gives the space back.
-    pub fn make_space(&self) -> Result<String> {
+    pub(super) fn make_space(&self) -> Result<String> {
         fs::remove_file(&self.ballast).with_context(|| format!("cannot remove {}", self.ballast.display()))?;
         Ok("the ballast is gone".to_owned())
     }
 }
 
 /// Unmounts what may be mounted on a directory.
-pub fn unmount(directory: &Path) -> Result<()> {
+pub(super) fn unmount(directory: &Path) -> Result<()> {
     match umount2(directory, MntFlags::MNT_DETACH) {
         // Not mounted, not there, or of a user who can mount nothing.
         Ok(()) | Err(Errno::EINVAL | Errno::ENOENT | Errno::EPERM) => Ok(()),
@@ -71,7 +71,7 @@ pub fn unmount(directory: &Path) -> Result<()> {
 }
 
 /// Lets a process make no file longer than the longest that SQLite writes to now.
-pub async fn limit_files(pid: u32, database: &Path, progress: &Progress) -> Result<String> {
+pub(super) async fn limit_files(pid: u32, database: &Path, progress: &Progress) -> Result<String> {
     let wal = PathBuf::from(format!("{}-wal", database.display()));
     let length = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
     let longest = length(&wal).with_context(|| format!("cannot look at {}", wal.display()))?;
@@ -80,7 +80,7 @@ pub async fn limit_files(pid: u32, database: &Path, progress: &Progress) -> Resu
 }
 
 /// Lifts the limit.
-pub async fn unlimit_files(pid: u32, progress: &Progress) -> Result<String> {
+pub(super) async fn unlimit_files(pid: u32, progress: &Progress) -> Result<String> {
     set_limit(pid, "unlimited", progress).await?;
     Ok(format!("process {pid} may make files of any length"))
 }

@@ -66,7 +66,6 @@ impl Local {
         }
     }
 
-    /// Undoes a fault.
     pub(super) async fn undo(&mut self, fault: Fault) -> Result<String> {
         match (fault, &self.disk) {
             (Fault::FillVolume, Some(disk)) => disk.make_space(),

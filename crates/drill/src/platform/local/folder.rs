@@ -8,7 +8,7 @@ use backup::{bounds, openat};
 
 /// The directories of one system.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     /// Holds everything else.
     pub root: PathBuf,
     /// The volume with the database.
@@ -19,12 +19,12 @@ pub struct Folder {
 
 impl Folder {
     /// The layout below an absolute path; nothing is created.
-    pub fn at(root: PathBuf) -> Self {
+    pub(crate) fn at(root: PathBuf) -> Self {
         Self { data: root.join("pra-data"), repository: root.join("pra-backup"), root }
     }
 
     /// Creates what is not there yet.
-    pub fn create(&self) -> Result<()> {
+    pub(crate) fn create(&self) -> Result<()> {
         for directory in [&self.data, &self.repository] {
             fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         }
@@ -32,23 +32,23 @@ impl Folder {
     }
 
     /// The database file.
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.data.join("app.db")
     }
 
     /// Directories beside the two volumes, for what a fault must not reach.
-    pub fn safety(&self) -> Self {
+    pub(crate) fn safety(&self) -> Self {
         Self::at(self.root.join("safety"))
     }
 
     /// Opens a log of this system, to append to it.
-    pub fn append_to(&self, log: &str) -> Result<File> {
+    pub(crate) fn append_to(&self, log: &str) -> Result<File> {
         let path = self.root.join(log);
         openat::append(&path, 0o666).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The last line of a log, for error messages.
-    pub fn tail(&self, log: &str) -> String {
+    pub(crate) fn tail(&self, log: &str) -> String {
         let path = self.root.join(log);
         match openat::bytes(&path, bounds::REPORT_BYTES) {
             Ok(text) => String::from_utf8_lossy(&text).lines().last().unwrap_or("it said nothing").to_owned(),
@@ -58,7 +58,7 @@ impl Folder {
 }
 
 /// The directory that holds the folders of running drills, locked: one drill at a time.
-pub struct StateDir {
+pub(crate) struct StateDir {
     /// Absolute path.
     pub path: PathBuf,
     _lock: File,
@@ -67,7 +67,7 @@ pub struct StateDir {
 impl StateDir {
     /// Creates the directory if need be and locks it. An error means that a drill is running, or that the directory
     /// cannot be used.
-    pub fn lock(path: &Path) -> Result<Self> {
+    pub(crate) fn lock(path: &Path) -> Result<Self> {
         fs::create_dir_all(path).with_context(|| format!("cannot create the state directory {}", path.display()))?;
         let path = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
         let lock_path = path.join("lock");

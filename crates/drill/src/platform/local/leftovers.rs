@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Ends every process that works in a folder and removes the folder; returns once both are gone.
-pub async fn remove(folder: &Path) -> Result<()> {
+pub(crate) async fn remove(folder: &Path) -> Result<()> {
     end_processes(folder).await?;
     disk::unmount(&Folder::at(folder.to_owned()).data)?;
     match fs::remove_dir_all(folder) {
@@ -32,7 +32,7 @@ pub async fn remove(folder: &Path) -> Result<()> {
 }
 
 /// Ends every process that works in a folder; returns their ids once they are gone.
-pub async fn end_processes(folder: &Path) -> Result<BTreeSet<i32>> {
+pub(crate) async fn end_processes(folder: &Path) -> Result<BTreeSet<i32>> {
     let mut ended = BTreeSet::new();
     let deadline = Instant::now() + LIMIT;
     loop {

@@ -28,12 +28,12 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use disk::Disk;
-pub use folder::{Folder, StateDir};
-pub use leftovers::{end_processes, remove};
-pub use programs::Programs;
-pub use protector::Protector;
-pub use schedule::Schedule;
-pub use supervisor::Supervisor;
+pub(crate) use folder::{Folder, StateDir};
+pub(crate) use leftovers::{end_processes, remove};
+pub(crate) use programs::Programs;
+pub(crate) use protector::Protector;
+pub(crate) use schedule::Schedule;
+pub(crate) use supervisor::Supervisor;
 
 use super::{Access, Fault, Manner, Placed, Platform, Theft, content};
 use crate::durable;
@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const RESTORE_LIMIT: Duration = Duration::from_secs(600);
 
 /// The system of one drill, in a folder of its own.
-pub struct Local {
+pub(crate) struct Local {
     programs: Programs,
     folder: Folder,
     backup_every: Duration,
@@ -70,7 +70,7 @@ pub struct Local {
 
 impl Local {
     /// A system that is not running yet.
-    pub fn new(
+    pub(crate) fn new(
         programs: Programs,
         folder: Folder,
         backup_every: Duration,
@@ -100,22 +100,22 @@ impl Local {
     }
 
     /// Serves on this address instead of a free one.
-    pub fn listen_on(&mut self, address: SocketAddr) {
+    pub(crate) fn listen_on(&mut self, address: SocketAddr) {
         self.address = Some(address);
     }
 
     /// Starts with a copy of what is newest in a repository, which is only read.
-    pub fn on_a_copy_of(&mut self, repository: PathBuf) {
+    pub(crate) fn on_a_copy_of(&mut self, repository: PathBuf) {
         self.original = Some(repository);
     }
 
     /// Keeps every restore point in a remote repository too.
-    pub fn keep_elsewhere(&mut self, remote: String) {
+    pub(crate) fn keep_elsewhere(&mut self, remote: String) {
         self.remote = Some(remote);
     }
 
     /// Keeps every restore point in a folder of its own of a remote repository too, where a thief is to come.
-    pub fn keep_where_a_thief_comes(&mut self, remote: &str) {
+    pub(crate) fn keep_where_a_thief_comes(&mut self, remote: &str) {
         // Whatever else is there is not the drill's, and no thief's of ours.
         let run = self.folder.root.file_name().unwrap_or_default().display();
         self.remote = Some(format!("{}/{run}", remote.trim_end_matches('/')));
@@ -123,22 +123,22 @@ impl Local {
     }
 
     /// Has the service keep a journal beside the restore points.
-    pub fn with_a_journal(&mut self) {
+    pub(crate) fn with_a_journal(&mut self) {
         self.is_journaled = true;
     }
 
     /// Has a database that is missing restored before the service starts, without being asked.
-    pub fn restore_by_itself(&mut self) {
+    pub(crate) fn restore_by_itself(&mut self) {
         self.restores_itself = true;
     }
 
     /// Has another program protect the database, in the place of restore points.
-    pub fn protect_with(&mut self, protector: Protector) {
+    pub(crate) fn protect_with(&mut self, protector: Protector) {
         self.protector = Some(protector);
     }
 
     /// Puts the database on a disk that is small enough to be filled.
-    pub fn on_a_small_disk(&mut self) {
+    pub(crate) fn on_a_small_disk(&mut self) {
         self.small_disk = true;
     }
 

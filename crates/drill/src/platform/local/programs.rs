@@ -19,23 +19,21 @@ use crate::platform::pushed::Pushed;
 
 /// Where the programs are.
 #[derive(Clone, Debug)]
-pub struct Programs {
+pub(crate) struct Programs {
     /// The web service.
     pub app: PathBuf,
-    /// The backup program.
     pub backup: PathBuf,
 }
 
 impl Programs {
     /// The programs beside the one that is running, where a build puts them.
-    pub fn beside_this_one() -> Result<Self> {
+    pub(crate) fn beside_this_one() -> Result<Self> {
         let this = std::env::current_exe().context("cannot find the path of this program")?;
         let beside = |name| this.with_file_name(name);
         Ok(Self { app: beside("app"), backup: beside("backup") })
     }
 
-    /// Checks that the programs are there.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         for program in [&self.app, &self.backup] {
             ensure!(
                 program.is_file(),

@@ -22,7 +22,7 @@ pub(super) const REPLICA: &str = "DRILL_REPLICA";
 /// `{replica}` are paths; nothing goes through a shell, unless that is the program.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Protector {
+pub(crate) struct Protector {
     /// Its name in reports.
     pub name: String,
     /// Runs as long as the service does; started again at the next interval if it ends.
@@ -40,7 +40,7 @@ pub struct Protector {
 
 impl Protector {
     /// Reads one from a JSON file.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot read the protector {}", path.display()))?;
         let protector: Self = serde_json::from_reader(file)
             .with_context(|| format!("{} does not describe a protector", path.display()))?;

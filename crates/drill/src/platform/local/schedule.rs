@@ -22,7 +22,7 @@ const TAKE_LIMIT: Duration = Duration::from_secs(600);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running schedule. Dropping it kills a take that is under way.
-pub struct Schedule {
+pub(crate) struct Schedule {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -30,7 +30,7 @@ pub struct Schedule {
 impl Schedule {
     /// Takes a restore point now and then at each interval, and keeps it elsewhere too if told where. What comes of it goes
     /// to the record.
-    pub fn start(
+    pub(crate) fn start(
         calls: Programs,
         folder: Folder,
         remote: Option<String>,
@@ -58,7 +58,7 @@ impl Schedule {
 
     /// Has another program protect the database, now and then at each interval; one that runs all the time is started
     /// again if it ended.
-    pub fn hand_over(protector: Protector, folder: Folder, every: Duration, recorder: Arc<Recorder>) -> Self {
+    pub(crate) fn hand_over(protector: Protector, folder: Folder, every: Duration, recorder: Arc<Recorder>) -> Self {
         let (stop, stopped) = watch::channel(false);
         // Nobody waits for the end of what has none.
         let grace = if protector.is_periodic() { STOP_LIMIT } else { Duration::ZERO };
@@ -67,7 +67,7 @@ impl Schedule {
     }
 
     /// Stops the schedule; a take under way may finish if it does so soon.
-    pub async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
         self.stop.send_replace(true);
         self.task.await.context("the backup schedule failed")
     }

@@ -31,7 +31,7 @@ const STABLE: Duration = Duration::from_secs(10);
 
 /// What is known of the service.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     /// The running process.
     pub pid: Option<u32>,
     /// Where it listens, once it does.
@@ -49,7 +49,7 @@ struct Listening {
 }
 
 /// A running supervisor. Dropping it kills the service.
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     state: watch::Receiver<State>,
     address: watch::Sender<SocketAddr>,
     stop: watch::Sender<bool>,
@@ -60,7 +60,7 @@ pub struct Supervisor {
 impl Supervisor {
     /// Starts the service on an address, or on a free port of loopback, and keeps it running. With the programs to
     /// restore with, it never starts without the database that restore points tell of.
-    pub fn start(
+    pub(crate) fn start(
         service: Invocation,
         address: Option<SocketAddr>,
         folder: Folder,
@@ -74,17 +74,22 @@ impl Supervisor {
     }
 
     /// Uses this address from the next restart on.
-    pub fn keep_address(&self, address: SocketAddr) {
+    pub(crate) fn keep_address(&self, address: SocketAddr) {
         self.address.send_replace(address);
     }
 
     /// What is known of the service now.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.state.borrow().clone()
     }
 
     /// Waits for the service to reach a state.
-    pub async fn wait(&mut self, limit: Duration, what: &str, reached: impl FnMut(&State) -> bool) -> Result<State> {
+    pub(crate) async fn wait(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        reached: impl FnMut(&State) -> bool,
+    ) -> Result<State> {
         let waited = tokio::time::timeout(limit, self.state.wait_for(reached))
             .await
             .map(|state| state.map(|state| state.clone()));
@@ -100,7 +105,7 @@ impl Supervisor {
     }
 
     /// Stops the service: asks it to, and kills it if it does not end in time. Returns once it has ended.
-    pub async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
         self.stop.send_replace(true);
         self.task.await.context("the supervisor failed")
     }

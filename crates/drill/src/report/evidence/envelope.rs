@@ -12,7 +12,7 @@ const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// An envelope as it is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Envelope {
+pub(super) struct Envelope {
     payload: String,
     payload_type: String,
     signatures: Vec<Signature>,
@@ -27,8 +27,7 @@ struct Signature {
 }
 
 impl Envelope {
-    /// Signs a payload.
-    pub fn seal(payload: &[u8], key: &SigningKey) -> Self {
+    pub(super) fn seal(payload: &[u8], key: &SigningKey) -> Self {
         let sig = STANDARD.encode(key.sign(&to_be_signed(PAYLOAD_TYPE, payload)));
         Self {
             payload: STANDARD.encode(payload),
@@ -38,7 +37,7 @@ impl Envelope {
     }
 
     /// Gives the payload of an envelope that the key fits; else what is wrong with it.
-    pub fn open(bytes: &[u8], key: &PublicKey) -> Result<Vec<u8>, String> {
+    pub(super) fn open(bytes: &[u8], key: &PublicKey) -> Result<Vec<u8>, String> {
         let envelope: Self =
             serde_json::from_slice(bytes).map_err(|error| format!("the envelope is not one of DSSE: {error}"))?;
         if envelope.payload_type != PAYLOAD_TYPE {

@@ -15,7 +15,7 @@ use ring::digest::{Context, SHA256};
 use super::FILE;
 
 /// The SHA-256 of each file of a folder but the envelope, or why it has none: it is no regular file, or too large.
-pub fn digests(folder: &Path) -> Result<BTreeMap<OsString, Result<String, String>>> {
+pub(super) fn digests(folder: &Path) -> Result<BTreeMap<OsString, Result<String, String>>> {
     let context = || format!("cannot look into {}", folder.display());
     let mut digests = BTreeMap::new();
     for entry in fs::read_dir(folder).with_context(context)? {

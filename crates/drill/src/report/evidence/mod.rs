@@ -14,33 +14,33 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-pub use backup::signature::{PublicKey, SigningKey};
+pub(crate) use backup::signature::{PublicKey, SigningKey};
 use backup::{bounds, openat};
 
 use envelope::Envelope;
-pub use prefix::Prefix;
-pub use statement::{Head, Predicate, SignedRun, Statement};
+pub(crate) use prefix::Prefix;
+pub(crate) use statement::{Head, Predicate, SignedRun, Statement};
 
 use crate::durable;
 use crate::intents::run_names_in;
 use crate::report::folder_name;
 
 /// The file in the folder of a report or a summary that holds the signature.
-pub const FILE: &str = "evidence.dsse.json";
+pub(crate) const FILE: &str = "evidence.dsse.json";
 
 /// Signs all files of a folder, and what they are in short.
-pub fn sign_folder(folder: &Path, predicate: Predicate, key: &SigningKey) -> Result<()> {
+pub(crate) fn sign_folder(folder: &Path, predicate: Predicate, key: &SigningKey) -> Result<()> {
     seal(&folder.join(FILE), &Statement::of_folder(folder, predicate)?, key)
 }
 
 /// Writes a statement, signed, into a file.
-pub fn seal(file: &Path, statement: &Statement, key: &SigningKey) -> Result<()> {
+pub(crate) fn seal(file: &Path, statement: &Statement, key: &SigningKey) -> Result<()> {
     let envelope = Envelope::seal(&serde_json::to_vec(statement)?, key);
     durable::replace(file, &(serde_json::to_string_pretty(&envelope)? + "\n"))
 }
 
 /// Reads a statement that the key fits; else what is wrong with it.
-pub fn open(file: &Path, key: &PublicKey) -> Result<Statement, String> {
+pub(crate) fn open(file: &Path, key: &PublicKey) -> Result<Statement, String> {
     let name = file.file_name().unwrap_or_default().display();
     let bytes = openat::bytes(file, bounds::ENVELOPE_BYTES).map_err(|error| {
         format!("{name} cannot be read, {error}: it was never signed, or the signature was removed")
@@ -49,7 +49,7 @@ pub fn open(file: &Path, key: &PublicKey) -> Result<Statement, String> {
 }
 
 /// What a look at the evidence came to.
-pub enum Finding {
+pub(crate) enum Finding {
     /// Every file is as it was signed; this is what was signed in short.
     Intact(Predicate),
     /// What is not as it was signed, a line each.
@@ -60,7 +60,7 @@ pub enum Finding {
 ///
 /// # Errors
 /// Only if the folder cannot be read; whatever is wrong with what it holds is a [`Finding`].
-pub fn verify(folder: &Path, key: &PublicKey) -> Result<Finding> {
+pub(crate) fn verify(folder: &Path, key: &PublicKey) -> Result<Finding> {
     fs::read_dir(folder).with_context(|| format!("cannot look into {}", folder.display()))?;
     let statement = match open(&folder.join(FILE), key) {
         Ok(statement) => statement,

@@ -13,7 +13,7 @@ const TYPE: &str = "https://in-toto.io/Statement/v1";
 
 /// A statement as it is signed.
 #[derive(Serialize, Deserialize)]
-pub struct Statement {
+pub(crate) struct Statement {
     #[serde(rename = "_type")]
     kind: String,
     subject: Vec<Subject>,
@@ -25,7 +25,7 @@ pub struct Statement {
 /// What can be signed, in short.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "predicateType", content = "predicate")]
-pub enum Predicate {
+pub(crate) enum Predicate {
     /// The report of a run.
     #[serde(rename = "https://pra.dev/drill/report/v1")]
     Report(Box<SignedRun>),
@@ -39,7 +39,7 @@ pub enum Predicate {
 
 /// A run as it is signed.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct SignedRun {
+pub(crate) struct SignedRun {
     /// The report in short.
     #[serde(flatten)]
     pub essence: Essence,
@@ -53,7 +53,7 @@ pub struct SignedRun {
 
 /// The history as the newest signed run left it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Head {
+pub(crate) struct Head {
     /// Always 1. Fields may be added; none is renamed or removed within a version.
     pub schema_version: u32,
     /// What there was, the run's own line included.
@@ -65,7 +65,7 @@ pub struct Head {
 
 impl Head {
     /// Whether a line, from 1, was added by a holder of the key.
-    pub fn vouches_for(&self, line: u64) -> bool {
+    pub(crate) fn vouches_for(&self, line: u64) -> bool {
         line <= self.prefix.lines && !self.unsigned.iter().any(|(first, last)| (*first..=*last).contains(&line))
     }
 }
@@ -86,7 +86,7 @@ impl Statement {
     ///
     /// # Errors
     /// If something in it is no regular file, or its name is no Unicode: nobody could check it.
-    pub fn of_folder(folder: &Path, predicate: Predicate) -> Result<Self> {
+    pub(crate) fn of_folder(folder: &Path, predicate: Predicate) -> Result<Self> {
         let mut subject = Vec::new();
         for (name, sha256) in digests(folder)? {
             match (name.into_string(), sha256) {
@@ -98,14 +98,13 @@ impl Statement {
         Ok(Self { kind: TYPE.to_owned(), subject, predicate })
     }
 
-    /// Of one file, by its name.
-    pub fn of_file(name: &str, sha256: String, predicate: Predicate) -> Self {
+    pub(crate) fn of_file(name: &str, sha256: String, predicate: Predicate) -> Self {
         let subject = vec![Subject { name: name.to_owned(), digest: Digest { sha256 } }];
         Self { kind: TYPE.to_owned(), subject, predicate }
     }
 
     /// Reads the payload of an envelope; else what is wrong with it.
-    pub fn parse(payload: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, String> {
         let statement: Self = serde_json::from_slice(payload)
             .map_err(|error| format!("what was signed is not a statement of the drill: {error}"))?;
         match &*statement.kind {
@@ -115,7 +114,7 @@ impl Statement {
     }
 
     /// How a folder differs from what was signed, a line a file.
-    pub fn differences(&self, folder: &Path) -> Result<Vec<String>> {
+    pub(crate) fn differences(&self, folder: &Path) -> Result<Vec<String>> {
         let mut found = digests(folder)?;
         let mut differences = Vec::new();
         for Subject { name, digest } in &self.subject {

@@ -10,14 +10,14 @@ use crate::durable;
 use crate::report::{Essence, Series};
 
 /// One run a series.
-pub struct Baselines {
+pub(crate) struct Baselines {
     path: PathBuf,
     runs: Vec<Essence>,
 }
 
 impl Baselines {
     /// Reads what is stored.
-    pub fn read(directory: &Path) -> Result<Self> {
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
         let path = directory.join("baselines.json");
         let runs = match openat::bytes(&path, bounds::REPORT_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -31,12 +31,12 @@ impl Baselines {
     }
 
     /// The baseline of a series, if one is stored.
-    pub fn of(&self, series: &Series) -> Option<&Essence> {
+    pub(crate) fn of(&self, series: &Series) -> Option<&Essence> {
         self.runs.iter().find(|run| run.series == *series)
     }
 
     /// Makes a run the baseline of its series.
-    pub fn save(mut self, run: Essence) -> Result<()> {
+    pub(crate) fn save(mut self, run: Essence) -> Result<()> {
         self.runs.retain(|other| other.series != run.series);
         self.runs.push(run);
         durable::replace(&self.path, &(serde_json::to_string_pretty(&self.runs)? + "\n"))

@@ -12,7 +12,7 @@ const TOP: f64 = 26.0;
 const BOTTOM: f64 = HEIGHT - 24.0;
 
 /// A chart: time goes to the right, more is worse.
-pub struct Chart {
+pub(super) struct Chart {
     title: String,
     description: String,
     /// Place, tone and words of each run that measured it.
@@ -27,7 +27,7 @@ pub struct Chart {
 
 impl Chart {
     /// Draws a figure. The objective is drawn where it is near enough to what was measured.
-    pub fn of(figure: &Figure, objective: impl Fn(&Essence) -> f64, runs: &[&Essence]) -> Self {
+    pub(super) fn of(figure: &Figure, objective: impl Fn(&Essence) -> f64, runs: &[&Essence]) -> Self {
         let values: Vec<Option<f64>> = runs.iter().map(|run| (figure.of)(&run.actual)).collect();
         let greatest = values.iter().flatten().copied().fold(0.0, f64::max);
         let target = runs.last().map(|run| objective(run));

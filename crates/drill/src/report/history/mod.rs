@@ -15,18 +15,18 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use backup::{bounds, openat};
 
-pub use baselines::Baselines;
-pub use regression::{Comparison, Tolerance};
-pub use score::Score;
-pub use signed::{Audit, audit, check_head, prefix};
-pub use textfile::write as write_textfile;
+pub(crate) use baselines::Baselines;
+pub(crate) use regression::{Comparison, Tolerance};
+pub(crate) use score::Score;
+pub(crate) use signed::{Audit, audit, check_head, prefix};
+pub(crate) use textfile::write as write_textfile;
 
 use crate::durable;
 use crate::report::evidence::SigningKey;
 use crate::report::{Essence, Report, Series};
 
 /// Every run that is known.
-pub struct History {
+pub(crate) struct History {
     directory: PathBuf,
     /// In the order in which they ended.
     pub runs: Vec<Essence>,
@@ -39,7 +39,7 @@ impl History {
     ///
     /// # Errors
     /// Also if what was signed before is not there any more, or not so: the run is added all the same, and is not signed.
-    pub fn append(directory: &Path, run: &Essence, key: Option<&SigningKey>) -> Result<()> {
+    pub(crate) fn append(directory: &Path, run: &Essence, key: Option<&SigningKey>) -> Result<()> {
         let (path, line) = (path(directory), serde_json::to_string(run)?);
         let locked = durable::lock(&path, LOCK_PATIENCE);
         let head = key
@@ -55,7 +55,7 @@ impl History {
     }
 
     /// Reads what is there; no file is an empty history.
-    pub fn read(directory: &Path) -> Result<Self> {
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
         let (path, bytes) = (path(directory), bytes(directory)?);
         let mut history = Self { directory: directory.to_owned(), runs: Vec::new(), unreadable: Vec::new() };
         for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.is_empty()) {
@@ -70,7 +70,7 @@ impl History {
     }
 
     /// The series that there are, in order.
-    pub fn series(&self) -> Vec<Series> {
+    pub(crate) fn series(&self) -> Vec<Series> {
         let mut series: Vec<Series> = self.runs.iter().map(|run| run.series.clone()).collect();
         series.sort();
         series.dedup();
@@ -78,17 +78,17 @@ impl History {
     }
 
     /// The runs of a series.
-    pub fn of(&self, series: &Series) -> impl Iterator<Item = &Essence> {
+    pub(crate) fn of(&self, series: &Series) -> impl Iterator<Item = &Essence> {
         self.runs.iter().filter(move |run| run.series == *series)
     }
 
     /// The newest run of each series.
-    pub fn newest(&self) -> Vec<&Essence> {
+    pub(crate) fn newest(&self) -> Vec<&Essence> {
         self.series().iter().filter_map(|series| self.runs.iter().rev().find(|run| run.series == *series)).collect()
     }
 
     /// The score of each series.
-    pub fn scores(&self) -> Vec<Score> {
+    pub(crate) fn scores(&self) -> Vec<Score> {
         self.series().iter().map(|series| Score::of(series, self.of(series))).collect()
     }
 
@@ -96,7 +96,7 @@ impl History {
     ///
     /// # Errors
     /// If there is none; the error says where it was looked for.
-    pub fn find(&self, wanted: &str) -> Result<Essence> {
+    pub(crate) fn find(&self, wanted: &str) -> Result<Essence> {
         let file = Path::new(wanted).join("report.json");
         if file.is_file() {
             let report = openat::bytes(&file, bounds::REPORT_BYTES)
@@ -119,7 +119,7 @@ impl History {
     }
 
     /// The page of trends.
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         page::render(self)
     }
 }

@@ -9,8 +9,7 @@ use crate::report::{Essence, FIGURES, document, interval, seconds};
 /// The newest runs that are listed and drawn.
 const SHOWN: usize = 60;
 
-/// Renders a history.
-pub fn render(history: &History) -> String {
+pub(super) fn render(history: &History) -> String {
     let scores = history.scores();
     let content = html! {
         header.neutral {

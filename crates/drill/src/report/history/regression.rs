@@ -8,14 +8,13 @@ use crate::report::{Essence, FIGURES};
 
 /// How much worse a figure may be: in percent of what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Tolerance {
-    /// Percent.
+pub(crate) struct Tolerance {
     pub percent: f64,
 }
 
 /// Two runs held against each other.
 #[derive(Debug, Serialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The run that is the measure.
     pub before: String,
     /// The run that is judged.
@@ -34,7 +33,7 @@ pub struct Comparison {
 
 /// One figure in two runs.
 #[derive(Debug, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// Its name in files.
     pub figure: &'static str,
     /// Its name for people.
@@ -53,7 +52,7 @@ impl Comparison {
     ///
     /// # Errors
     /// If they are not, with what each is.
-    pub fn of(before: &Essence, after: &Essence, tolerance: Tolerance) -> Result<Self, String> {
+    pub(crate) fn of(before: &Essence, after: &Essence, tolerance: Tolerance) -> Result<Self, String> {
         if before.series != after.series {
             return Err(format!(
                 "{} is {}, and {} is {}: they cannot be compared",

@@ -12,7 +12,7 @@ const TREND: usize = 30;
 
 /// A series in figures.
 #[derive(Debug, Serialize)]
-pub struct Score {
+pub(crate) struct Score {
     /// Which.
     #[serde(flatten)]
     pub series: Series,
@@ -34,7 +34,7 @@ pub struct Score {
 
 impl Score {
     /// Of runs in the order in which they ended; there must be one.
-    pub fn of<'a>(series: &Series, runs: impl Iterator<Item = &'a Essence>) -> Self {
+    pub(crate) fn of<'a>(series: &Series, runs: impl Iterator<Item = &'a Essence>) -> Self {
         let runs: Vec<&Essence> = runs.collect();
         let values = |figure: &Figure| runs.iter().map(|run| (figure.of)(&run.actual)).collect::<Vec<Option<f64>>>();
         let trend = |figure: &Figure| values(figure).split_off(runs.len().saturating_sub(TREND));
@@ -54,7 +54,7 @@ impl Score {
     }
 
     /// Each figure that was measured: its name, least, median and greatest, for people.
-    pub fn rows(&self) -> Vec<[String; 4]> {
+    pub(crate) fn rows(&self) -> Vec<[String; 4]> {
         let measured = FIGURES.iter().filter_map(|figure| Some((figure, self.figures[figure.key]?)));
         let shown = |value: f64| seconds(Some(value));
         measured
@@ -65,14 +65,14 @@ impl Score {
     }
 
     /// How many runs passed, in words.
-    pub fn passes(&self) -> String {
+    pub(crate) fn passes(&self) -> String {
         let Self { runs, passed, as_expected, .. } = self;
         let limit = if as_expected == passed { String::new() } else { format!(", {as_expected} as expected") };
         format!("{passed} of {runs} runs passed{limit}")
     }
 
     /// For the terminal: fits 80 columns.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { series, last_verdict, .. } = self;
         let mut text = format!("{series}\n  {}, the last one: {last_verdict}\n", self.passes());
         for figure in FIGURES.iter().filter(|figure| self.figures[figure.key].is_some()) {

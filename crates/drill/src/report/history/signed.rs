@@ -16,7 +16,7 @@ use crate::report::Essence;
 use crate::report::evidence::{self, Finding, Head, Predicate, Prefix, PublicKey, SignedRun, SigningKey, Statement};
 
 /// The file beside the history that holds its signature.
-pub const FILE: &str = "history.dsse.json";
+pub(super) const FILE: &str = "history.dsse.json";
 
 /// Signs the history as it is now, whose last line was added with the key after it was found to begin with `before`.
 pub(super) fn sign(directory: &Path, before: Option<Head>, key: &SigningKey) -> Result<()> {
@@ -32,7 +32,7 @@ pub(super) fn sign(directory: &Path, before: Option<Head>, key: &SigningKey) -> 
 }
 
 /// How much history there is by now.
-pub fn prefix(directory: &Path) -> Result<Prefix> {
+pub(crate) fn prefix(directory: &Path) -> Result<Prefix> {
     Ok(Prefix::of(&bytes(directory)?))
 }
 
@@ -40,7 +40,7 @@ pub fn prefix(directory: &Path) -> Result<Prefix> {
 ///
 /// # Errors
 /// If it was changed since, or another key signed it; the error says what to do.
-pub fn check_head(directory: &Path, key: &SigningKey) -> Result<Option<Head>> {
+pub(crate) fn check_head(directory: &Path, key: &SigningKey) -> Result<Option<Head>> {
     let file = directory.join(FILE);
     if fs::symlink_metadata(&file).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return Ok(None);
@@ -73,7 +73,7 @@ fn read_head(directory: &Path, key: &PublicKey, history: &[u8]) -> Result<Head, 
 }
 
 /// What a look at a history and the reports beside it came to.
-pub struct Audit {
+pub(crate) struct Audit {
     /// What is not as it was signed, a line each.
     pub tampered: Vec<String>,
     /// The head of the history; none if it is among what was tampered with.
@@ -92,7 +92,7 @@ pub struct Audit {
 ///
 /// # Errors
 /// Only if something cannot be read; whatever is wrong with it is in the [`Audit`].
-pub fn audit(directory: &Path, key: &PublicKey) -> Result<Audit> {
+pub(crate) fn audit(directory: &Path, key: &PublicKey) -> Result<Audit> {
     let history = bytes(directory)?;
     let mut audit = Audit { tampered: Vec::new(), head: None, added: 0, intact: 0, absent: 0, unsigned: 0 };
     match read_head(directory, key, &history) {

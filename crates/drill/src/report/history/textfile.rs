@@ -22,7 +22,7 @@ struct Labels {
 }
 
 /// Writes the file; whoever reads it meanwhile sees the old one or the new one.
-pub fn write(file: &Path, history: &History) -> Result<()> {
+pub(crate) fn write(file: &Path, history: &History) -> Result<()> {
     let newest = history.newest();
     let mut registry = Registry::with_prefix("pra_drill");
     let mut register = |name: &str, help: &str, of: &dyn Fn(&Essence) -> Option<f64>| {

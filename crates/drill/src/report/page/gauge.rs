@@ -6,7 +6,7 @@ use crate::report::Report;
 use crate::report::figures::{interval, met, seconds};
 
 /// A bar from zero to the greatest of the values it shows. Places are in percent of its length.
-pub struct Gauge {
+pub(super) struct Gauge {
     name: &'static str,
     question: &'static str,
     objective_name: &'static str,
@@ -52,7 +52,7 @@ impl Render for Gauge {
 
 impl Gauge {
     /// Recovery time against its objective.
-    pub fn time(report: &Report) -> Self {
+    pub(super) fn time(report: &Report) -> Self {
         let rta = report.actual.rta_seconds;
         let bar = Self::of([rta, rta], report.objectives.rto_seconds, None);
         Self {
@@ -65,7 +65,7 @@ impl Gauge {
     }
 
     /// Data loss against its objective.
-    pub fn loss(report: &Report) -> Self {
+    pub(super) fn loss(report: &Report) -> Self {
         let actual = &report.actual;
         let (min, max) = (actual.rpa_seconds_min, actual.rpa_seconds_max);
         // Where nothing had to be restored, no moment would have been worse.

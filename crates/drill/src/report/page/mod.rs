@@ -24,7 +24,7 @@ use crate::judge::Verdict;
 const STYLE: &str = include_str!("page.css");
 
 /// Lays out a report. The time line comes drawn twice, for wide and for narrow screens; `files` are those beside this.
-pub fn render(report: &Report, wide: &Picture, narrow: &Picture, files: &[String]) -> String {
+pub(super) fn render(report: &Report, wide: &Picture, narrow: &Picture, files: &[String]) -> String {
     let began = report.started_at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string();
     let title = format!("{}: {} on {}, {began}", report.essence().shown_verdict(), report.scenario, report.platform);
     let content = html! {
@@ -57,7 +57,7 @@ pub fn render(report: &Report, wide: &Picture, narrow: &Picture, files: &[String
 }
 
 /// A page that fetches nothing.
-pub fn document(title: &str, content: Markup) -> String {
+pub(crate) fn document(title: &str, content: Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {

@@ -6,8 +6,7 @@ use crate::report::Report;
 use crate::report::figures::seconds;
 use crate::report::schema::{RestorePoint, SeenPoint};
 
-/// The section.
-pub fn section(report: &Report) -> Markup {
+pub(super) fn section(report: &Report) -> Markup {
     let used = report.restore_point.as_ref();
     html! {
         section.card {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::report::Report;
 
 /// Every event in order of time.
-pub fn events(report: &Report) -> Markup {
+pub(super) fn events(report: &Report) -> Markup {
     html! {
         section.card {
             h2 { "Events" }
@@ -36,7 +36,7 @@ pub fn events(report: &Report) -> Markup {
 }
 
 /// How it was measured, and by what.
-pub fn method(report: &Report) -> Markup {
+pub(super) fn method(report: &Report) -> Markup {
     let method = &report.method;
     let fact = |what: &str, said: Markup| html! { div { dt { (what) } dd { (said) } } };
     html! {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::report::Report;
 
 /// The section; nothing without a thief.
-pub fn section(report: &Report) -> Markup {
+pub(super) fn section(report: &Report) -> Markup {
     html! {
         @if let Some(theft) = &report.theft {
             section.card {

@@ -19,7 +19,7 @@ const LEGEND: [(&str, &str); 10] = [
 ];
 
 /// The section. Of the two pictures, a screen or a sheet of paper shows the one that fits.
-pub fn section(wide: &Picture, narrow: &Picture) -> Markup {
+pub(super) fn section(wide: &Picture, narrow: &Picture) -> Markup {
     html! {
         section.card.picture {
             h2 { "Time line" }

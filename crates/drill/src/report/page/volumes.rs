@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::report::Report;
 
 /// The section; nothing where it is not known.
-pub fn section(report: &Report) -> Markup {
+pub(super) fn section(report: &Report) -> Markup {
     html! {
         @if !report.placement.is_empty() {
             section.card {

@@ -15,7 +15,7 @@ struct Step {
 }
 
 /// The section; nothing where no recovery was measured.
-pub fn section(report: &Report) -> Markup {
+pub(super) fn section(report: &Report) -> Markup {
     let steps = steps(report);
     html! {
         @if !steps.is_empty() {

@@ -7,7 +7,7 @@ use crate::report::figures::seconds;
 use crate::report::ranges::ranges;
 
 /// The numbers that one asks for first.
-pub fn tiles(report: &Report) -> Markup {
+pub(super) fn tiles(report: &Report) -> Markup {
     let tile = |what: &str, value: &str, odd: bool| html! { div.odd[odd] { dt { (what) } dd { (value) } } };
     let count = |what: &str, count: usize, odd: bool| tile(what, &count.to_string(), odd);
     html! {
@@ -25,7 +25,7 @@ pub fn tiles(report: &Report) -> Markup {
 }
 
 /// Every count, and the numbers of the lost writes.
-pub fn section(report: &Report) -> Markup {
+pub(super) fn section(report: &Report) -> Markup {
     html! {
         section.card {
             h2 { "Writes" }

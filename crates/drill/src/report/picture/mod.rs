@@ -15,19 +15,18 @@ use crate::witness::event::Event;
 use crate::witness::record::Record;
 
 /// The whole drill, and the outage larger.
-pub struct Picture {
-    /// All of it.
+pub(super) struct Picture {
     pub overview: Panel,
     /// The outage larger, if there was one.
     pub outage: Option<Panel>,
 }
 
 /// How time lines look, light and dark; needed once wherever one is shown.
-pub const STYLE: &str = include_str!("timeline.css");
+pub(super) const STYLE: &str = include_str!("timeline.css");
 
 impl Picture {
     /// Draws it so wide that the text can be read at that width.
-    pub fn of(report: &Report, record: &Record, width: f64) -> Self {
+    pub(super) fn of(report: &Report, record: &Record, width: f64) -> Self {
         let scene = Scene::of(report, record);
         let window = outage(&scene);
         let large = |event| window.is_some() && !in_overview(event);
@@ -48,7 +47,7 @@ impl Picture {
     }
 
     /// As a file of its own, `timeline.svg`.
-    pub fn file(&self, report: &Report) -> String {
+    pub(super) fn file(&self, report: &Report) -> String {
         let heading = format!("{} on {}: {}", report.scenario, report.platform, report.verdict);
         let (width, below) = (self.overview.width, self.overview.height + 60.0);
         let height = below + self.outage.as_ref().map_or(0.0, |panel| panel.height + 26.0);

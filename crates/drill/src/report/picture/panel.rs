@@ -13,7 +13,7 @@ const LETTER: f64 = 7.0;
 const EDGE: f64 = 14.0;
 
 /// A time line as SVG: events above, below them the service, the writes, the restore points and what was measured.
-pub struct Panel {
+pub(crate) struct Panel {
     /// Unique in the page.
     pub id: String,
     pub title: &'static str,
@@ -34,7 +34,7 @@ pub struct Panel {
 }
 
 /// A stretch of time.
-pub struct Bar {
+pub(crate) struct Bar {
     pub class: &'static str,
     pub x: f64,
     pub width: f64,
@@ -45,7 +45,7 @@ pub struct Bar {
 }
 
 /// A restore point.
-pub struct Mark {
+pub(crate) struct Mark {
     pub class: &'static str,
     pub x: f64,
     pub to: f64,
@@ -53,7 +53,7 @@ pub struct Mark {
 }
 
 /// A measured stretch with its length.
-pub struct Span {
+pub(crate) struct Span {
     pub class: &'static str,
     pub x: f64,
     pub to: f64,
@@ -64,7 +64,7 @@ pub struct Span {
 }
 
 /// An event: a line from its text down through everything.
-pub struct Flag {
+pub(crate) struct Flag {
     pub x: f64,
     pub y: f64,
     pub text_x: f64,
@@ -74,7 +74,7 @@ pub struct Flag {
 }
 
 /// What of a scene is drawn.
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     /// Unique in the page.
     pub id: String,
     pub title: &'static str,
@@ -83,13 +83,12 @@ pub struct View<'a> {
     pub width: f64,
     /// A window to point out.
     pub highlight: Option<(f64, f64)>,
-    /// Which events.
     pub events: &'a dyn Fn(Event) -> bool,
 }
 
 impl Panel {
     /// Draws a part of a scene.
-    pub fn of(scene: &Scene, view: &View) -> Self {
+    pub(crate) fn of(scene: &Scene, view: &View) -> Self {
         let scale = Scale { from: view.from, to: view.to, left: EDGE, right: view.width - EDGE };
         let flags = flags(scene, view, &scale);
         let top = (flags.len() as f64).mul_add(ROW, 12.0);

@@ -2,7 +2,7 @@
 
 /// A window of time drawn to scale.
 #[derive(Clone, Copy, Debug)]
-pub struct Scale {
+pub(super) struct Scale {
     /// First moment shown, in seconds since the drill began.
     pub from: f64,
     /// Last moment shown; later than the first.
@@ -15,18 +15,18 @@ pub struct Scale {
 
 impl Scale {
     /// Whether a moment is in the window.
-    pub fn shows(&self, seconds: f64) -> bool {
+    pub(super) fn shows(&self, seconds: f64) -> bool {
         (self.from..=self.to).contains(&seconds)
     }
 
     /// Where a moment is; at the edge if it is outside.
-    pub fn x(&self, seconds: f64) -> f64 {
+    pub(super) fn x(&self, seconds: f64) -> f64 {
         let share = (seconds - self.from) / (self.to - self.from);
         self.left + share.clamp(0.0, 1.0) * (self.right - self.left)
     }
 
     /// Round moments at least `distance` apart on the page, and how to write them.
-    pub fn ticks(&self, distance: f64) -> Vec<(f64, String)> {
+    pub(super) fn ticks(&self, distance: f64) -> Vec<(f64, String)> {
         let least = (self.to - self.from) * distance / (self.right - self.left);
         let power = 10_f64.powf(least.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= least);

@@ -9,7 +9,7 @@ use crate::witness::record::{Outcome, Record, Seen};
 
 /// How the service looked to its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Right answers.
     Up,
     /// Status 200 with wrong data.
@@ -20,7 +20,7 @@ pub enum State {
 
 /// A stretch in which nothing changed for the reader.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Band {
+pub(crate) struct Band {
     pub state: State,
     pub from: f64,
     pub to: f64,
@@ -28,7 +28,7 @@ pub struct Band {
 
 /// A restore point: what it was to this drill.
 #[derive(Clone, Debug)]
-pub struct Point {
+pub(crate) struct Point {
     pub name: String,
     /// When its snapshot began.
     pub began: f64,
@@ -40,7 +40,7 @@ pub struct Point {
 
 /// Everything that is drawn.
 #[derive(Clone, Debug, Default)]
-pub struct Scene {
+pub(crate) struct Scene {
     pub bands: Vec<Band>,
     /// When writes were acknowledged that are there.
     pub acknowledged: Vec<f64>,
@@ -59,7 +59,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub fn of(report: &Report, record: &Record) -> Self {
+    pub(crate) fn of(report: &Report, record: &Record) -> Self {
         let none = BTreeSet::new();
         let lost = report.ledger.as_ref().map_or(&none, |ledger| &ledger.lost_writes);
         let events: Vec<(Event, f64)> = report.events.iter().map(|entry| (entry.event, entry.seconds)).collect();
@@ -88,7 +88,7 @@ impl Scene {
     }
 
     /// When an event happened.
-    pub fn at(&self, wanted: Event) -> Option<f64> {
+    pub(crate) fn at(&self, wanted: Event) -> Option<f64> {
         self.events.iter().find(|(event, _)| *event == wanted).map(|(_, seconds)| *seconds)
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::witness::record::Outcome;
 
 /// An operation that takes longer has failed.
-pub const TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection that takes longer is tried again, from another port. A node remembers for two minutes which pod a port of a
 /// client was led to: after a pod died, a port that is used again leads nowhere, however well the service is. Clients
@@ -29,8 +29,7 @@ const PAGE: usize = 1000;
 
 /// A message as the service returns it.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Message {
-    /// Its id.
+pub(crate) struct Message {
     pub id: i64,
     /// Its text.
     pub message: String,
@@ -38,10 +37,9 @@ pub struct Message {
 
 /// What the service says of itself.
 #[derive(Clone, Debug, Deserialize)]
-pub struct ServiceStatus {
+pub(crate) struct ServiceStatus {
     /// The lineage of its database.
     pub lineage: Option<backup::lineage::Lineage>,
-    /// Its version.
     pub version: String,
     /// Why its restore points cannot be read, or why there is no room for another one.
     #[serde(default)]
@@ -57,7 +55,7 @@ struct ServiceProtection {
 
 impl ServiceStatus {
     /// Whether it keeps a journal of what it acknowledges, so that more comes back than a restore point holds.
-    pub fn is_journaled(&self) -> bool {
+    pub(crate) fn is_journaled(&self) -> bool {
         self.protection.as_ref().is_some_and(|protection| protection.state == "protected")
     }
 }
@@ -87,14 +85,14 @@ struct Count {
 /// connection to a process that died is never mistaken for the service. What is tried again is to connect: nothing was
 /// sent by then.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
 }
 
 impl Client {
     /// A client of the service at `base`.
-    pub fn new(base: Url) -> Result<Self> {
+    pub(crate) fn new(base: Url) -> Result<Self> {
         // Built beside remote repositories, the client can do TLS and insists on a provider, whatever the URL is. An
         // error means that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -110,7 +108,7 @@ impl Client {
 
     /// Tries once to add a message, and says what became of it; for one that was stored, also when, by the service's
     /// clock.
-    pub async fn add(&self, message: &str) -> (Outcome, Option<Timestamp>) {
+    pub(crate) async fn add(&self, message: &str) -> (Outcome, Option<Timestamp>) {
         let url = self.url("add", &[("message", message)]);
         let (status, body) = match self.fetch(url).await {
             Ok(answer) => answer,
@@ -133,24 +131,24 @@ impl Client {
     }
 
     /// The message with this id, if the service has it.
-    pub async fn message(&self, id: i64) -> Result<Option<Message>> {
+    pub(crate) async fn message(&self, id: i64) -> Result<Option<Message>> {
         let page = self.page(&[("before", (id + 1).to_string()), ("limit", "1".to_owned())]).await?;
         Ok(page.into_iter().find(|message| message.id == id))
     }
 
     /// How many messages the service says it has.
-    pub async fn count(&self) -> Result<u64> {
+    pub(crate) async fn count(&self) -> Result<u64> {
         let Count { count } = self.get("count", &[]).await?;
         Ok(count)
     }
 
     /// What the service says of itself.
-    pub async fn status(&self) -> Result<ServiceStatus> {
+    pub(crate) async fn status(&self) -> Result<ServiceStatus> {
         self.get("status", &[]).await
     }
 
     /// Every message the service has, oldest first, read page by page.
-    pub async fn messages(&self) -> Result<Vec<Message>> {
+    pub(crate) async fn messages(&self) -> Result<Vec<Message>> {
         let mut all: Vec<Message> = Vec::new();
         loop {
             let after = all.last().map_or(0, |message| message.id);

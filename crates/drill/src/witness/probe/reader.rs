@@ -9,7 +9,7 @@ use crate::witness::record::{Read, Recorder, Seen};
 
 /// The least number of messages that a correct service has.
 #[derive(Clone, Copy, Debug)]
-pub enum Floor {
+pub(crate) enum Floor {
     /// As many as were acknowledged before the read was sent: nothing may be missing.
     Acknowledged,
     /// This many: what the restore point that was restored must have held.
@@ -17,7 +17,7 @@ pub enum Floor {
 }
 
 /// What a correct read shows.
-pub struct Expected {
+pub(crate) struct Expected {
     /// The sentinel's id.
     pub id: i64,
     /// The sentinel's text.
@@ -27,12 +27,12 @@ pub struct Expected {
 
 impl Expected {
     /// The sentinel, and every acknowledged write counted.
-    pub fn new(id: i64, message: String) -> Self {
+    pub(crate) fn new(id: i64, message: String) -> Self {
         Self { id, message, floor: Mutex::new(Floor::Acknowledged) }
     }
 
     /// Changes how many messages a correct service must have, from the next read on.
-    pub fn set_floor(&self, floor: Floor) {
+    pub(crate) fn set_floor(&self, floor: Floor) {
         *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = floor;
     }
 

@@ -12,7 +12,7 @@ use crate::witness::record::Recorder;
 
 /// The running streams. Dropping them aborts what is under way, which then is missing from the ledger: only for a
 /// drill that is given up.
-pub struct Streams {
+pub(crate) struct Streams {
     stop: watch::Sender<bool>,
     stop_volley: watch::Sender<bool>,
     writer: Writer,
@@ -24,7 +24,13 @@ impl Streams {
     ///
     /// Each operation runs by itself, so that one that hangs does not hold back the next: an outage is seen with
     /// the resolution of the rate, not of the time-out.
-    pub fn start(client: Client, recorder: Arc<Recorder>, writer: Writer, expected: Arc<Expected>, rate: u32) -> Self {
+    pub(crate) fn start(
+        client: Client,
+        recorder: Arc<Recorder>,
+        writer: Writer,
+        expected: Arc<Expected>,
+        rate: u32,
+    ) -> Self {
         let interval = Duration::from_secs(1) / rate;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -43,7 +49,7 @@ impl Streams {
 
     /// Adds `writers` that write without a pause, each until its first write that is not acknowledged: whatever
     /// breaks next, it breaks in the middle of a write.
-    pub fn volley(&mut self, writers: usize) {
+    pub(crate) fn volley(&mut self, writers: usize) {
         for _ in 0..writers {
             let (writer, stopped) = (self.writer.clone(), self.stop_volley.subscribe());
             self.tasks.spawn(async move {
@@ -57,12 +63,12 @@ impl Streams {
     }
 
     /// Ends the writers that write without a pause.
-    pub fn end_volley(&self) {
+    pub(crate) fn end_volley(&self) {
         self.stop_volley.send_replace(true);
     }
 
     /// Stops all streams and waits until every operation under way has its outcome.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         self.end_volley();
         while let Some(ended) = self.tasks.join_next().await {

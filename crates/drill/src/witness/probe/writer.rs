@@ -7,13 +7,13 @@ use super::Client;
 use crate::witness::record::{Recorder, Write};
 
 /// The message that write `seq` of a run sends.
-pub fn token(run: &str, seq: u64) -> String {
+pub(super) fn token(run: &str, seq: u64) -> String {
     format!("drill/{run}/{seq}")
 }
 
 /// Writes the tokens of a run, from as many tasks as hold a clone of it.
 #[derive(Clone)]
-pub struct Writer {
+pub(crate) struct Writer {
     client: Client,
     recorder: Arc<Recorder>,
     run: String,
@@ -22,12 +22,12 @@ pub struct Writer {
 
 impl Writer {
     /// A writer that has not written yet. Its first write, number 0, is the sentinel.
-    pub fn new(client: Client, recorder: Arc<Recorder>, run: String) -> Self {
+    pub(crate) fn new(client: Client, recorder: Arc<Recorder>, run: String) -> Self {
         Self { client, recorder, run, next: Arc::default() }
     }
 
     /// Writes the next token and records what became of it.
-    pub async fn write(&self) -> Write {
+    pub(crate) async fn write(&self) -> Write {
         let seq = self.next.fetch_add(1, Ordering::Relaxed);
         let token = token(&self.run, seq);
         let sent = self.recorder.sending();
