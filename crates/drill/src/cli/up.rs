@@ -14,6 +14,7 @@ use crate::witness::clock::Clock;
 use crate::witness::record::Recorder;
 use anyhow::Result;
 use clap::Args;
+use jiff::Timestamp;
 
 use super::place::protector;
 use super::print;
@@ -52,6 +53,7 @@ impl Up {
         let programs = Programs::beside_this_one()?;
         let mut local = Local::new(programs, folder, self.backup_every, recorder.clone(), progress.clone());
         local.listen_on(self.listen);
+        local.restart_the_unwell();
         if self.protect == Protect::Sync {
             local.with_a_journal();
         }
@@ -77,31 +79,45 @@ impl Up {
 /// Starts everything and shows each restore point, for as long as it is let.
 async fn serve(local: &mut Local, recorder: &Recorder, progress: &Progress) -> Result<()> {
     let url = local.start().await?;
-    if let Some(restored) = local.restored_by_itself().await? {
-        progress.line(&format!("the database was missing; restored {}", restored.restore_point.name));
-    }
+    let mut service = local.watch()?;
     local.resume_backups().await?;
     print(&format!("{url}"))?;
     progress.waiting(format!("serving {url}; Ctrl-C stops"));
-    let (mut points, mut failures) = (0, 0);
+    let (mut points, mut failures, mut told) = (0, 0, 0);
     loop {
-        let news = recorder.wait_for(Duration::MAX, |record| {
+        let backups = recorder.wait_for(Duration::MAX, |record| {
             let point = record.restore_points.get(points).map(|point| Ok(point.manifest.clone()));
             point.or_else(|| record.failed_backups.get(failures).map(|(_, why)| Err(why.clone())))
         });
-        match news.await {
+        let backup = tokio::select! {
+            backup = backups => backup,
+            state = service.wait_for(|state| state.news.len() > told) => {
+                let Ok(state) = state else { return Ok(()) };
+                for (at, news) in &state.news[told..] {
+                    say(progress, *at, news);
+                }
+                told = state.news.len();
+                continue;
+            }
+        };
+        match backup {
             Some(Ok(manifest)) => {
                 points += 1;
-                progress.line(&format!("restore point {}", manifest.name));
+                say(progress, Timestamp::now(), &format!("restore point {}", manifest.name));
                 for suspicion in &manifest.suspicions {
                     progress.line(&format!("it is suspect, {suspicion}"));
                 }
             }
             Some(Err(why)) => {
                 failures += 1;
-                progress.line(&format!("backup failed: {why}"));
+                say(progress, Timestamp::now(), &format!("backup failed: {why}"));
             }
             None => return Ok(()),
         }
     }
+}
+
+/// Says what happened, and when.
+fn say(progress: &Progress, at: Timestamp, news: &str) {
+    progress.line(&format!("{}  {news}", at.strftime("%H:%M:%SZ")));
 }

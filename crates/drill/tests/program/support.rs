@@ -106,6 +106,18 @@ impl Place {
             .filter(|line| line.contains(root.to_str().unwrap()))
             .collect()
     }
+
+    /// The process that has this path among its arguments.
+    pub fn pid_of(&self, path: &str) -> i32 {
+        let path = self.path().canonicalize().unwrap().join(path);
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let found = entries.filter_map(|entry| {
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let names = |argument: &[u8]| argument == path.as_os_str().as_encoded_bytes();
+            line.split(|byte| *byte == 0).any(names).then(|| entry.file_name().to_str()?.parse().ok()).flatten()
+        });
+        found.last().expect("no such process")
+    }
 }
 
 /// A program of this build.
@@ -138,10 +150,13 @@ impl Running {
         self.child.id().cast_signed()
     }
 
-    /// Reads what it prints until a line contains the text. Ends with the program at the latest.
+    /// Reads what it prints until a line contains the text. Ends with the program at the latest, and for one that goes on and
+    /// on after a time.
     pub fn wait_for(&mut self, text: &str) {
+        let deadline = Instant::now() + LIMIT;
         loop {
             let mut line = String::new();
+            assert!(Instant::now() < deadline, "has not said {text:?} so far: {}", self.seen);
             assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "never said {text:?}: {}", self.seen);
             self.seen.push_str(&line);
             if line.contains(text) {

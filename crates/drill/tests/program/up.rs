@@ -92,3 +92,22 @@ fn a_port_in_use_is_said_at_once() {
     assert!(said.contains("Address already in use") && said.contains(&address), "{said}");
     assert_eq!(place.processes_below("local"), Vec::<String>::new());
 }
+
+#[test]
+fn each_outage_restart_and_restore_is_told_with_its_time() {
+    let place = Place::new();
+    let mut up = Running::start(place.drill(&["up", "--listen", "127.0.0.1:0", "--backup-every", "1s"]));
+    up.wait_for("Z  the service answers at http://");
+    up.wait_for("restore point app-");
+    let pid = place.pid_of("local/pra-data/app.db");
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    up.wait_for("Z  the service ended by SIGKILL");
+    up.wait_for("Z  the service answers at http://");
+    // It goes on running, and says on /live that only a restart can help.
+    std::fs::remove_dir_all(place.path().join("local/pra-data")).unwrap();
+    up.wait_for("since it needed a restart: ");
+    up.wait_for("Z  the database was missing; restored app-");
+    up.wait_for("Z  the service answers at http://");
+    kill(Pid::from_raw(up.pid()), Signal::SIGINT).unwrap();
+    assert_eq!(up.end(), Some(0));
+}

@@ -26,6 +26,7 @@ use backup::take::Taken;
 use backup::{Manifest, Restored};
 use reqwest::Url;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use disk::Disk;
 pub(crate) use folder::{Folder, StateDir};
@@ -33,7 +34,7 @@ pub(crate) use leftovers::{end_processes, remove};
 pub(crate) use programs::Programs;
 pub(crate) use protector::Protector;
 pub(crate) use schedule::Schedule;
-pub(crate) use supervisor::Supervisor;
+pub(crate) use supervisor::{Care, State, Supervisor};
 
 use super::{Access, Fault, Manner, Placed, Platform, Theft, content};
 use crate::durable;
@@ -63,6 +64,7 @@ pub(crate) struct Local {
     theft: Option<Theft>,
     is_journaled: bool,
     restores_itself: bool,
+    restarts_the_unwell: bool,
     protector: Option<Protector>,
     small_disk: bool,
     disk: Option<Disk>,
@@ -93,6 +95,7 @@ impl Local {
             theft: None,
             is_journaled: false,
             restores_itself: false,
+            restarts_the_unwell: false,
             protector: None,
             small_disk: false,
             disk: None,
@@ -130,6 +133,16 @@ impl Local {
     /// Has a database that is missing restored before the service starts, without being asked.
     pub(crate) fn restore_by_itself(&mut self) {
         self.restores_itself = true;
+    }
+
+    /// Has a service restarted that says that it needs it.
+    pub(crate) fn restart_the_unwell(&mut self) {
+        self.restarts_the_unwell = true;
+    }
+
+    /// What becomes known of the service, once it was started.
+    pub(crate) fn watch(&self) -> Result<watch::Receiver<State>> {
+        Ok(self.supervisor.as_ref().context("the service was not started")?.watch())
     }
 
     /// Has another program protect the database, in the place of restore points.
@@ -234,7 +247,7 @@ impl Platform for Local {
             self.progress.line(&format!("this drill runs on a copy of {}, {bytes} bytes", restore_point.name));
         }
         self.start_service().await?;
-        let started = |state: &supervisor::State| state.address.is_some() || state.last_exit.is_some();
+        let started = |state: &State| state.address.is_some() || state.last_exit.is_some();
         let limit = self.start_limit();
         let state = self.supervisor()?.wait(limit, "service to listen", started).await?;
         let address = state.address.with_context(|| {
@@ -349,7 +362,8 @@ impl Platform for Local {
         let mut app = self.programs.service(&self.folder, self.is_journaled);
         app.1.extend(self.protector.iter().flat_map(|protector| &protector.service).map(OsString::from));
         let restore_with = self.restores_itself.then(|| self.programs.clone());
-        self.supervisor = Some(Supervisor::start(app, self.address, self.folder.clone(), restore_with));
+        let care = Care { restore_with, restarts_the_unwell: self.restarts_the_unwell };
+        self.supervisor = Some(Supervisor::start(app, self.address, self.folder.clone(), care));
         Ok(())
     }
 

@@ -142,6 +142,16 @@ impl Client {
         Ok(count)
     }
 
+    /// Why the service needs a restart, if it says so; an error where it says nothing, or not what is expected.
+    pub(crate) async fn needs_restart(&self) -> Result<Option<String>> {
+        let (status, body) = self.try_once(self.url("live", &[]), TIMEOUT).await?;
+        match status {
+            StatusCode::OK => Ok(None),
+            StatusCode::SERVICE_UNAVAILABLE => Ok(Some(text(&body))),
+            other => bail!("GET /live answered {other}: {}", text(&body)),
+        }
+    }
+
     /// What the service says of itself.
     pub(crate) async fn status(&self) -> Result<ServiceStatus> {
         self.get("status", &[]).await

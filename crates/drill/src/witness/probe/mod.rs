@@ -9,5 +9,3 @@ pub(crate) use client::{Client, Message, ServiceStatus};
 pub(crate) use reader::{Expected, Floor};
 pub(crate) use stream::Streams;
 pub(crate) use writer::Writer;
-#[cfg(test)]
-pub use writer::token;
