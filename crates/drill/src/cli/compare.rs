@@ -8,10 +8,12 @@ use super::{Reports, print, print_json, usage};
 
 /// Compare a run with another one of its kind, or with the baseline
 #[derive(Args)]
-#[command(after_help = "A RUN is the name of a run, the folder of its report, or `latest`.\n\nExit codes:
+#[command(
+    after_help = "A RUN is the name of a run, the folder of its report, `latest`, or `previous`: the one\nbefore the latest of its kind.\n\nExit codes:
   0  no regression
   1  regression: a worse verdict, or a figure that is worse beyond the tolerance or is not measured any more
-  2  usage: no such run, no baseline, or runs of different kinds")]
+  2  usage: no such run, no baseline, or runs of different kinds"
+)]
 pub(super) struct Compare {
     /// The older run and the newer one; with --baseline or --save-baseline one run
     #[arg(value_name = "RUN", required = true, num_args = 1..=2)]

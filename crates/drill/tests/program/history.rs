@@ -51,6 +51,11 @@ fn every_run_adds_a_line_and_changes_none() {
     assert_eq!(after.lines().count(), 3, "{after}");
     let shown = said(&place, &["history"], 0);
     assert!(shown.contains("2 of 2 runs passed, the last one: pass"), "{shown}");
+    let run = |number| serde_json::from_str::<Value>(after.lines().nth(number).unwrap()).unwrap()["run"].clone();
+    let newest = format!("newest: {}, {}", run(2).as_str().unwrap(), run(0).as_str().unwrap());
+    assert!(shown.contains(&newest), "{shown}");
+    let compared = said(&place, &["compare", "previous", "latest", "--tolerance", "100000%"], 0);
+    assert!(compared.contains(&format!("before {}", run(0).as_str().unwrap())), "{compared}");
     assert!(shown.contains("history.jsonl, line 2 is passed over"), "{shown}");
 }
 

@@ -92,7 +92,7 @@ impl History {
         self.series().iter().map(|series| Score::of(series, self.of(series))).collect()
     }
 
-    /// Finds a run by its name, by the folder of its report, or as the `latest`.
+    /// Finds a run by its name, by the folder of its report, as the `latest`, or as the one `previous` to that in its series.
     ///
     /// # Errors
     /// If there is none; the error says where it was looked for.
@@ -107,12 +107,16 @@ impl History {
         }
         let found = match wanted {
             "latest" => self.runs.last(),
+            "previous" => self
+                .runs
+                .split_last()
+                .and_then(|(latest, before)| before.iter().rev().find(|run| run.series == latest.series)),
             name => self.runs.iter().rev().find(|run| run.run == name),
         };
         match found {
             Some(run) => Ok(run.clone()),
             None => bail!(
-                "no run {wanted:?} in {} and no report in a folder of that name; `drill history --json` lists them",
+                "no run {wanted:?} in {} and no report in a folder of that name; `drill history` names the newest",
                 path(&self.directory).display()
             ),
         }

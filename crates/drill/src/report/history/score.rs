@@ -10,6 +10,9 @@ use crate::report::{Essence, FIGURES, Figure, Series, Spread, seconds};
 /// The newest runs that a trend shows.
 const TREND: usize = 30;
 
+/// The newest runs that are named: as many as fit into a line of 80 characters.
+const NEWEST: usize = 3;
+
 /// A series in figures.
 #[derive(Debug, Serialize)]
 pub(crate) struct Score {
@@ -24,7 +27,9 @@ pub(crate) struct Score {
     pub as_expected: usize,
     /// The newest run.
     pub last_run: String,
-    /// Its verdict, for people.
+    /// The newest runs, the newest first.
+    pub newest: Vec<String>,
+    /// The verdict of the newest, for people.
     pub last_verdict: String,
     /// Least, median and greatest of each figure; `null` if no run measured it.
     pub figures: BTreeMap<&'static str, Option<Spread>>,
@@ -44,6 +49,7 @@ impl Score {
             passed: runs.iter().filter(|run| run.verdict == Verdict::Pass).count(),
             as_expected: runs.iter().filter(|run| run.expected.met).count(),
             last_run: runs.last().map_or_else(String::new, |run| run.run.clone()),
+            newest: runs.iter().rev().take(NEWEST).map(|run| run.run.clone()).collect(),
             last_verdict: runs.last().map_or_else(String::new, |run| run.shown_verdict()),
             figures: FIGURES
                 .iter()
@@ -75,6 +81,7 @@ impl Score {
     pub(crate) fn text(&self) -> String {
         let Self { series, last_verdict, .. } = self;
         let mut text = format!("{series}\n  {}, the last one: {last_verdict}\n", self.passes());
+        text += &format!("  newest: {}\n", self.newest.join(", "));
         for figure in FIGURES.iter().filter(|figure| self.figures[figure.key].is_some()) {
             let median = seconds(self.figures[figure.key].map(|spread| spread.median));
             let line = sparkline(&self.trends[figure.key]);
