@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod applies;
 mod archive;
 mod cleanup;
 mod compare;

@@ -24,56 +24,56 @@ pub(super) struct Place {
     pub platform: Name,
     /// Context of the kubeconfig; never the current one by accident
     #[arg(long, value_name = "NAME", required_if_eq("platform", "kubernetes"))]
-    context: Option<String>,
-    /// Namespace; it must carry the label pra.dev/drill=allowed
-    #[arg(long, value_name = "NAME", default_value = "pra")]
-    namespace: String,
-    /// Public URL of the service on the cluster [default: its node port on the first node]
-    #[arg(long, value_name = "URL", requires = "context")]
-    url: Option<Url>,
+    pub context: Option<String>,
+    /// Kubernetes: namespace; it must carry the label pra.dev/drill=allowed [default: pra]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Kubernetes: public URL of the service [default: its node port on the first node]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<Url>,
     /// How the service protects what it acknowledges; on Kubernetes, how it has to be deployed (overlay `protected`)
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Protect::None)]
     pub protect: Protect,
     /// Local: have another program protect the database in the place of restore points, as this JSON file describes it; for
     /// kill-pod and kill-pvc
-    #[arg(long, value_name = "FILE", value_parser = protector, conflicts_with_all = ["context", "protect", "remote"])]
+    #[arg(long, value_name = "FILE", value_parser = protector, conflicts_with_all = ["protect", "remote"])]
     pub protector: Option<Protector>,
     /// Local: start with a copy of the newest good restore point in this repository, which is only read, instead of with an
     /// empty database
-    #[arg(long, value_name = "DIR", conflicts_with = "context")]
+    #[arg(long, value_name = "DIR")]
     pub copy_of: Option<PathBuf>,
     /// Local: keep every restore point in this remote repository too (backup push), one that is for drills alone: what they
     /// send stays there
-    #[arg(long, value_name = "URL", conflicts_with = "context")]
+    #[arg(long, value_name = "URL")]
     pub remote: Option<String>,
     /// kill-pod on Kubernetes: without a grace period
-    #[arg(long, requires = "context")]
-    force: bool,
+    #[arg(long, alias = "force")]
+    pub no_grace: bool,
     /// kill-pvc on Kubernetes: do not stop the service and the backups before their volume goes
-    #[arg(long, requires = "context")]
-    brutal: bool,
+    #[arg(long)]
+    pub brutal: bool,
     /// kill-pvc: let what starts the service restore first, on Kubernetes its init container, instead of the runbook
     #[arg(long, conflicts_with = "protector")]
-    automatic: bool,
-    /// kill-pvc: twice, by the runbook and then automatically, and a report that compares them
-    #[arg(long, conflicts_with_all = ["automatic", "protector"])]
-    compare: bool,
+    pub automatic: bool,
+    /// kill-pvc: twice, by the runbook and then automatically, and a summary that shows both
+    #[arg(long, alias = "compare", conflicts_with_all = ["automatic", "protector"])]
+    pub both_ways: bool,
     /// lose-both-volumes on Kubernetes: restore points are kept off the cluster too, by the overlay `offsite`
-    #[arg(long, requires = "context")]
+    #[arg(long)]
     pub offsite: bool,
     /// corrupt-database and human-error on Kubernetes: the image with the drill in it [default: the one beside that of the
     /// service, pra/drill]
-    #[arg(long, value_name = "IMAGE", requires = "context")]
-    drill_image: Option<String>,
+    #[arg(long, value_name = "IMAGE")]
+    pub drill_image: Option<String>,
     /// stop-node on Kubernetes: the command that stops a node, with {node} for its name [default on k3d: docker kill {node}]
-    #[arg(long, value_name = "COMMAND", requires = "context", requires = "start_node")]
-    stop_node: Option<String>,
+    #[arg(long, value_name = "COMMAND", requires = "start_node")]
+    pub stop_node: Option<String>,
     /// stop-node on Kubernetes: the command that starts it again [default on k3d: docker start {node}]
     #[arg(long, value_name = "COMMAND", requires = "stop_node")]
     start_node: Option<String>,
-    /// How long the cluster may take to reach a state that is waited for [default: 120s]
-    #[arg(long, value_name = "DURATION", value_parser = positive_duration, requires = "context")]
-    cluster_patience: Option<Duration>,
+    /// Kubernetes: how long the cluster may take to reach a state that is waited for [default: 120s]
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    pub cluster_patience: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -88,16 +88,20 @@ impl Place {
     /// Where it runs, for people.
     pub(super) fn name(&self) -> String {
         match (self.platform, &self.context) {
-            (Name::Kubernetes, Some(context)) => format!("{context}, namespace {}", self.namespace),
+            (Name::Kubernetes, Some(context)) => format!("{context}, namespace {}", self.namespace()),
             _ => "local".to_owned(),
         }
+    }
+
+    fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("pra")
     }
 
     /// Whether it is that namespace of that cluster.
     pub(super) fn is_at(&self, cluster: Cluster) -> bool {
         self.platform == Name::Kubernetes
             && self.context.as_deref() == Some(cluster.context)
-            && self.namespace == cluster.namespace
+            && self.namespace() == cluster.namespace
     }
 
     /// Why a scenario is not to be had there; `None` if it is.
@@ -149,7 +153,7 @@ impl Place {
     /// How a scenario is recovered from, once for each drill that is to be run.
     pub(super) fn recoveries(&self, scenario: &Scenario) -> Vec<Recovery> {
         let all = scenario.runbooks.iter().map(|runbook| runbook.recovery);
-        if self.compare {
+        if self.both_ways {
             return all.collect();
         }
         let asked = |recovery: &Recovery| !self.automatic || *recovery == Recovery::Automatic;
@@ -167,12 +171,13 @@ impl Place {
         let patience = self.cluster_patience.unwrap_or(PATIENCE);
         let target = Target {
             context,
-            namespace: self.namespace.clone(),
+            namespace: self.namespace().to_owned(),
             url: self.url.clone(),
             drill_image: self.drill_image.clone(),
             patience,
         };
-        let conduct = Conduct { force: self.force, brutal: self.brutal, offsite: self.offsite, power: self.power() };
+        let conduct =
+            Conduct { no_grace: self.no_grace, brutal: self.brutal, offsite: self.offsite, power: self.power() };
         Ok(Kubernetes::new(target, conduct, run, folder, recorder.clone(), progress.clone()))
     }
 }

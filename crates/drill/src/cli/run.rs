@@ -33,7 +33,7 @@ pub(super) struct Run {
     #[arg(required = true, value_enum)]
     scenarios: Vec<Selection>,
     #[command(flatten)]
-    place: Place,
+    pub(super) place: Place,
     /// Recovery time objective [default: 60s; for poisoned-backup two backup intervals more]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rto: Option<Duration>,
@@ -48,7 +48,7 @@ pub(super) struct Run {
     rate: u32,
     /// Writers that write without a pause when the fault strikes [default: 8 for kill-pod, none for kill-pvc]
     #[arg(long, value_name = "N", value_parser = writers)]
-    writers: Option<usize>,
+    pub(super) writers: Option<usize>,
     /// How long the system may take to reach steady state, and to be protected again, beside its backup interval
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     patience: Duration,
@@ -57,10 +57,10 @@ pub(super) struct Run {
     give_up: Duration,
     /// When the fault strikes [default: midway between two backups where data may be lost, else now]
     #[arg(long, value_enum, value_name = "MOMENT")]
-    inject_at: Option<InjectAt>,
+    pub(super) inject_at: Option<InjectAt>,
     /// What a random moment is decided by, each further drill of the call by the next number [default: another each time]
     #[arg(long, value_name = "N")]
-    seed: Option<u32>,
+    pub(super) seed: Option<u32>,
     /// How often to run each scenario; several drills are summed up
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = runs)]
     runs: usize,
@@ -83,6 +83,9 @@ impl Run {
             Ok(scenarios) => scenarios,
             Err(error) => return Ok(usage(&anyhow!("{error}"))),
         };
+        if let Some(idle) = self.idle_option(&scenarios) {
+            return Ok(usage(&anyhow!("{idle}; here it would do nothing")));
+        }
         if self.dry_run {
             end_process_1()?;
             return self.plan(&scenarios, &progress).await;

@@ -148,3 +148,62 @@ impl Allowance {
         Duration::from_secs(self.seconds.into()) + backup_interval * self.intervals
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::{env, fs};
+
+    use super::*;
+    use crate::platform::{Kubernetes, Local};
+
+    const HEADER: &str = "| scenario | what happens | expected | where |\n| --- | --- | --- | --- |\n";
+
+    fn row(scenario: &Scenario) -> String {
+        let expected = match scenario.expected {
+            Expected::Pass => "pass".to_owned(),
+            Expected::Limit { limit, lifted_by_remote: false, .. } => format!("*fail*: {limit}"),
+            Expected::Limit { limit, lifted_by_remote: true, .. } => format!("*fail*: {limit}; with a remote, pass"),
+        };
+        let offers = [("local", scenario.refusal::<Local>()), ("Kubernetes", scenario.refusal::<Kubernetes>())];
+        let offered = offers.iter().filter(|(_, refusal)| refusal.is_none()).map(|(name, _)| *name);
+        let offered = offered.collect::<Vec<_>>().join(", ");
+        format!("| `{}` | {} | {expected} | {offered} |\n", scenario.name, scenario.summary.join(" "))
+    }
+
+    /// `UPDATE_SCENARIOS=1 cargo test -p drill table_of_scenarios` writes it anew.
+    #[test]
+    fn the_table_of_scenarios_says_what_they_say() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+        let text = fs::read_to_string(&path).unwrap();
+        let (before, after) = text.split_once(HEADER).expect("there is a table of scenarios");
+        let (_, after) = after.split_once("\n\n").expect("something follows it");
+        let rows: String = SCENARIOS.iter().map(|scenario| row(scenario)).collect();
+        let expected = format!("{before}{HEADER}{rows}\n{after}");
+        if env::var_os("UPDATE_SCENARIOS").is_some() {
+            fs::write(&path, &expected).unwrap();
+        }
+        assert_eq!(fs::read_to_string(path).unwrap(), expected, "it is out of date: see above how to write it anew");
+    }
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own_and_a_whole_runbook() {
+        for scenario in SCENARIOS {
+            assert_eq!(SCENARIOS.iter().filter(|other| other.name == scenario.name).count(), 1, "{}", scenario.name);
+            assert!(scenario.summary.iter().all(|line| line.chars().count() <= 96), "{}", scenario.name);
+            for Runbook { steps, .. } in scenario.runbooks {
+                let count = |wanted: fn(&Step) -> bool| steps.iter().filter(|step| wanted(step)).count();
+                assert!(matches!(steps.first(), Some(Step::SteadyState)), "{}", scenario.name);
+                assert_eq!(count(|step| matches!(step, Step::Break(_))), 1, "{}: one fault is measured", scenario.name);
+                for needed in [
+                    (|step| matches!(step, Step::Moment(_))) as fn(&Step) -> bool,
+                    |step| matches!(step, Step::CorrectAgain),
+                    |step| matches!(step, Step::Reconcile),
+                    |step| matches!(step, Step::ProtectedAgain),
+                ] {
+                    assert_eq!(count(needed), 1, "{}", scenario.name);
+                }
+            }
+        }
+    }
+}

@@ -85,3 +85,29 @@ fn cleaning_up_beside_a_running_drill_is_refused() {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(drill.pid()), nix::sys::signal::SIGINT).unwrap();
     assert_eq!(drill.end(), Some(4));
 }
+
+#[test]
+fn an_option_that_would_do_nothing_is_refused() {
+    let place = Place::new();
+    for (arguments, said) in [
+        ("kill-pvc --context prod", "--context is for --platform kubernetes"),
+        ("kill-pvc --namespace pra", "--namespace is for --platform kubernetes"),
+        ("kill-pod --force", "--no-grace is for --platform kubernetes"),
+        ("kill-pod --automatic", "--automatic is for kill-pvc; here it would do nothing"),
+        ("kill-pod full-disk --compare", "--both-ways is for kill-pvc"),
+        ("full-disk --writers 4", "--writers is for kill-pod, kill-pvc"),
+        ("kill-pvc --seed 3", "--seed is for --inject-at random"),
+        ("kill-pod --platform kubernetes --context a --remote s3://b/c", "--remote is for --platform local"),
+        ("kill-pvc --platform kubernetes --context a --no-grace", "--no-grace is for kill-pod"),
+        ("kill-pod --platform kubernetes --context a --drill-image b", "for corrupt-database, human-error"),
+    ] {
+        let output = place.drill(&[&["run"], &*arguments.split(' ').collect::<Vec<_>>()].concat()).output().unwrap();
+        assert_exit(&output, 2);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(said), "{arguments}: {stderr}");
+    }
+    assert!(place.list("reports").is_empty());
+    // With a scenario that it is for, others may be there as well.
+    let output = place.drill(&["run", "kill-pod", "kill-pvc", "--automatic", "--dry-run"]).output().unwrap();
+    assert_exit(&output, 0);
+}

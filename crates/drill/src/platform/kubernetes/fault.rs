@@ -13,7 +13,7 @@ impl Kubernetes {
         let names: Vec<String> = pods.iter().map(|pod| pod.metadata.name.clone()).collect();
         self.killed = pods.into_iter().map(|pod| pod.metadata.uid).collect();
         let mut arguments = vec!["delete", "pod", "--wait=false", "--ignore-not-found"];
-        if self.conduct.force {
+        if self.conduct.no_grace {
             arguments.extend(["--force", "--grace-period=0"]);
         }
         arguments.extend(names.iter().map(String::as_str));

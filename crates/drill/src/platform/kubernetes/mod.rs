@@ -59,7 +59,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conduct {
     /// Delete the pod without a grace period.
-    pub force: bool,
+    pub no_grace: bool,
     /// Destroy the volume without stopping the service and the backups first.
     pub brutal: bool,
     /// Restore points are kept off the cluster too, by the component `offsite`.
