@@ -15,6 +15,16 @@ pub enum Selection {
     One(Scenario),
 }
 
+impl Selection {
+    /// As it is asked for.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::One(scenario) => scenario.name(),
+        }
+    }
+}
+
 impl ValueEnum for Selection {
     fn value_variants<'a>() -> &'a [Self] {
         static VARIANTS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
@@ -26,7 +36,7 @@ impl ValueEnum for Selection {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         match self {
-            Self::All => Some(PossibleValue::new("all").help("Every scenario that the platform offers")),
+            Self::All => Some(PossibleValue::new(self.name()).help("Every scenario that the platform offers")),
             Self::One(scenario) => scenario.to_possible_value(),
         }
     }
