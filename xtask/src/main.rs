@@ -13,6 +13,7 @@ mod doctor;
 mod down;
 mod download;
 mod drill;
+mod forwarded;
 mod image;
 mod import;
 mod kubectl;

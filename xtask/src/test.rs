@@ -6,7 +6,7 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::kubectl::Target;
-use crate::{confined, deploy, image};
+use crate::{confined, deploy, image, tools};
 
 /// Run all tests, or those that need a real cluster
 #[derive(Args)]
@@ -23,6 +23,7 @@ impl Test {
         if self.cluster {
             // Compiling takes minutes.
             self.target.interlock(sh)?;
+            tools::need(sh, "test --cluster", &["ansible-playbook"])?;
         }
         // Tests of one program run the others, and `cargo test` builds only its own.
         cmd!(sh, "cargo build --workspace --locked").run()?;

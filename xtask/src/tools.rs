@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use crate::programs::usage;
+
 /// A tool, the least version of it, and how to get it.
 pub struct Tool {
     pub name: &'static str,
@@ -72,6 +74,20 @@ impl Tool {
 /// The names of those tools that are missing or too old.
 pub fn lacking(sh: &Shell, tools: &[Tool]) -> Vec<&'static str> {
     tools.iter().filter(|tool| !matches!(tool.find(sh), Found::Good(_))).map(|tool| tool.name).collect()
+}
+
+/// That these tools of a cluster are there, by their names: what comes before their turn takes minutes.
+pub fn need(sh: &Shell, what_for: &str, names: &[&str]) -> Result<()> {
+    for tool in CLUSTER.iter().filter(|tool| names.contains(&tool.name)) {
+        let found = match tool.find(sh) {
+            Found::Good(_) => continue,
+            Found::TooOld(version) => format!("{} or newer, found {version}", tool.wanted),
+            Found::Missing if tool.name == "docker" => "which does not answer".to_owned(),
+            Found::Missing => "which is not there".to_owned(),
+        };
+        return Err(usage(format!("{what_for} needs {}, {found}; get it: {}", tool.name, tool.get)));
+    }
+    Ok(())
 }
 
 /// The first line that a program prints about its version; `None` if it cannot be run.
