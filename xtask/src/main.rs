@@ -30,8 +30,11 @@ mod versus;
 mod wait;
 
 use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
@@ -65,7 +68,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match without_package().and_then(|()| run(Cli::parse())) {
         Ok(code) => code,
         Err(error) => {
             let code = error.downcast_ref::<programs::Refused>().map_or(1, |refused| refused.code);
@@ -96,6 +99,26 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Setup(setup) => setup.run(&sh),
         Command::Doctor(doctor) => doctor.run(&sh),
     }
+}
+
+/// Starts anew without what `cargo run` says of the package that it runs. Build scripts watch these variables, and would run
+/// again, with all that is compiled after them, whenever a user's `cargo build` and ours take turns.
+fn without_package() -> Result<()> {
+    const OF_THE_PACKAGE: [&str; 5] =
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"];
+    let is_of_the_package =
+        |name: &OsString| OF_THE_PACKAGE.iter().any(|start| name.as_bytes().starts_with(start.as_bytes()));
+    let names: Vec<OsString> = env::vars_os().map(|(name, _)| name).filter(is_of_the_package).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let this = env::current_exe().context("cannot find the path of this program")?;
+    let mut anew = process::Command::new(&this);
+    anew.args(env::args_os().skip(1));
+    for name in names {
+        anew.env_remove(name);
+    }
+    Err(anew.exec()).with_context(|| format!("cannot run {}", this.display()))
 }
 
 /// The project that this runs in, else the one that this program lies in. Never the one that it was compiled in: a folder
