@@ -2,7 +2,6 @@
 //! of the workspace.
 
 mod all;
-mod bench;
 mod build;
 mod ci;
 mod cluster;
@@ -26,7 +25,6 @@ mod static_kubectl;
 mod test;
 mod tools;
 mod up;
-mod versus;
 mod wait;
 
 use std::env;
@@ -40,7 +38,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use xshell::Shell;
 
-/// Build the project, run it, destroy it, restore it, measure it.
+/// Build the project, run it, destroy it, restore it.
 #[derive(Parser)]
 #[command(version, bin_name = "cargo xtask")]
 struct Cli {
@@ -61,8 +59,6 @@ enum Command {
     Down(down::Down),
     Test(test::Test),
     Ci(ci::Ci),
-    Bench(bench::Bench),
-    Versus(versus::Versus),
     Setup(setup::Setup),
     Doctor(doctor::Doctor),
 }
@@ -94,8 +90,6 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Down(down) => down.run(&sh),
         Command::Test(test) => test.run(&sh),
         Command::Ci(ci) => ci.run(&sh),
-        Command::Bench(bench) => bench.run(&sh),
-        Command::Versus(versus) => versus.run(&sh),
         Command::Setup(setup) => setup.run(&sh),
         Command::Doctor(doctor) => doctor.run(&sh),
     }

@@ -39,14 +39,11 @@ pub const SETUP: [Tool; 2] = [
     Tool { name: "curl", wanted: "any", get: "apt install curl" },
 ];
 
-/// What `bench` needs.
+/// What `cargo speed` and `cargo versus` need.
 pub const BENCH: [Tool; 2] = [
     Tool { name: "python3", wanted: "3.11", get: "apt install python3-venv" },
     Tool { name: "wrk", wanted: "any", get: "apt install wrk" },
 ];
-
-/// What makes load.
-pub const LOAD: [Tool; 1] = [Tool { name: "wrk", wanted: "any", get: "apt install wrk" }];
 
 /// What was found of a tool.
 pub enum Found {
@@ -96,7 +93,7 @@ pub fn version(sh: &Shell, program: &Path) -> Option<String> {
     let question: &[&str] = match name {
         // The client alone is of no use: ask the service.
         "docker" => &["version", "--format", "{{.Server.Version}}"],
-        "k3d" | "packer" | "litestream" => &["version"],
+        "k3d" | "packer" => &["version"],
         "kubectl" => &["version", "--client"],
         _ => &["--version"],
     };

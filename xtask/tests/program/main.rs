@@ -13,4 +13,3 @@ mod platform;
 mod setup;
 mod support;
 mod usage;
-mod versus;

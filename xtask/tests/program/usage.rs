@@ -17,8 +17,6 @@ fn what_cannot_be_asked_for_is_a_usage_error() {
         (&["import", "--image", "a"], "unexpected argument"),
         (&["deploy", "--context"], "--context"),
         (&["down", "--all"], "unexpected argument"),
-        (&["versus", "--quick", "--docs"], "cannot be used with"),
-        (&["versus", "--runs", "0"], "0"),
         (&["setup", "--kubectl"], "unexpected argument"),
         (&["doctor", "--fix"], "unexpected argument"),
         (&["build", "app"], "unexpected argument"),

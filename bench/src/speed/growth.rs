@@ -6,13 +6,13 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::copying::{self, Costs, Thing};
-use super::figure::{Figure, Goal, Unit, table_of};
-use super::load::{self, Load};
-use super::run::{median, settle};
-use super::server::Server;
-use super::service::ADD;
 use super::{Setting, database};
+use crate::figure::{Figure, Goal, Unit, table_of};
+use crate::load::ADD;
+use crate::load::{self, Load};
 use crate::programs::say;
+use crate::run::{median, settle};
+use crate::server::Server;
 
 /// Bytes of a message: what people write.
 const MESSAGE_BYTES: u64 = 40;
