@@ -1,4 +1,6 @@
+use std::env;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -30,9 +32,15 @@ impl Test {
         if self.cluster {
             return on_a_cluster(sh, &self.target);
         }
-        cmd!(sh, "cargo test --workspace --locked").run()?;
+        let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| threads().to_string());
+        cmd!(sh, "cargo test --workspace --locked --no-fail-fast").env("RUST_TEST_THREADS", threads).run()?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// More than cores: tests mostly wait, for processes, disks and moments.
+fn threads() -> usize {
+    4 * thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn on_a_cluster(sh: &Shell, target: &Target) -> Result<ExitCode> {
