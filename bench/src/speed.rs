@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 use xshell::Shell;
 
 use crate::figure::{self, Figure};
@@ -40,7 +39,7 @@ pub struct Speed {
     /// Only this; may be given several times
     #[arg(long, value_enum)]
     only: Vec<Subject>,
-    /// Where speed.json goes, and growth.svg
+    /// Where growth.svg goes
     #[arg(long, value_name = "DIR", default_value = "target/speed")]
     output: PathBuf,
     /// Write the tables into docs/performance.md too, and the plot beside it
@@ -142,14 +141,13 @@ impl Speed {
         print(&table)?;
         if !measured.growth.is_empty() {
             print(&growth)?;
-            sh.write_file(self.output.join("growth.svg"), plot::svg(&measured.growth))?;
+            let plot = self.output.join("growth.svg");
+            sh.write_file(&plot, plot::svg(&measured.growth))?;
+            say(&format!("written: {}", plot.display()));
         }
         if !measured.left_out.is_empty() {
             print(&format!("left out, not installed: {}", measured.left_out.join(", ")))?;
         }
-        let data = self.output.join("speed.json");
-        sh.write_file(&data, format!("{:#}\n", measured.json(self.quick)))?;
-        say(&format!("written: {}", data.display()));
         if self.docs {
             page::write("speed", &sh.current_dir().join("docs/performance.md"), &measured.page(&table, &growth))?;
             sh.write_file("docs/growth.svg", plot::svg(&measured.growth))?;
@@ -168,12 +166,6 @@ struct Measured {
 }
 
 impl Measured {
-    fn json(&self, quick: bool) -> Value {
-        let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
-        json!({"schema_version": 1, "quick": quick, "cores": cores(), "runs": self.runs, "figures": figures,
-               "growth": growth::json(&self.growth), "left_out": self.left_out})
-    }
-
     fn page(&self, table: &str, growth: &str) -> String {
         let (runs, cores) = (self.runs, cores());
         format!(

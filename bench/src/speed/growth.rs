@@ -3,7 +3,6 @@
 use std::fs;
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use super::copying::{self, Costs, Thing};
 use super::{Setting, database};
@@ -100,17 +99,6 @@ pub fn table(steps: &[Step]) -> String {
         rows.push(row);
     }
     table_of(rows)
-}
-
-pub fn json(steps: &[Step]) -> Value {
-    let step = |step: &Step| {
-        let per_second: Value =
-            ROUTES.iter().zip(step.per_second).map(|(route, value)| (name(route).to_owned(), json!(value))).collect();
-        let seconds: Value =
-            THINGS.iter().zip(step.seconds).map(|(thing, value)| (thing.name().to_owned(), json!(value))).collect();
-        json!({"messages": step.messages, "bytes": step.bytes, "per_second": per_second, "seconds": seconds})
-    };
-    steps.iter().map(step).collect()
 }
 
 /// A route without its query.
