@@ -20,7 +20,7 @@ impl Doctor {
         let cluster = check(sh, &tools::CLUSTER)?;
         print("for `cargo xtask setup`, which gets most of these:")?;
         check(sh, &tools::SETUP)?;
-        print("for `cargo xtask bench`:")?;
+        print("for `cargo speed` and `cargo versus`:")?;
         check(sh, &tools::BENCH)?;
         print("")?;
         if !local.is_empty() {

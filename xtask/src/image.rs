@@ -10,7 +10,7 @@ use xshell::{Shell, cmd};
 use crate::compile::Compiler;
 use crate::programs::{print, say};
 use crate::static_kubectl::StaticKubectl;
-use crate::{packer, sbom};
+use crate::{packer, sbom, tools};
 
 /// Build the image with Packer, from static programs
 #[derive(Args)]
@@ -22,7 +22,8 @@ pub struct Command {
 
 impl Command {
     pub fn run(self, sh: &Shell) -> Result<ExitCode> {
-        // Before the programs are compiled, since it may be what is missing.
+        // Before the programs are compiled, since they may be what is missing.
+        tools::need(sh, "image", &["docker", "packer"])?;
         let kubectl = self.drill.then(|| StaticKubectl::find(sh)).transpose()?;
         let mut images = vec![build(sh)?];
         if let Some(kubectl) = kubectl {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
-use crate::programs::refused;
+use crate::programs::{refused, usage};
 use crate::wait::{Status, wait_for};
 
 /// The label, and its value, of a namespace that may be destroyed.
@@ -75,13 +75,14 @@ impl Target {
         )))
     }
 
-    /// That the cluster can be asked and has the namespace, before anything takes minutes. Where kubectl itself is missing,
-    /// the drill says how to get it.
+    /// That the cluster can be asked and has the namespace, before anything takes minutes.
     pub fn must_exist(&self, sh: &Shell) -> Result<()> {
         let Self { context, namespace } = self;
         let look =
             cmd!(sh, "kubectl --context {context} --request-timeout=15s get namespace {namespace} --output name");
-        let Ok(found) = look.quiet().ignore_status().output() else { return Ok(()) };
+        let Ok(found) = look.quiet().ignore_status().output() else {
+            return Err(usage("there is no kubectl, which a cluster is spoken to with; cargo xtask setup gets it"));
+        };
         if found.status.success() {
             return Ok(());
         }

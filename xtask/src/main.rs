@@ -2,7 +2,6 @@
 //! of the workspace.
 
 mod all;
-mod bench;
 mod build;
 mod ci;
 mod cluster;
@@ -13,6 +12,7 @@ mod doctor;
 mod down;
 mod download;
 mod drill;
+mod forwarded;
 mod image;
 mod import;
 mod kubectl;
@@ -25,18 +25,20 @@ mod static_kubectl;
 mod test;
 mod tools;
 mod up;
-mod versus;
 mod wait;
 
 use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use xshell::Shell;
 
-/// Build the project, run it, destroy it, restore it, measure it.
+/// Build the project, run it, destroy it, restore it.
 #[derive(Parser)]
 #[command(version, bin_name = "cargo xtask")]
 struct Cli {
@@ -57,14 +59,12 @@ enum Command {
     Down(down::Down),
     Test(test::Test),
     Ci(ci::Ci),
-    Bench(bench::Bench),
-    Versus(versus::Versus),
     Setup(setup::Setup),
     Doctor(doctor::Doctor),
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match without_package().and_then(|()| run(Cli::parse())) {
         Ok(code) => code,
         Err(error) => {
             let code = error.downcast_ref::<programs::Refused>().map_or(1, |refused| refused.code);
@@ -90,11 +90,29 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Down(down) => down.run(&sh),
         Command::Test(test) => test.run(&sh),
         Command::Ci(ci) => ci.run(&sh),
-        Command::Bench(bench) => bench.run(&sh),
-        Command::Versus(versus) => versus.run(&sh),
         Command::Setup(setup) => setup.run(&sh),
         Command::Doctor(doctor) => doctor.run(&sh),
     }
+}
+
+/// Starts anew without what `cargo run` says of the package that it runs. Build scripts watch these variables, and would run
+/// again, with all that is compiled after them, whenever a user's `cargo build` and ours take turns.
+fn without_package() -> Result<()> {
+    const OF_THE_PACKAGE: [&str; 5] =
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"];
+    let is_of_the_package =
+        |name: &OsString| OF_THE_PACKAGE.iter().any(|start| name.as_bytes().starts_with(start.as_bytes()));
+    let names: Vec<OsString> = env::vars_os().map(|(name, _)| name).filter(is_of_the_package).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let this = env::current_exe().context("cannot find the path of this program")?;
+    let mut anew = process::Command::new(&this);
+    anew.args(env::args_os().skip(1));
+    for name in names {
+        anew.env_remove(name);
+    }
+    Err(anew.exec()).with_context(|| format!("cannot run {}", this.display()))
 }
 
 /// The project that this runs in, else the one that this program lies in. Never the one that it was compiled in: a folder

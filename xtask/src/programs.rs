@@ -17,7 +17,7 @@ pub struct Programs {
 
 /// Builds the programs.
 pub fn build(sh: &Shell) -> Result<Programs> {
-    cmd!(sh, "cargo build --release --workspace --locked").run()?;
+    cmd!(sh, "cargo build --release --locked").run()?;
     let this = std::env::current_exe().context("cannot find the path of this program")?;
     // This program is <target>/<profile>/xtask, wherever the target directory is.
     let target =

@@ -1,4 +1,6 @@
+use std::env;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -6,7 +8,7 @@ use clap::Args;
 use xshell::{Shell, cmd};
 
 use crate::kubectl::Target;
-use crate::{confined, deploy, image};
+use crate::{confined, deploy, image, tools};
 
 /// Run all tests, or those that need a real cluster
 #[derive(Args)]
@@ -23,15 +25,22 @@ impl Test {
         if self.cluster {
             // Compiling takes minutes.
             self.target.interlock(sh)?;
+            tools::need(sh, "test --cluster", &["ansible-playbook"])?;
         }
         // Tests of one program run the others, and `cargo test` builds only its own.
         cmd!(sh, "cargo build --workspace --locked").run()?;
         if self.cluster {
             return on_a_cluster(sh, &self.target);
         }
-        cmd!(sh, "cargo test --workspace --locked").run()?;
+        let threads = env::var("RUST_TEST_THREADS").unwrap_or_else(|_| threads().to_string());
+        cmd!(sh, "cargo test --workspace --locked --no-fail-fast").env("RUST_TEST_THREADS", threads).run()?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// More than cores: tests mostly wait, for processes, disks and moments.
+fn threads() -> usize {
+    4 * thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn on_a_cluster(sh: &Shell, target: &Target) -> Result<ExitCode> {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use crate::programs::usage;
+
 /// A tool, the least version of it, and how to get it.
 pub struct Tool {
     pub name: &'static str,
@@ -37,14 +39,11 @@ pub const SETUP: [Tool; 2] = [
     Tool { name: "curl", wanted: "any", get: "apt install curl" },
 ];
 
-/// What `bench` needs.
+/// What `cargo speed` and `cargo versus` need.
 pub const BENCH: [Tool; 2] = [
     Tool { name: "python3", wanted: "3.11", get: "apt install python3-venv" },
     Tool { name: "wrk", wanted: "any", get: "apt install wrk" },
 ];
-
-/// What makes load.
-pub const LOAD: [Tool; 1] = [Tool { name: "wrk", wanted: "any", get: "apt install wrk" }];
 
 /// What was found of a tool.
 pub enum Found {
@@ -74,13 +73,27 @@ pub fn lacking(sh: &Shell, tools: &[Tool]) -> Vec<&'static str> {
     tools.iter().filter(|tool| !matches!(tool.find(sh), Found::Good(_))).map(|tool| tool.name).collect()
 }
 
+/// That these tools of a cluster are there, by their names: what comes before their turn takes minutes.
+pub fn need(sh: &Shell, what_for: &str, names: &[&str]) -> Result<()> {
+    for tool in CLUSTER.iter().filter(|tool| names.contains(&tool.name)) {
+        let found = match tool.find(sh) {
+            Found::Good(_) => continue,
+            Found::TooOld(version) => format!("{} or newer, found {version}", tool.wanted),
+            Found::Missing if tool.name == "docker" => "which does not answer".to_owned(),
+            Found::Missing => "which is not there".to_owned(),
+        };
+        return Err(usage(format!("{what_for} needs {}, {found}; get it: {}", tool.name, tool.get)));
+    }
+    Ok(())
+}
+
 /// The first line that a program prints about its version; `None` if it cannot be run.
 pub fn version(sh: &Shell, program: &Path) -> Option<String> {
     let name = program.file_name()?.to_str()?;
     let question: &[&str] = match name {
         // The client alone is of no use: ask the service.
         "docker" => &["version", "--format", "{{.Server.Version}}"],
-        "k3d" | "packer" | "litestream" => &["version"],
+        "k3d" | "packer" => &["version"],
         "kubectl" => &["version", "--client"],
         _ => &["--version"],
     };

@@ -52,7 +52,7 @@ fn sources() -> Vec<PathBuf> {
         }
     }
     let mut found = Vec::new();
-    for directory in ["crates", "xtask"] {
+    for directory in ["bench", "crates", "xtask"] {
         walk(&root().join(directory), &mut found);
     }
     assert!(found.len() > 50, "this test looks in the wrong place: {found:?}");

@@ -12,5 +12,5 @@ mod place;
 mod platform;
 mod setup;
 mod support;
+mod tests;
 mod usage;
-mod versus;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The longest that anything here is waited for.
-pub const BOUND: Duration = Duration::from_secs(15);
+pub const BOUND: Duration = Duration::from_secs(60);
 
 /// Held by a test that opens thousands of files: together, two of them are more than a process may.
 pub static MANY_FILES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

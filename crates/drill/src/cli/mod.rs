@@ -9,6 +9,7 @@ mod history;
 mod list;
 mod place;
 mod run;
+mod scenarios;
 mod selection;
 mod up;
 mod verify_evidence;

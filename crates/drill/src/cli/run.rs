@@ -23,15 +23,13 @@ use clap::Args;
 
 use super::archive::Archive;
 use super::place::{Name, Place};
-use super::selection::{Selection, choose};
+use super::scenarios::Scenarios;
+use super::selection::choose;
 use super::{State, print, print_json, usage};
 
 /// Run scenarios one after the other, with a report for each
 #[derive(Args)]
 pub(super) struct Run {
-    /// What to run; `drill list` explains
-    #[arg(required = true, value_enum)]
-    scenarios: Vec<Selection>,
     #[command(flatten)]
     pub(super) place: Place,
     /// Recovery time objective [default: 60s; for poisoned-backup two backup intervals more]
@@ -74,12 +72,14 @@ pub(super) struct Run {
     json: bool,
     #[command(flatten)]
     state: State,
+    #[command(flatten)]
+    scenarios: Scenarios,
 }
 
 impl Run {
     pub(super) async fn run(self) -> Result<u8> {
         let progress = Progress::new();
-        let scenarios = match choose(&self.scenarios, &self.place) {
+        let scenarios = match choose(&self.scenarios.0, &self.place) {
             Ok(scenarios) => scenarios,
             Err(error) => return Ok(usage(&anyhow!("{error}"))),
         };

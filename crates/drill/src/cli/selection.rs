@@ -15,6 +15,16 @@ pub(super) enum Selection {
     One(&'static Scenario),
 }
 
+impl Selection {
+    /// As it is asked for.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::One(scenario) => scenario.name,
+        }
+    }
+}
+
 impl ValueEnum for Selection {
     fn value_variants<'a>() -> &'a [Self] {
         static VARIANTS: LazyLock<Vec<Selection>> = LazyLock::new(|| {
@@ -25,8 +35,8 @@ impl ValueEnum for Selection {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            Self::All => PossibleValue::new("all").help("Every scenario that the platform offers"),
-            Self::One(scenario) => PossibleValue::new(scenario.name).help(scenario.fault),
+            Self::All => PossibleValue::new(self.name()).help("Every scenario that the platform offers"),
+            Self::One(scenario) => PossibleValue::new(self.name()).help(scenario.fault),
         })
     }
 }

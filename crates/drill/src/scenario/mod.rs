@@ -168,7 +168,7 @@ mod tests {
         let offers = [("local", scenario.refusal::<Local>()), ("Kubernetes", scenario.refusal::<Kubernetes>())];
         let offered = offers.iter().filter(|(_, refusal)| refusal.is_none()).map(|(name, _)| *name);
         let offered = offered.collect::<Vec<_>>().join(", ");
-        format!("| `{}` | {} | {expected} | {offered} |\n", scenario.name, scenario.summary.join(" "))
+        format!("| `{}` | {} | {expected} | {offered} |\n", scenario.name, scenario.fault)
     }
 
     /// `UPDATE_SCENARIOS=1 cargo test -p drill table_of_scenarios` writes it anew.

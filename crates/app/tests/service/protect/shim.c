@@ -125,12 +125,15 @@ static int keep(int what, int fd, int synced) {
     if (again < 0 || fstat(again, &found)) abort();
     snprintf(path, sizeof path, "%s/%llu", directory, (unsigned long long)found.st_ino);
     snprintf(partial, sizeof partial, "%s.%d", path, gettid());
+    int is_new = access(path, F_OK) != 0;
     FILE *kept = fopen(partial, "we");
     if (!kept) abort();
     DIR *names = S_ISDIR(found.st_mode) ? opendir(link) : NULL;
     if (names) keep_names(names, kept);
     else keep_bytes(again, kept);
-    if (fclose(kept) || rename(partial, path) || close(again)) abort();
+    if (fclose(kept) || rename(partial, path)) abort();
+    // Left open once: while it is, no other file gets its number, even if it is removed.
+    if (!is_new && close(again)) abort();
     return synced;
 }
 

@@ -98,6 +98,9 @@ fn pass(
         store.write_all(&body)?;
         let mut answer = Vec::new();
         store.read_to_end(&mut answer)?;
+        // Else the client would send its next request here, perhaps before it notices that nobody listens any more.
+        let end = answer.windows(2).position(|window| window == b"\r\n").unwrap() + 2;
+        answer.splice(end..end, *b"connection: close\r\n");
         Ok(answer)
     };
     answer(client, fault, &head, ask)

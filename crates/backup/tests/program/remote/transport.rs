@@ -33,7 +33,11 @@ fn answering(answer: impl Fn() -> Option<String> + Send + 'static) -> (String, R
             reader.read_exact(&mut vec![0; length])?;
             let _ = tell.send(head);
             match answer() {
-                Some(answer) => reader.get_mut().write_all(answer.as_bytes())?,
+                // One request a connection: the client must not send the next one here.
+                Some(answer) => {
+                    let answer = answer.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+                    reader.get_mut().write_all(answer.as_bytes())?;
+                }
                 // Until the client gives up.
                 None => drop(reader.read(&mut [0])),
             }
@@ -46,7 +50,7 @@ fn answering(answer: impl Fn() -> Option<String> + Send + 'static) -> (String, R
 fn redirect(status: u16, to: &str) -> String {
     format!(
         "HTTP/1.1 {status} Elsewhere\r\nlocation: {to}/b/x?secret-of-a-path\r\nx-amz-bucket-region: eu-west-3\r\n\
-         content-length: 0\r\nconnection: close\r\n\r\n"
+         content-length: 0\r\n\r\n"
     )
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::drills::{Drill, SCENARIOS};
 use super::price::Price;
 use super::{Contender, Setting};
-use crate::bench::figure::table_of;
-use crate::bench::run::median;
+use crate::figure::table_of;
+use crate::run::median;
 
 pub struct Results {
     pub contenders: Vec<Contender>,
@@ -197,7 +197,7 @@ impl Results {
         let left_out = if left_out.is_empty() { left_out } else { format!("\nLeft out, not installed: {left_out}.\n") };
         let lines = self.contenders.iter().map(commands).collect::<String>();
         format!(
-            "`cargo xtask versus --runs {runs} --every {every} --seed {}` on {}: copies and restore points every {every} s, \
+            "`cargo versus --runs {runs} --every {every} --seed {}` on {}: copies and restore points every {every} s, \
              {} writers without a pause when the disaster strikes, at the same random moments for everyone; throughput \
              over {load} s. Medians, in brackets the least and the most.\n\n{table}{remarks}{left_out}\n\
              ![What was lost, how long it took, and what the protection costs](versus.svg)\n\n\

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::Setting;
+use crate::programs::say;
+use crate::speed::Setting;
 
 const FLASK: &str = include_str!("flask.py");
 
@@ -103,7 +104,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            crate::programs::say(&format!("{error:#}"));
+            say(&format!("{error:#}"));
         }
     }
 }

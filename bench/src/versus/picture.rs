@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::result::{MEASURES, Measure, Results, Unit};
-use crate::bench::run::median;
+use crate::run::median;
 
 /// Which of the measures are drawn, and how each is called.
 const PANELS: [(usize, &str); 4] = [

@@ -3,16 +3,15 @@
 use std::fs;
 
 use anyhow::Result;
-use serde_json::{Value, json};
 
 use super::copying::{self, Costs, Thing};
-use super::figure::{Figure, Goal, Unit, table_of};
-use super::load::{self, Load};
-use super::run::{median, settle};
-use super::server::Server;
-use super::service::ADD;
 use super::{Setting, database};
+use crate::figure::{Figure, Goal, Unit, table_of};
+use crate::load::ADD;
+use crate::load::{self, Load};
 use crate::programs::say;
+use crate::run::{median, settle};
+use crate::server::Server;
 
 /// Bytes of a message: what people write.
 const MESSAGE_BYTES: u64 = 40;
@@ -100,17 +99,6 @@ pub fn table(steps: &[Step]) -> String {
         rows.push(row);
     }
     table_of(rows)
-}
-
-pub fn json(steps: &[Step]) -> Value {
-    let step = |step: &Step| {
-        let per_second: Value =
-            ROUTES.iter().zip(step.per_second).map(|(route, value)| (name(route).to_owned(), json!(value))).collect();
-        let seconds: Value =
-            THINGS.iter().zip(step.seconds).map(|(thing, value)| (thing.name().to_owned(), json!(value))).collect();
-        json!({"messages": step.messages, "bytes": step.bytes, "per_second": per_second, "seconds": seconds})
-    };
-    steps.iter().map(step).collect()
 }
 
 /// A route without its query.

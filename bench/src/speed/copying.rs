@@ -6,9 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::figure::{Figure, Goal, Unit};
-use super::run::{Cost, median, settle, timed};
 use super::{Setting, database};
+use crate::figure::{Figure, Goal, Unit};
+use crate::run::{Cost, median, settle, timed};
 
 /// The memory that a take and a restore may need, whatever the size.
 const MEMORY_MAX: f64 = 16.0 * 1024.0 * 1024.0;

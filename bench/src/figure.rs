@@ -1,7 +1,5 @@
 //! What was measured, what it is compared with, and whether that is good enough.
 
-use serde_json::{Value, json};
-
 /// One line of the table.
 pub struct Figure {
     pub what: String,
@@ -48,13 +46,6 @@ impl Figure {
         }
     }
 
-    pub fn json(&self) -> Value {
-        let (name, value) = self.reference.as_ref().map(|(name, value)| (name, value)).unzip();
-        json!({"what": self.what, "unit": self.unit.name(), "measured": self.measured, "reference": name,
-               "reference_measured": value, "ratio": self.ratio(), "goal": self.goal.text(self.unit),
-               "reached": self.reached()})
-    }
-
     fn cells(&self) -> [String; 6] {
         let reference = self.reference.as_ref().map(|(name, value)| format!("{} ({name})", self.unit.text(*value)));
         [
@@ -69,14 +60,6 @@ impl Figure {
 }
 
 impl Unit {
-    fn name(self) -> &'static str {
-        match self {
-            Self::PerSecond => "per second",
-            Self::Seconds => "seconds",
-            Self::Bytes => "bytes",
-        }
-    }
-
     pub fn text(self, value: f64) -> String {
         match self {
             Self::PerSecond => format!("{value:.0}/s"),

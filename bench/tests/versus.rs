@@ -1,8 +1,13 @@
+//! The fair fight, with a scripted drill.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is how a failure is reported")]
+
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
-
-use crate::support::{Machine, assert_outcome};
 
 /// A drill that says what a contender lost; one that copies has nothing to be had back.
 const DRILL: &str = r#"case "$*" in
@@ -12,15 +17,32 @@ const DRILL: &str = r#"case "$*" in
     *) echo '[{"verdict":"fail","reasons":["RPO missed: 42 acknowledged writes"],"ledger":{"lost":42},"actual":{"rta_seconds":0.5,"rpa_seconds_max":1.5,"false_up_seconds":0.0}}]'; exit 1 ;;
     esac"#;
 
+/// Puts a shell script on the machine, which logs how it was called.
+fn program(machine: &Path, file: &str, body: &str) {
+    let file = machine.join(file);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let name = file.file_name().unwrap().display();
+    fs::write(&file, format!("#!/bin/sh\necho \"{name} $*\" >> \"$STATE/log\"\nPATH=/usr/bin:/bin\n{body}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 #[test]
 fn everyone_who_is_there_meets_the_same_drills_and_who_is_not_is_named() {
-    let machine = Machine::bare();
-    machine.program("cargo", "exit 0");
-    machine.built("drill", DRILL);
-    machine.built("backup", "echo backup 0.1.0");
-    let output = machine.path("versus");
-    let ran = machine.run(&["versus", "--quick", "--runs", "2", "--seed", "1", "--output", output.to_str().unwrap()]);
-    assert_outcome(&ran, 0, &["cannot be had back"]);
+    let machine = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let machine = machine.path();
+    program(machine, "bin/cargo", "exit 0");
+    program(machine, "target/release/drill", DRILL);
+    program(machine, "target/release/backup", "echo backup 0.1.0");
+    fs::create_dir_all(machine.join("target/debug")).unwrap();
+    // It finds what is built by its own place.
+    let bench = machine.join("target/debug/bench");
+    fs::hard_link(env!("CARGO_BIN_EXE_bench"), &bench).unwrap();
+    let output = machine.join("versus");
+    let mut versus = Command::new(bench);
+    versus.args(["versus", "--quick", "--runs", "2", "--seed", "1", "--output"]).arg(&output).env_clear();
+    let ran = versus.env("PATH", machine.join("bin")).env("PRA_TOOLS", machine).env("STATE", machine).output().unwrap();
+    let error = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success() && error.contains("cannot be had back"), "{error}");
     let said = String::from_utf8(ran.stdout).unwrap();
     assert!(said.contains("left out, not installed: litestream; wrk"), "{said}");
     let row = |title: &str| said.lines().find(|line| line.contains(title)).unwrap().split('|').map(str::trim).collect();
@@ -29,7 +51,8 @@ fn everyone_who_is_there_meets_the_same_drills_and_who_is_not_is_named() {
     let passed: Vec<&str> = row("volume lost: passed");
     assert_eq!(passed[2..6], ["0 of 2", "0 of 1, 1 inconclusive", "0 of 2", "2 of 2"], "{said}");
 
-    let drills: Vec<String> = machine.log().into_iter().filter(|line| line.starts_with("drill run")).collect();
+    let log = fs::read_to_string(machine.join("log")).unwrap();
+    let drills: Vec<&str> = log.lines().filter(|line| line.starts_with("drill run")).collect();
     assert_eq!(drills.len(), 2 * 2 * 4, "{drills:#?}");
     assert!(
         drills.iter().all(|line| line.contains("--inject-at random") && line.contains("--writers 32")),
@@ -50,4 +73,17 @@ fn everyone_who_is_there_meets_the_same_drills_and_who_is_not_is_named() {
     );
     let picture = fs::read_to_string(output.join("versus.svg")).unwrap();
     assert!(picture.matches("<circle").count() > 8 && !picture.contains("NaN"), "{picture}");
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_a_usage_error() {
+    for (arguments, said) in [
+        (&["versus", "--quick", "--docs"][..], "cannot be used with"),
+        (&["versus", "--runs", "0"], "0"),
+        (&[], "Usage"),
+    ] {
+        let refused = Command::new(env!("CARGO_BIN_EXE_bench")).args(arguments).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8(refused.stderr).unwrap().contains(said), "{arguments:?}");
+    }
 }

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::figure::{Figure, Goal, Unit};
-use super::load::{self, CONNECTIONS};
-use super::server::Server;
-use super::service::{ADD, MESSAGES};
+use super::service::MESSAGES;
 use super::writing::WAL_MAX;
 use super::{Setting, database};
+use crate::figure::{Figure, Goal, Unit};
+use crate::load::ADD;
+use crate::load::{self, CONNECTIONS};
+use crate::server::Server;
 
 /// How often memory and `-wal` file are looked at.
 const EVERY: Duration = Duration::from_millis(250);

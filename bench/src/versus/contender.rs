@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use xshell::Shell;
 
 use super::Setting;
-use crate::bench::peers::Peers;
-use crate::tools;
+use crate::peers::Peers;
+use crate::programs::version;
 
 /// One way to protect a database.
 pub struct Contender {
@@ -39,14 +39,15 @@ const CP_WITH_WAL: [&str; 2] = [
 
 /// All that can be had here.
 pub fn all(sh: &Shell, setting: &Setting, peers: &Peers) -> Result<Vec<Contender>> {
-    let version = |program: &Path| tools::version(sh, program).unwrap_or_else(|| "version unknown".to_owned());
-    let cp = version(Path::new("cp"));
+    let version =
+        |program: &Path, question| version(sh, program, question).unwrap_or_else(|| "version unknown".to_owned());
+    let cp = version(Path::new("cp"), "--version");
     let mut all = vec![
         foreign(sh, setting, "cp of the database", "cp", cp.clone(), &copying(CP))?,
         foreign(sh, setting, "cp of it and its -wal", "cp-with-wal", cp, &copying(CP_WITH_WAL))?,
     ];
     if let Some(litestream) = peers.program("litestream") {
-        let (config, said) = (setting.output.join("litestream.yml"), version(&litestream));
+        let (config, said) = (setting.output.join("litestream.yml"), version(&litestream, "version"));
         sh.write_file(&config, LITESTREAM_YML)?;
         let protector = json!({
             "beside": [litestream, "replicate", "-config", config],
@@ -58,7 +59,7 @@ pub fn all(sh: &Shell, setting: &Setting, peers: &Peers) -> Result<Vec<Contender
         contender.shown.push(("litestream.yml", LITESTREAM_YML.trim_end().to_owned()));
         all.push(contender);
     }
-    all.extend(ours(&version(&setting.programs.path("backup"))));
+    all.extend(ours(&version(&setting.programs.path("backup"), "--version")));
     Ok(all)
 }
 

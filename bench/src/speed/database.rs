@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::Setting;
-use super::run::timed;
-use super::server::Server;
+use crate::run::timed;
+use crate::server::Server;
 
 const FILL: &str = include_str!("fill.py");
 

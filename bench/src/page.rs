@@ -12,7 +12,7 @@ pub fn write(subcommand: &str, page: &Path, text: &str) -> Result<()> {
 }
 
 fn replaced(subcommand: &str, there: &str, text: &str) -> String {
-    let [begin, end] = ["begin", "end"].map(|what| format!("<!-- written by cargo xtask {subcommand}: {what} -->"));
+    let [begin, end] = ["begin", "end"].map(|what| format!("<!-- written by cargo {subcommand}: {what} -->"));
     let part = format!("{begin}\n\n{}\n\n{end}", text.trim());
     match there.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1))) {
         Some((before, after)) => format!("{before}{part}{after}"),
@@ -26,11 +26,11 @@ mod tests {
 
     #[test]
     fn only_what_the_subcommand_wrote_is_replaced() {
-        let first = replaced("bench", "# Performance\n\nWords.\n", "old");
-        let [begin, end] = ["begin", "end"].map(|what| format!("<!-- written by cargo xtask bench: {what} -->"));
+        let first = replaced("speed", "# Performance\n\nWords.\n", "old");
+        let [begin, end] = ["begin", "end"].map(|what| format!("<!-- written by cargo speed: {what} -->"));
         assert_eq!(first, format!("# Performance\n\nWords.\n\n{begin}\n\nold\n\n{end}\n"));
         let with_more = format!("{first}\nMore words.\n");
-        assert_eq!(replaced("bench", &with_more, "new"), with_more.replace("old", "new"));
+        assert_eq!(replaced("speed", &with_more, "new"), with_more.replace("old", "new"));
         assert_eq!(
             replaced("versus", &first, "more"),
             format!("{first}\n{}", replaced("versus", "", "more").trim_start())

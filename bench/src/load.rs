@@ -7,10 +7,13 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::Setting;
-use super::server::Server;
+use crate::server::Server;
+use crate::speed::Setting;
 
 const SCRIPT: &str = include_str!("load.lua");
+
+/// Stores a message of 4 bytes, as in the workshop.
+pub const ADD: &str = "/add?message=test";
 
 /// As many clients at once.
 pub const CONNECTIONS: u32 = 32;

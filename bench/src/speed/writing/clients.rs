@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use crate::bench::service::ADD;
+use crate::load::ADD;
 
 const CLIENTS: u32 = 20;
 

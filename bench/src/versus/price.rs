@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Contender, Setting};
-use crate::bench::load;
-use crate::bench::server::Server;
-use crate::bench::service::ADD;
+use crate::load;
+use crate::load::ADD;
+use crate::server::Server;
 
 /// So seldom that no restore point but the first is taken while the load lasts.
 const NEVER: &str = "3600s";

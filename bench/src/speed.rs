@@ -2,32 +2,24 @@
 
 mod copying;
 mod database;
-pub mod figure;
 mod growth;
-pub mod load;
-pub mod page;
-pub mod peers;
 mod plot;
-pub mod run;
-pub mod server;
-pub mod service;
+mod service;
 mod sustained;
 mod writing;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 use xshell::Shell;
 
-use crate::programs::{self, Programs, print, say, usage};
-use crate::tools;
+use crate::figure::{self, Figure};
+use crate::page;
+use crate::peers::Peers;
+use crate::programs::{self, Programs, cores, is_there, print, say};
 
-use figure::Figure;
 use growth::Step;
-use peers::Peers;
 
 /// Measure the service and the backups next to what one would use instead
 #[derive(Args)]
@@ -37,7 +29,7 @@ use peers::Peers;
                         that is not there is left out, and said to be. Only ratios of one run mean something, on a \
                         machine that does nothing else. A goal that is not reached is no failure."
 )]
-pub struct Bench {
+pub struct Speed {
     /// Short runs on small databases, to see that it works
     #[arg(long)]
     quick: bool,
@@ -47,8 +39,8 @@ pub struct Bench {
     /// Only this; may be given several times
     #[arg(long, value_enum)]
     only: Vec<Subject>,
-    /// Where bench.json goes, and growth.svg
-    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    /// Where growth.svg goes
+    #[arg(long, value_name = "DIR", default_value = "target/speed")]
     output: PathBuf,
     /// Write the tables into docs/performance.md too, and the plot beside it
     #[arg(long, conflicts_with_all = ["quick", "only"])]
@@ -72,18 +64,18 @@ enum Subject {
 
 /// What all subjects need.
 pub struct Setting<'a> {
-    programs: Programs,
-    peers: Peers,
-    scratch: &'a Path,
-    scale: Scale,
+    pub programs: Programs,
+    pub peers: Peers,
+    pub scratch: &'a Path,
+    pub scale: Scale,
 }
 
 /// How long and how large.
-struct Scale {
+pub struct Scale {
     /// How often each thing is measured; the median counts.
-    runs: usize,
+    pub runs: usize,
     /// How long a load lasts.
-    load_seconds: u32,
+    pub load_seconds: u32,
     /// How long the sustained load lasts.
     sustained_seconds: u32,
     /// Size of the large database.
@@ -103,12 +95,10 @@ const FULL: Scale = Scale {
 const QUICK: Scale =
     Scale { runs: 1, load_seconds: 1, sustained_seconds: 5, database_bytes: 100_000_000, messages: &[1_000, 10_000] };
 
-impl Bench {
-    pub fn run(self, sh: &Shell) -> Result<ExitCode> {
-        let missing = tools::lacking(sh, &tools::BENCH);
-        if !missing.is_empty() {
-            return Err(usage(format!("bench needs {}; on Debian: apt install python3-venv wrk", missing.join(", "))));
-        }
+impl Speed {
+    pub fn run(self, sh: &Shell) -> Result<()> {
+        let missing: Vec<&str> = ["python3", "wrk"].into_iter().filter(|program| !is_there(program)).collect();
+        ensure!(missing.is_empty(), "speed needs {}; on Debian: apt install python3-venv wrk", missing.join(", "));
         let programs = programs::build(sh)?;
         let output = sh.create_dir(&self.output)?;
         // What a killed bench left goes first.
@@ -119,8 +109,7 @@ impl Bench {
         let scale = Scale { runs: self.runs.map_or(scale.runs, usize::from), ..scale };
         let measured = self.measure(&Setting { programs, peers: Peers::find(sh), scratch: &scratch, scale });
         sh.remove_path(&scratch)?;
-        self.tell(&measured?, sh)?;
-        Ok(ExitCode::SUCCESS)
+        self.tell(&measured?, sh)
     }
 
     fn measure(&self, setting: &Setting<'_>) -> Result<Measured> {
@@ -152,16 +141,15 @@ impl Bench {
         print(&table)?;
         if !measured.growth.is_empty() {
             print(&growth)?;
-            sh.write_file(self.output.join("growth.svg"), plot::svg(&measured.growth))?;
+            let plot = self.output.join("growth.svg");
+            sh.write_file(&plot, plot::svg(&measured.growth))?;
+            say(&format!("written: {}", plot.display()));
         }
         if !measured.left_out.is_empty() {
             print(&format!("left out, not installed: {}", measured.left_out.join(", ")))?;
         }
-        let data = self.output.join("bench.json");
-        sh.write_file(&data, format!("{:#}\n", measured.json(self.quick)))?;
-        say(&format!("written: {}", data.display()));
         if self.docs {
-            page::write("bench", &sh.current_dir().join("docs/performance.md"), &measured.page(&table, &growth))?;
+            page::write("speed", &sh.current_dir().join("docs/performance.md"), &measured.page(&table, &growth))?;
             sh.write_file("docs/growth.svg", plot::svg(&measured.growth))?;
         }
         Ok(())
@@ -178,23 +166,13 @@ struct Measured {
 }
 
 impl Measured {
-    fn json(&self, quick: bool) -> Value {
-        let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
-        json!({"schema_version": 1, "quick": quick, "cores": cores(), "runs": self.runs, "figures": figures,
-               "growth": growth::json(&self.growth), "left_out": self.left_out})
-    }
-
     fn page(&self, table: &str, growth: &str) -> String {
         let (runs, cores) = (self.runs, cores());
         format!(
             "## Beside what one would use instead\n\n\
-             `cargo xtask bench`: medians of {runs} runs in turns, programs and load on the same {cores} cores.\n\n\
+             `cargo speed`: medians of {runs} runs in turns, programs and load on the same {cores} cores.\n\n\
              {table}\n## With more and more messages\n\n{growth}\n\
              ![Costs against the number of messages](growth.svg)\n"
         )
     }
-}
-
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(0, usize::from)
 }

@@ -2,20 +2,17 @@
 
 use anyhow::Result;
 
-use super::figure::{Figure, Goal, Unit};
-use super::load::{self, CONNECTIONS, Load};
-use super::run::median;
-use super::server::Server;
 use super::{Setting, database};
+use crate::figure::{Figure, Goal, Unit};
+use crate::load::{self, ADD, CONNECTIONS, Load};
+use crate::run::median;
+use crate::server::Server;
 
 /// What is there before the load.
 pub const MESSAGES: u64 = 1000;
 
 /// Each route, and how many times as many requests a second it has to answer.
 const ROUTES: [(&str, f64); 4] = [("/", 20.0), ("/count", 20.0), ("/consultation", 10.0), (ADD, 30.0)];
-
-/// Stores a message of 4 bytes, as in the workshop.
-pub const ADD: &str = "/add?message=test";
 
 /// How much less the slowest of a hundred answers has to take.
 const P99: f64 = 0.1;

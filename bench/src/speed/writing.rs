@@ -10,10 +10,10 @@ use std::time::Instant;
 use anyhow::Result;
 
 use self::clients::Clients;
-use super::figure::{Figure, Goal, Unit};
-use super::run::{median, settle, timed, timed_beside};
-use super::server::Server;
 use super::{Setting, copying, database};
+use crate::figure::{Figure, Goal, Unit};
+use crate::run::{median, settle, timed, timed_beside};
+use crate::server::Server;
 
 /// Durable writes a second.
 const RATE: u32 = 1000;
