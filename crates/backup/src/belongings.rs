@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::unistd::{Uid, getegid, geteuid};
 use xattr::FileExt;
 
-use crate::durable::directory_of;
+use crate::paths::directory_of;
 use crate::{Error, openat};
 
 /// Where Linux keeps the entries of an ACL that the mode has no room for.
@@ -217,20 +217,4 @@ pub fn open_lock(path: &Path) -> Result<File, Error> {
         Belongings { mode, ..Belongings::of_directory(&place) }.give(&file, path)?;
     }
     Ok(file)
-}
-
-/// Says of a refusal whose the file is and who asked, which is what tells what to do next.
-pub(crate) fn explain(path: &Path, error: io::Error) -> io::Error {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return error;
-    }
-    let seen = path.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
-    let Some((path, metadata)) = seen else { return error };
-    let (path, mode) = (path.display(), metadata.mode() & 0o7777);
-    let (uid, gid, our_uid, our_gid) = (metadata.uid(), metadata.gid(), geteuid(), getegid());
-    let text = format!(
-        "{error}: {path} belongs to user {uid} and group {gid} and has mode {mode:o}, this runs as user {our_uid} and \
-         group {our_gid}; run it as that user, or give this one access"
-    );
-    io::Error::new(error.kind(), text)
 }

@@ -116,7 +116,7 @@ pub(crate) fn look(connection: &Connection, check: Check) -> rusqlite::Result<Ou
     // The first thing that SQLite cannot do ends its check of everything: what it can do is then done table by table.
     if faults.iter().any(|fault| fault.sort == Sort::CannotCheck) {
         for table in tables(connection)? {
-            faults.extend(self::faults(connection, pragma, &crate::tables::quoted(&table))?);
+            faults.extend(self::faults(connection, pragma, &crate::untrusted::quoted(&table))?);
         }
     }
     if check == Check::Full && faults.is_empty() {

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
+use nix::unistd::{getegid, geteuid};
 use rusqlite::ErrorCode;
 use serde::{Deserialize, Serialize};
 
-use crate::lineage::Lineage;
-use crate::{Identity, Name, belongings, exit};
+use crate::lineage::{Identity, Lineage};
+use crate::{Name, exit};
 
 /// An error of the library; [`Error::exit_code`] is what the program ends with.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +43,7 @@ pub enum Error {
         source: rusqlite::Error,
     },
     /// The repository's directory is not there, perhaps because its volume is not mounted.
-    #[error("the repository {} does not exist; create the directory or mount its volume", path.display())]
+    #[error("the repository {} does not exist; create the directory, mount its volume, or name another with --repository (BACKUP_DIR)", path.display())]
     NoRepository {
         /// The directory.
         path: PathBuf,
@@ -71,20 +74,20 @@ pub enum Error {
         path: PathBuf,
     },
     /// Reading or copying took longer than it may.
-    #[error("reading {} was given up after {limit:?}, with {copied} of {total} pages done; raise --deadline", path.display())]
+    #[error("reading {} was given up after {limit:?}, with {done} of {total} pages done; raise --deadline, or --hold of a restore", path.display())]
     Deadline {
         /// The database.
         path: PathBuf,
         /// The limit.
         limit: Duration,
         /// Pages done until then.
-        copied: u64,
+        done: u64,
         /// Pages of the database.
         total: u64,
     },
     /// The `-wal` file of a database grew more than it may while the database was read.
     #[error(
-        "reading {} was given up with {copied} of {total} pages done, since its -wal file has grown by {} (at most {}, and \
+        "reading {} was given up with {done} of {total} pages done, since its -wal file has grown by {} (at most {}, and \
          half of what is free): raise --wal-growth, free space, or try again while others write less",
         path.display(), ByteSize(*growth), ByteSize(*limit)
     )]
@@ -96,7 +99,7 @@ pub enum Error {
         /// How many it may.
         limit: u64,
         /// Pages done until then.
-        copied: u64,
+        done: u64,
         /// Pages of the database.
         total: u64,
     },
@@ -296,7 +299,7 @@ impl Error {
     }
 
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source: belongings::explain(path, source) }
+        move |source| Self::Io { action, path: path.to_owned(), source: explain(path, source) }
     }
 
     pub(crate) fn sqlite(action: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
@@ -365,11 +368,27 @@ fn list(items: &[impl fmt::Display]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn key_ranges(keys: &BTreeMap<String, RangeInclusive<i64>>) -> String {
+pub(crate) fn key_ranges(keys: &BTreeMap<String, RangeInclusive<i64>>) -> String {
     let ranges = keys.iter().map(|(table, keys)| format!("{} to {} of {table:?}", keys.start(), keys.end()));
     ranges.collect::<Vec<_>>().join(", ")
 }
 
 fn by(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}
+
+/// Says of a refusal whose the file is and who asked, which is what tells what to do next.
+fn explain(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let seen = path.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
+    let Some((path, metadata)) = seen else { return error };
+    let (path, mode) = (path.display(), metadata.mode() & 0o7777);
+    let (uid, gid, our_uid, our_gid) = (metadata.uid(), metadata.gid(), geteuid(), getegid());
+    let text = format!(
+        "{error}: {path} belongs to user {uid} and group {gid} and has mode {mode:o}, this runs as user {our_uid} and \
+         group {our_gid}; run it as that user, or give this one access"
+    );
+    io::Error::new(error.kind(), text)
 }

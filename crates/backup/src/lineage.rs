@@ -68,6 +68,41 @@ impl FromSql for Lineage {
     }
 }
 
+/// Whose a restore point is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    /// The database says so itself.
+    Lineage(Lineage),
+    /// The repository gave it this id.
+    Source(Lineage),
+    /// A database without a lineage, taken before sources were told apart.
+    Unknown,
+}
+
+impl Identity {
+    /// Its id; `none` where it has none.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Lineage(id) | Self::Source(id) => id.as_str(),
+            Self::Unknown => "none",
+        }
+    }
+
+    /// The first eight digits of its id, enough for people to tell identities apart.
+    pub fn short(&self) -> &str {
+        match self {
+            Self::Lineage(id) | Self::Source(id) => id.short(),
+            Self::Unknown => "none",
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The lineage of an open database, or `None` where it has none (any SQLite database that this project did not
 /// create; what is no lineage in a table of that name does not keep it from being taken).
 pub fn read(connection: &Connection) -> rusqlite::Result<Option<Lineage>> {

@@ -9,7 +9,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    cli::start(cli.log);
+    cli::start(&cli);
     signals::obey();
     let result = match &cli.command {
         cli::Command::Take(command) => command.run(cli.json),

@@ -1,14 +1,15 @@
 //! The manifest of a restore point: a JSON file beside the copy, written last and read first.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{self, Identity, Source};
-use crate::lineage::Lineage;
-use crate::verify::{Check, Checked};
-use crate::{Name, Suspicion, Table, bounds, clock, json, self_digest};
+use crate::checked::{Check, Checked};
+use crate::identity::{self, Source};
+use crate::lineage::{Identity, Lineage};
+use crate::{Name, Table, bounds, clock, json, self_digest};
 
 /// The schema this version writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -66,8 +67,8 @@ pub struct Manifest {
     /// Where it was taken from. `None` where an older version did not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// The change counter in the header of the database: it never goes back while a file lives. `None` where an older
-    /// version did not look.
+    /// The change counter in the header of the database: it never goes back while a file lives. `None` where nobody
+    /// looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_counter: Option<u32>,
     /// By table of the user, how far its rows go. `None` where an older version did not look.
@@ -124,6 +125,48 @@ pub struct Compressed {
     pub bytes: u64,
     /// Its BLAKE3, in lower-case hexadecimal.
     pub blake3: String,
+}
+
+/// One thing that looks wrong about a restore point. It was published all the same: whether it is wrong, only people
+/// can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspicion {
+    /// What sort of thing.
+    pub kind: Kind,
+    /// What was expected, because of which restore point, and what was found.
+    pub reason: String,
+}
+
+/// The sorts of suspicion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Its predecessor is of another database.
+    OtherLineage,
+    /// It holds no rows, and its predecessor does.
+    Empty,
+    /// Its file is less than half of its predecessor's.
+    Shrunk,
+    /// A key that was given out before is to be given out again.
+    RolledBack,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherLineage => "other-lineage",
+            Self::Empty => "empty",
+            Self::Shrunk => "shrunk",
+            Self::RolledBack => "rolled-back",
+        })
+    }
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Anybody may have written the manifest it was read from, and this reaches terminals.
+        write!(f, "{}: {}", self.kind, crate::text::printable(&self.reason))
+    }
 }
 
 impl Manifest {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
-use crate::{Error, durable, openat, source, untrusted};
+use crate::{Error, openat, paths, source, untrusted};
 
 /// What the file of every SQLite database begins with, see
 /// <https://www.sqlite.org/fileformat.html#the_database_header>.
@@ -71,7 +71,7 @@ pub fn look(path: &Path) -> Result<Presence, Error> {
 
 fn has_side_file(path: &Path) -> Result<bool, Error> {
     for suffix in ["-wal", "-journal"] {
-        let file = durable::with_suffix(path, suffix);
+        let file = paths::with_suffix(path, suffix);
         match fs::metadata(&file) {
             Ok(metadata) if metadata.len() > 0 => return Ok(true),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("look at", &file)(error)),

@@ -11,12 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::checked::{self, Outcome};
 use crate::lineage::Lineage;
+use crate::repository::REHEARSALS;
 use crate::restore::{self, Request};
 use crate::verify::{self, Check, Checked, Verdict};
 use crate::{Error, Manifest, Name, Repository, Writer, bounds, durable, openat, source, tables, untrusted};
-
-/// The file in the repository that remembers the newest rehearsal of each lineage.
-pub(crate) const FILE: &str = "rehearsals.json";
 
 /// A restore that was rehearsed and found good.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +33,7 @@ pub struct Rehearsal {
     /// What SQLite said of it. What older versions proved was sound.
     #[serde(default = "sound")]
     pub checked: Checked,
-    /// How many tables were read to the end.
+    /// How many tables of people's own were read to the end; those of SQLite are read too.
     pub tables: usize,
     /// How many rows they have.
     pub rows: u64,
@@ -74,7 +72,7 @@ pub fn rehearse(repository: &Repository, manifest: &Manifest, scratch: &Path) ->
 }
 
 /// What SQLite says of a database that can be written, by which alone it knows the CHECKs, and the number of rows of each
-/// table.
+/// table that people made.
 fn read(database: &Path) -> rusqlite::Result<(Outcome, Vec<u64>)> {
     let mut connection = source::open(database, Duration::ZERO)?;
     untrusted::end_after(&mut connection, Some(untrusted::patience(database)))?;
@@ -84,7 +82,8 @@ fn read(database: &Path) -> rusqlite::Result<(Outcome, Vec<u64>)> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch("CREATE TABLE pra_rehearsal (row); INSERT INTO pra_rehearsal VALUES (1)")?;
     transaction.rollback()?;
-    let rows = tables::read(&connection)?.into_values().flatten().map(|rows| rows.count).collect();
+    let mut read = tables::read(&connection)?;
+    let rows = tables::of_people(&connection)?.iter().filter_map(|table| Some(read.remove(table)??.count)).collect();
     Ok((outcome, rows))
 }
 
@@ -103,7 +102,7 @@ impl Repository {
     }
 
     fn rehearsals_file(&self) -> PathBuf {
-        self.path().join(FILE)
+        self.path().join(REHEARSALS)
     }
 }
 

@@ -33,6 +33,7 @@ mod staged;
 mod store;
 mod transport;
 pub mod versions;
+mod words;
 
 use std::fmt;
 use std::io;
@@ -48,6 +49,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use crate::authenticity::VerifyKeys;
+pub use crate::limits::Progress;
 use crate::{Entry, Error, Name, durable, openat};
 use address::Address;
 use as_of::AsOf;
@@ -85,15 +87,6 @@ impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote").field("address", &self.address).finish_non_exhaustive()
     }
-}
-
-/// How many bytes of a stored file are done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes sent or received, and those that need not be.
-    pub done: u64,
-    /// Bytes there are.
-    pub total: u64,
 }
 
 /// What is in a remote repository.
@@ -257,7 +250,7 @@ impl Remote {
 
     fn failed(&self, action: &'static str, key: &Path) -> impl FnOnce(object_store::Error) -> Error {
         let object = self.object(key);
-        move |error| Error::remote(action, object, store::explain(&error))
+        move |error| Error::remote(action, object, words::explain(&error))
     }
 
     /// Brings to disk what a directory was given whose file system syncs only as a whole. Others have done so already.

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +15,14 @@ use serde::{Deserialize, Serialize};
 use crate::authenticity::VerifyKeys;
 use crate::lineage::Lineage;
 use crate::manifest::COMPRESSED;
+use crate::paths::{PARTIAL, exists, partial};
 use crate::{Error, Manifest, Name, bounds, openat};
 
-/// The file that remembers the head of each remote repository, by its URL.
+/// The files that remember the newest rehearsal of each lineage, the last restore of each database, and the head of each remote
+/// repository by its URL.
+pub(crate) const REHEARSALS: &str = "rehearsals.json";
+pub(crate) const RESTORES: &str = "restores.json";
 pub(crate) const REMOTES: &str = "remotes.json";
-
-pub(crate) const PARTIAL: &str = ".partial";
 
 /// The directory that holds the restore points.
 #[derive(Clone, Debug)]
@@ -98,7 +99,7 @@ impl Repository {
     /// The files of which one is the stored file of a restore point.
     pub(crate) fn stored_files(&self, name: &Name) -> [PathBuf; 2] {
         let database = self.database(name);
-        let compressed = crate::durable::with_suffix(&database, COMPRESSED);
+        let compressed = crate::paths::with_suffix(&database, COMPRESSED);
         [database, compressed]
     }
 
@@ -260,20 +261,6 @@ impl Repository {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => Some(Err(format!("its manifest cannot be read: {error}"))),
         }
-    }
-}
-
-/// The path of a file while it is written or removed; [`crate::durable::replace`] uses the same.
-pub(crate) fn partial(path: &Path) -> PathBuf {
-    crate::durable::with_suffix(path, PARTIAL)
-}
-
-/// Whether there is something of this name, be it a link that leads nowhere.
-pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Error::io("look for", path)(error)),
     }
 }
 

@@ -1,53 +1,7 @@
 //! What makes a restore point suspect: beside its predecessor, it looks as if its database had been lost or exchanged.
 //! Pure: it looks at manifests only.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-use crate::{Identity, Manifest, Name};
-
-/// One thing that looks wrong about a restore point. It was published all the same: whether it is wrong, only people
-/// can tell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Suspicion {
-    /// What sort of thing.
-    pub kind: Kind,
-    /// What was expected, because of which restore point, and what was found.
-    pub reason: String,
-}
-
-/// The sorts of suspicion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Its predecessor is of another database.
-    OtherLineage,
-    /// It holds no rows, and its predecessor does.
-    Empty,
-    /// Its file is less than half of its predecessor's.
-    Shrunk,
-    /// A key that was given out before is to be given out again.
-    RolledBack,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OtherLineage => "other-lineage",
-            Self::Empty => "empty",
-            Self::Shrunk => "shrunk",
-            Self::RolledBack => "rolled-back",
-        })
-    }
-}
-
-impl fmt::Display for Suspicion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Anybody may have written the manifest it was read from, and this reaches terminals.
-        write!(f, "{}: {}", self.kind, crate::text::printable(&self.reason))
-    }
-}
+use crate::{Identity, Kind, Manifest, Name, Suspicion};
 
 /// What is suspect about `taken`, given the complete restore points before it, oldest first. The first one ever is
 /// beyond suspicion, there being nothing to compare it with.

@@ -4,21 +4,21 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use crate::pages::Progress;
+pub use crate::limits::Progress;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::copy::{self, Copied};
-use crate::pages::{Deadline, Limits};
+use crate::limits::{Deadline, Limits, WalBound};
+use crate::paths::partial;
 use crate::prune::Pruned;
-use crate::repository::partial;
 use crate::source::{self, Snapshot};
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{
     Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, belongings, confirm, durable,
-    identity, space, stored, suspicion, wal,
+    identity, space, stored, suspicion,
 };
 
 /// What to take and how.
@@ -91,11 +91,12 @@ fn attempt(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress))
     let earlier = writer.repository().manifests()?;
     let source = recognize(request, &snapshot, &earlier)?;
     let identity = identity::of(snapshot.content.lineage.as_ref(), Some(&source));
-    let wal = wal::Bound::new(&request.database, request.wal_growth_max, snapshot.kept.at_rest.is_some())?;
+    let wal = WalBound::new(&request.database, request.wal_growth_max, snapshot.kept.at_rest.is_some())?;
     let limits = Limits { deadline, wal: Some(&wal) };
     if request.confirm
         && let Some(newest) = earlier.iter().rfind(|manifest| manifest.identity() == identity)
-        && let Some(restore_point) = confirm::newest(writer, newest, (&snapshot, &source), request, limits)?
+        && let Some(restore_point) =
+            confirm::newest(writer, newest, (&snapshot, &source), (&request.database, request.check), limits)?
     {
         return Ok(Taken { restore_point, confirmed: true, pruned: None });
     }
@@ -115,7 +116,10 @@ fn recognize(request: &Request, snapshot: &Snapshot, earlier: &[Manifest]) -> Re
     let source = Source::of(&request.database, request.name.as_deref())?;
     match &snapshot.content.lineage {
         Some(_) => Ok(source),
-        None => source.recognized(earlier, &snapshot.connection),
+        None => {
+            let newest_first = earlier.iter().rev().filter_map(|manifest| manifest.source.as_ref());
+            source.recognized(newest_first, &snapshot.connection)
+        }
     }
 }
 
@@ -158,7 +162,7 @@ fn copy_and_publish(
         compressed: None,
         lineage: content.lineage,
         source: Some(source),
-        change_counter: Some(change_counter),
+        change_counter,
         tables: holdings.tables,
         high_water: content.high_water,
         has_rows: Some(holdings.has_rows),

@@ -9,6 +9,7 @@ pub use crate::checked::{Check, Checked, Verdict};
 use crate::checked::{Outcome, look};
 use crate::content::Content;
 use crate::space::Room;
+use crate::stored::expect;
 use crate::{Error, Manifest, Repository, State, stored, untrusted};
 
 /// Compares the bytes of a restore point with the digest in its manifest.
@@ -66,14 +67,6 @@ pub fn entry(repository: &Repository, entry: &crate::Entry, check: Option<Check>
     }
 }
 
-pub(crate) fn file_size(path: &Path, manifest: &Manifest, found: u64) -> Result<(), Error> {
-    expect(path, "size in bytes", &manifest.stored_bytes(), &found)
-}
-
-pub(crate) fn file_digest(path: &Path, manifest: &Manifest, found: &str) -> Result<(), Error> {
-    expect(path, "BLAKE3", &manifest.stored_blake3(), &found)
-}
-
 /// Opens a file that nobody writes, compares its content with the manifest, and lets SQLite check it.
 pub(crate) fn structure(path: &Path, manifest: &Manifest, check: Check) -> Result<Checked, Error> {
     let connection = untrusted::open_immutable(path).map_err(|error| damage(path, error))?;
@@ -117,16 +110,4 @@ pub(crate) fn damage(path: &Path, error: rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::damaged(path, error.to_string()),
         _ => Error::sqlite("read", path)(error),
     }
-}
-
-pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(
-    path: &Path,
-    what: &str,
-    expected: &T,
-    found: &T,
-) -> Result<(), Error> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(Error::damaged(path, format!("{what} expected {expected:?}, found {found:?}")))
 }

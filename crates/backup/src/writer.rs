@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::manifest::SEQUENCE_MAX;
-use crate::repository::{exists, partial};
+use crate::paths::{exists, partial};
+use crate::repository::{REHEARSALS, REMOTES, RESTORES};
 use crate::signature::SigningKey;
 use crate::{
     Error, Manifest, Name, Repository, at_rest, authenticity, belongings, bounds, durable, openat, self_digest, source,
@@ -196,7 +197,7 @@ impl Writer {
 
     fn sweep(&self) -> Result<(), Error> {
         at_rest::sweep(self.repository.path())?;
-        for record in [crate::rehearsal::FILE, crate::restore::RECORD, crate::repository::REMOTES] {
+        for record in [REHEARSALS, RESTORES, REMOTES] {
             durable::remove(&partial(&self.repository.path().join(record)))?;
         }
         for name in self.repository.names()? {

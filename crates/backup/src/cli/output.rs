@@ -1,6 +1,7 @@
 //! Results on stdout.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use backup::take::Progress;
 use backup::text;
@@ -9,6 +10,14 @@ use indicatif::{DecimalBytes, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
+/// Whether nothing is to be printed.
+static IS_SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Prints nothing from now on.
+pub fn silence() {
+    IS_SILENT.store(true, Ordering::Relaxed);
+}
+
 /// Prints one JSON document.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(writeln!(io::stdout().lock(), "{}", text::printable_json(&serde_json::to_string_pretty(value)?))?)
@@ -16,6 +25,9 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Prints a line, whoever wrote what is in it.
 pub fn line(text: &str) -> anyhow::Result<()> {
+    if IS_SILENT.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     Ok(writeln!(io::stdout().lock(), "{}", text::printable(text))?)
 }
 
@@ -38,14 +50,22 @@ pub fn size(bytes: u64) -> String {
 pub struct ProgressBar(indicatif::ProgressBar);
 
 impl ProgressBar {
-    pub fn new() -> Self {
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pages  {eta}");
-        Self(indicatif::ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    pub fn of_pages() -> Self {
+        Self::new("{bar:30} {pos}/{len} pages  {eta}")
+    }
+
+    pub fn of_bytes() -> Self {
+        Self::new("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}")
+    }
+
+    fn new(template: &str) -> Self {
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(indicatif::ProgressBar::new(0).with_style(style))
     }
 
     pub fn show(&self, progress: Progress) {
         self.0.set_length(progress.total);
-        self.0.set_position(progress.copied);
+        self.0.set_position(progress.done);
     }
 }
 

@@ -4,13 +4,12 @@ use backup::prune::{self, Mode, Pruned, Unprotected};
 use backup::remote::prune::Locked;
 use backup::remote::{self, Remote};
 use backup::retention::Policy;
-use backup::{Error, exit};
-use bytesize::ByteSize;
+use backup::{Error, exit, said};
 use clap::Args;
 
 use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{InsteadArg, LockArgs};
-use super::{RepositoryArg, days, duration, output};
+use super::{RepositoryArg, output};
 
 /// Remove the restore points that no --keep rule keeps
 ///
@@ -35,7 +34,7 @@ pub struct Prune {
     #[arg(long)]
     dry_run: bool,
     /// How long to wait while another take or prune is at work
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "0s")]
     wait: Duration,
 }
 
@@ -54,11 +53,11 @@ pub struct PolicyArgs {
     #[arg(long, value_name = "N")]
     keep_weekly: Option<u32>,
     /// Keep all that were current within this span, such as 36h or 7d, before the newest of their lineage
-    #[arg(long, value_name = "DURATION", value_parser = days)]
+    #[arg(long, value_name = "DURATION", value_parser = said::days)]
     keep_within: Option<Duration>,
     /// Let restore points, room for two more, and what else lies beside them, such as a service's journal, take up no more
     /// than this, such as 200MiB, nor than the volume has: the oldest that only a rule keeps go first
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = said::size)]
     pub max_space: Option<u64>,
 }
 
@@ -142,11 +141,6 @@ impl Prune {
         }
         output::line(&format!("{verb} {} of {}", pruned.removed.len(), pruned.removed.len() + pruned.kept.len()))
     }
-}
-
-/// Reads a size in bytes, `200MiB` or `1.5 GB`.
-pub fn size(text: &str) -> Result<u64, String> {
-    text.parse().map(|ByteSize(bytes)| bytes)
 }
 
 /// Says what people should do something about, long before backups fail.

@@ -4,15 +4,12 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use backup::Error;
 use backup::remote::head::Head;
 use backup::remote::lock::{Lock, LockMode};
-use backup::remote::{Options, Progress, Remote};
+use backup::remote::{Options, Remote};
+use backup::{Error, said};
 use clap::{Args, ValueEnum as _};
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-
-use super::{days, duration};
 
 const VARIABLE: &str = "BACKUP_REMOTE";
 
@@ -59,7 +56,7 @@ impl HeadArgs {
 #[command(next_help_heading = "Remote repository")]
 pub struct StoreArgs {
     /// How long one request may take, for at most 8 MiB
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "60s")]
     remote_timeout: Duration,
     /// How often a request that failed for a reason that may pass is sent again
     #[arg(long, value_name = "N", default_value_t = 4)]
@@ -75,7 +72,7 @@ pub struct StoreArgs {
 pub struct LockArgs {
     /// Lock what this writes or keeps in the bucket (S3 Object Lock) for this long, such as 30d. A lock is renewed once a
     /// tenth of its time is gone [default: BACKUP_LOCK_FOR; without it, nothing is locked]
-    #[arg(long, value_name = "DURATION", value_parser = days)]
+    #[arg(long, value_name = "DURATION", value_parser = said::days)]
     lock_for: Option<Duration>,
     /// Whom the lock binds [default: BACKUP_LOCK_MODE; without it, governance]
     #[arg(long, value_name = "MODE", value_enum)]
@@ -96,7 +93,7 @@ impl LockArgs {
 
     /// The lock, as it was asked for.
     pub fn lock(&self) -> Result<Option<Lock>, Error> {
-        let span = read(self.lock_for, LOCK_FOR, days)?;
+        let span = read(self.lock_for, LOCK_FOR, said::days)?;
         let mode = read(self.lock_mode, LOCK_MODE, |text| LockMode::from_str(text, true))?;
         let refused = |reason: &str| Err(Error::RemoteAddress { reason: reason.to_owned() });
         match (span, mode) {
@@ -144,16 +141,4 @@ pub fn as_of(remote: Remote, time: Option<Timestamp>) -> Result<Remote, Error> {
         Some(time) => remote.as_of(time),
         None => Ok(remote),
     }
-}
-
-/// On stderr, and only if that is a terminal.
-pub fn progress_bar() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-pub fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.total);
-    bar.set_position(progress.done);
 }

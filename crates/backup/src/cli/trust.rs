@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use backup::{Error, Name, exit};
+use backup::{Error, Name, exit, said};
 use clap::Args;
 
 use super::keys::SignArgs;
-use super::{RepositoryArg, duration, output};
+use super::{RepositoryArg, output};
 
 /// Say that a suspect restore point is right: that its database was meant to become what it is
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub struct Trust {
     #[command(flatten)]
     sign: SignArgs,
     /// How long to wait while a take or prune is at work
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "20s")]
     wait: Duration,
 }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup::verify::{self, Check, Checked};
-use backup::{Entry, Error, Identity, Name, Rehearsal, Repository, exit, opaque};
+use backup::{Entry, Error, Identity, Name, Rehearsal, Repository, exit, opaque, said};
 use clap::Args;
 
 use super::keys::VerifyArgs;
-use super::{RepositoryArg, duration, output};
+use super::{RepositoryArg, output};
 
 /// Verify that restore points are what their manifests say, and that what else is kept with them can be read
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub struct Verify {
     #[arg(long, requires = "deep")]
     record: bool,
     /// With --record: how long to wait while a take or prune is at work
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s", requires = "record")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "20s", requires = "record")]
     wait: Duration,
 }
 

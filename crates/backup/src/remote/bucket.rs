@@ -19,7 +19,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Address, Options, store};
+use super::lock::region_of;
+use super::{Address, words};
 use crate::{Error, bounds};
 
 /// Begin and end of the pauses between two tries.
@@ -139,24 +140,14 @@ impl Answer {
         }
         // A proxy, or an answer without a body, says nothing that can be understood.
         let Said { code, message } = parsed(&self.body).unwrap_or_default();
-        let (code, message) = (store::plain(&code), store::plain(&message));
+        let (code, message) = (words::plain(&code), words::plain(&message));
         Some(Refusal { status: self.status, code, message })
     }
 }
 
 impl Bucket {
-    /// The bucket at `url`.
-    ///
-    /// # Errors
-    /// [`Error::RemoteAddress`] if it is not `s3://`, or what the environment says of its store makes no sense.
-    pub fn open(url: &str, options: &Options) -> Result<Self, Error> {
-        let address: Address = url.parse().map_err(|reason| Error::RemoteAddress { reason })?;
-        let reason = format!("{address} is no bucket of S3 (s3://)");
-        store::open(&address, options)?.1.ok_or(Error::RemoteAddress { reason })
-    }
-
-    pub(super) fn new(s3: AmazonS3, client: HttpClient, options: &Options, address: &Address) -> Self {
-        Self { s3, client, retries: options.retries, address: address.clone() }
+    pub(super) fn new(s3: AmazonS3, client: HttpClient, retries: usize, address: &Address) -> Self {
+        Self { s3, client, retries, address: address.clone() }
     }
 
     /// What all keys of the repository begin with, with a slash at the end unless it is empty.
@@ -216,7 +207,7 @@ impl Bucket {
     async fn request(&self, ask: &Ask<'_>) -> Result<HttpRequest, String> {
         // How a store is addressed is the client's knowledge, and it tells it this way alone.
         let key = Path::parse(ask.key).map_err(|error| error.to_string())?;
-        let signed = self.s3.signed_url(Method::GET, &key, LOOK).await.map_err(|error| store::explain(&error))?;
+        let signed = self.s3.signed_url(Method::GET, &key, LOOK).await.map_err(|error| words::explain(&error))?;
         let region = region(&signed).ok_or("the client does not say in which region the bucket is")?;
         let mut url = signed;
         url.set_query(None);
@@ -227,9 +218,9 @@ impl Bucket {
         *request.method_mut() = ask.method.clone();
         *request.uri_mut() = url.as_str().parse().map_err(|_| format!("{} has no URL", self.name(ask.key)))?;
         fill(request.headers_mut(), ask).map_err(|error| error.to_string())?;
-        let credential = self.s3.credentials().get_credential().await.map_err(|error| store::explain(&error))?;
+        let credential = self.s3.credentials().get_credential().await.map_err(|error| words::explain(&error))?;
         let signer = AwsAuthorizer::new(&credential, "s3", &region);
-        signer.try_authorize(&mut request, None).map_err(|error| store::explain(&error))?;
+        signer.try_authorize(&mut request, None).map_err(|error| words::explain(&error))?;
         Ok(request)
     }
 }
@@ -250,13 +241,6 @@ fn fill(headers: &mut HeaderMap, ask: &Ask<'_>) -> Result<(), reqwest::header::I
 /// The region of a signed URL: `X-Amz-Credential=…`.
 fn region(signed: &Url) -> Option<String> {
     region_of(&signed.query_pairs().find(|(name, _)| name == "X-Amz-Credential")?.1)
-}
-
-/// The region in which a request to S3 is signed, by its credential: `KEY/DATE/REGION/s3/aws4_request`.
-pub(super) fn region_of(credential: &str) -> Option<String> {
-    let mut parts = credential.rsplit('/').skip(1);
-    let (service, region) = (parts.next()?, parts.next()?);
-    (service == "s3").then(|| region.to_owned())
 }
 
 impl Answer {

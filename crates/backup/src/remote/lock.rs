@@ -12,7 +12,6 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::bucket::region_of;
 use crate::signature::unhex;
 
 /// How long what is written stays, and whom that binds.
@@ -106,6 +105,13 @@ impl Locking {
 fn scope(headers: &HeaderMap) -> Option<String> {
     let signature = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
     region_of(signature.split(',').next()?)
+}
+
+/// The region in which a request to S3 is signed, by its credential: `KEY/DATE/REGION/s3/aws4_request`.
+pub(super) fn region_of(credential: &str) -> Option<String> {
+    let mut parts = credential.rsplit('/').skip(1);
+    let (service, region) = (parts.next()?, parts.next()?);
+    (service == "s3").then(|| region.to_owned())
 }
 
 /// A digest in hexadecimal; `None` for a payload that is not signed.

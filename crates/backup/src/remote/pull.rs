@@ -13,7 +13,7 @@ use super::head::{self, Head};
 use super::layout::{Encryption, Link, Piece, RemoteManifest};
 use super::listing::{self, Found, Listing};
 use super::{PARALLEL, Progress, Remote};
-use crate::repository::partial;
+use crate::paths::partial;
 use crate::restore::choose::{Candidates, Wanted, candidates};
 use crate::restore::{Choice, LineageChoice};
 use crate::space::Room;

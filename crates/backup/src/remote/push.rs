@@ -26,7 +26,7 @@ use crate::authenticity::VerifyKeys;
 use crate::restore::Choice;
 use crate::restore::choose::{Wanted, candidates};
 use crate::signature::SigningKey;
-use crate::{Error, Identity, Manifest, Name, Rejected, Repository, openat, self_digest, stored, verify};
+use crate::{Error, Identity, Manifest, Name, Rejected, Repository, openat, self_digest, stored};
 
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
@@ -377,7 +377,7 @@ async fn send(
         _ => stored::unreadable(&path)(error),
     })?;
     // Before anything is sent: what is of another size is something else.
-    verify::file_size(&path, local, file.metadata().map_err(Error::io("look at", &path))?.len())?;
+    stored::file_size(&path, local, file.metadata().map_err(Error::io("look at", &path))?.len())?;
     let total = local.stored_bytes();
     let (mut hasher, mut read_bytes, mut sent_bytes) = (blake3::Hasher::new(), 0, 0);
     let (mut pieces, mut uploads) = (Vec::new(), FuturesUnordered::new());
@@ -412,8 +412,8 @@ async fn send(
     if !uploads.try_all(std::future::ready).await? {
         return Ok(None);
     }
-    verify::file_size(&path, local, read_bytes)?;
-    verify::file_digest(&path, local, hasher.finalize().to_hex().as_str())?;
+    stored::file_size(&path, local, read_bytes)?;
+    stored::file_digest(&path, local, hasher.finalize().to_hex().as_str())?;
     Ok(Some((pieces, sent_bytes)))
 }
 

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::bucket::{Ask, Bucket, parsed};
 use super::lock::{Lock, LockMode};
-use super::store::CREDENTIALS;
 use super::versions::Version;
+use super::words::CREDENTIALS;
 use super::{PARALLEL, Remote};
 use crate::{Error, Name};
 

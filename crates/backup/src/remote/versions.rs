@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::bucket::{Ask, Bucket, parsed};
-use super::store::CREDENTIALS;
+use super::words::CREDENTIALS;
 use crate::Error;
 
 /// A version of an object, or that it was deleted.

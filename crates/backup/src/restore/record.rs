@@ -7,10 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::repository::RESTORES;
 use crate::{Error, Manifest, Name, Repository, Writer, bounds, durable, identity, openat, source};
-
-/// The file in the repository that remembers the last restore of each database.
-pub(crate) const FILE: &str = "restores.json";
 
 /// How long a take or prune may keep the record from being written.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,7 +76,7 @@ impl Repository {
     }
 
     fn records_file(&self) -> PathBuf {
-        self.path().join(FILE)
+        self.path().join(RESTORES)
     }
 }
 
