@@ -12,8 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::connections::Connections;
 use crate::discretion::without_directories;
 use crate::error::ApiError;
-use crate::protection::{self, Protection};
-use crate::router::Service;
+use crate::protection::{self, Looks, Protection};
 use crate::store::{Failure, Message, Page, Position};
 
 /// How often viewers are told.
@@ -70,9 +69,9 @@ pub struct Newest {
 
 impl Bulletin {
     /// Looks now: one durable write that changes nothing, as `/health` does, and three short reads.
-    pub async fn look(service: &Arc<Service>) -> Self {
-        let failure = service.store.prove_durable().await.err();
-        let contents = Contents::look(service).await;
+    pub async fn look(looks: &Looks) -> Self {
+        let failure = looks.store().prove_durable().await.err();
+        let contents = Contents::look(looks).await;
         let failure = failure.or_else(|| contents.as_ref().err().cloned());
         let failure = failure.map(|failure| without_directories(&failure.to_string()));
         Self { failure, contents: contents.ok() }
@@ -80,11 +79,11 @@ impl Bulletin {
 }
 
 impl Contents {
-    async fn look(service: &Arc<Service>) -> Result<Self, Failure> {
-        let look = service.looks.look(service).await?;
+    async fn look(looks: &Looks) -> Result<Self, Failure> {
+        let look = looks.look().await?;
         let Protection { summary, newest, age, repository_error, exposure, rehearsed, .. } = &*look;
         let told = |text: &String| without_directories(text);
-        let messages = service.store.page(Page { position: Position::Newest, limit: MESSAGES }).await?;
+        let messages = looks.store().page(Page { position: Position::Newest, limit: MESSAGES }).await?;
         Ok(Self {
             count: summary.count,
             exposed_messages: exposure.map(|exposure| exposure.messages),
@@ -97,7 +96,7 @@ impl Contents {
             }),
             rehearsed_seconds: rehearsed.as_ref().map(|rehearsed| protection::age(rehearsed.at).as_secs()),
             repository_error: repository_error.as_ref().map(told),
-            unprotected: service.store.protection().and_then(|status| status.reason).as_ref().map(told),
+            unprotected: looks.store().protection().and_then(|status| status.reason).as_ref().map(told),
             messages: messages.into_iter().map(shortened).collect(),
         })
     }
@@ -148,7 +147,7 @@ impl Bulletins {
     }
 
     /// Looks once a second while somebody watches. Never ends.
-    pub async fn publish(self, service: Arc<Service>) {
+    pub async fn publish(self, looks: Looks) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -156,7 +155,7 @@ impl Bulletins {
             if self.sender.is_closed() {
                 continue;
             }
-            match serde_json::to_string(&Bulletin::look(&service).await) {
+            match serde_json::to_string(&Bulletin::look(&looks).await) {
                 Ok(bulletin) => drop(self.sender.send_replace(format!("data: {bulletin}\n\n").into())),
                 Err(error) => tracing::error!(%error, "cannot write a bulletin"),
             }

@@ -12,6 +12,7 @@ pub mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzed;
+pub mod hardening;
 pub mod logging;
 pub mod metrics;
 pub mod negotiate;
@@ -21,5 +22,6 @@ pub mod query;
 pub mod router;
 pub mod routes;
 pub mod server;
+pub mod service;
 pub mod stop;
 pub mod store;

@@ -13,14 +13,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::connections::Connections;
-use crate::store::Store;
+use crate::store::{SECONDS, Store};
 
 /// What every name begins with.
 pub const PREFIX: &str = "pra";
-
-/// Upper bounds of the classes of durations, in seconds: from a read that is in memory to the longest wait for a write.
-pub const SECONDS: [f64; 16] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// All that is counted.
 #[derive(Debug)]

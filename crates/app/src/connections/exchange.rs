@@ -18,7 +18,7 @@ use super::quota::{Asking, Client, Held};
 use super::{Member, Quotas};
 use crate::bounds::{PIECE_BYTES, WIDE_PIECE_BYTES};
 use crate::error::ApiError;
-use crate::router::harden;
+use crate::hardening::harden;
 
 /// The body of an answer. Until it is sent, its client counts as busy.
 pub struct Answer {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::query::{self, QueryError};
-use crate::router::Service;
+use crate::service::Service;
 use crate::store::Message;
 
 /// The parameter, or the field.

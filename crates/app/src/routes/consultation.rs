@@ -15,7 +15,7 @@ use crate::bounds::ANSWER_TIMES_MAX;
 use crate::connections::Width;
 use crate::error::ApiError;
 use crate::query::{self, QueryError};
-use crate::router::Service;
+use crate::service::Service;
 use crate::store::{Page, Position, Rest};
 
 const LIMIT_DEFAULT: i64 = 50;

@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::error::ApiError;
-use crate::router::Service;
+use crate::service::Service;
 
 /// The number of messages.
 #[derive(Serialize)]

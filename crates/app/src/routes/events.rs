@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use hyper::body::Bytes;
 
 use crate::error::ApiError;
-use crate::router::Service;
+use crate::service::Service;
 
 /// How many milliseconds a browser waits before it connects again.
 const RETRY: &str = "retry: 1000\n\n";

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::discretion::without_directories;
-use crate::router::Service;
+use crate::service::Service;
 use crate::store::{self, Failure};
 
 #[derive(Serialize)]

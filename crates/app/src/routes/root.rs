@@ -11,7 +11,7 @@ use crate::bulletin::Bulletin;
 use crate::negotiate;
 use crate::page::{self, Notice};
 use crate::query;
-use crate::router::Service;
+use crate::service::Service;
 
 const JSON: &str = r#"{"status":"Bonjour tout le monde !"}"#;
 
@@ -20,7 +20,7 @@ pub async fn root(State(service): State<Arc<Service>>, headers: HeaderMap, RawQu
     if !negotiate::prefers_html(&headers) {
         return ([(VARY, "accept"), (CONTENT_TYPE, "application/json")], JSON).into_response();
     }
-    let bulletin = Bulletin::look(&service).await;
+    let bulletin = Bulletin::look(&service.looks).await;
     let added = query::number(query.as_deref().unwrap_or_default(), "added", 1, i64::MAX).ok().flatten();
     // Only of a message that is there to be seen: anybody can write a link.
     let is_shown = |id: &i64| {

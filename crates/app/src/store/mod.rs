@@ -27,9 +27,10 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
 use crate::bounds::{CACHE_KIBIBYTES, PIECE_BYTES};
+pub use commits::SECONDS;
 pub use failure::{Failure, Outcome, WriteFailure};
 use guard::{Guard, Watch};
-pub use guard::{OnError, Protect, Settings, Status};
+pub use guard::{OnError, Protect, Protection, Status};
 use identity::Identity;
 #[cfg(any(test, fuzzing))]
 pub use journal::fuzzed as journal_fuzzed;
@@ -102,7 +103,12 @@ impl Store {
     /// what is there is not ours to use, or where it lacks what its journal cannot give back.
     ///
     /// The `-wal` file is moved into the database after about `wal_autocheckpoint` pages; with 0, another program has to.
-    pub fn open(path: &Path, wal_autocheckpoint: u32, queue_depth: usize, protect: Protect) -> anyhow::Result<Self> {
+    pub fn open(
+        path: &Path,
+        wal_autocheckpoint: u32,
+        queue_depth: usize,
+        protection: Protection,
+    ) -> anyhow::Result<Self> {
         let path = std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))?;
         schema::prepare(&path)?;
         let identity = Identity::before_opening(&path)?;
@@ -111,13 +117,13 @@ impl Store {
             .with_context(|| format!("cannot open the database {}", path.display()))?;
         let identity = Arc::new(identity.once_open()?);
         let readers = Readers::new(path.clone(), identity.clone());
-        let guard = match protect {
-            Protect::No(None) => None,
-            Protect::No(Some(repository)) => {
-                journal::check_unprotected(&connection, &path, &repository)?;
+        let guard = match (protection.protect, &protection.repository) {
+            (Protect::Sync, _) => Some(Guard::start(&protection, identity.clone(), &connection)?),
+            (Protect::None, Some(repository)) => {
+                journal::check_unprotected(&connection, &path, repository.path())?;
                 None
             }
-            Protect::Sync(settings) => Some(Guard::start(settings, identity.clone(), &connection)?),
+            (Protect::None, None) => None,
         };
         let watch = guard.as_ref().map(Guard::watch);
         let writer = Writer::start(path.clone(), connection, identity.clone(), guard, queue_depth)?;
@@ -224,7 +230,11 @@ mod tests {
     #[tokio::test]
     async fn a_store_is_alive_until_its_writer_has_ended() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("app.db"), 1000, 1, Protect::No(None)).unwrap();
+        let store = {
+            let (protect, on_error) = (Protect::None, OnError::Refuse);
+            let protection = Protection { protect, repository: None, on_error, until: None };
+            Store::open(&directory.path().join("app.db"), 1000, 1, protection).unwrap()
+        };
         assert_eq!(store.check_alive(), Ok(()));
         store.close().await.unwrap();
         // The thread answers just before it ends.

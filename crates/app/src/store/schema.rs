@@ -26,28 +26,6 @@ const BUSY_POLL: Duration = Duration::from_millis(1);
 /// ever.
 const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
-/// Triggers keep the count, so that it is right whoever writes. SQLite fires no DELETE trigger for the row that an
-/// INSERT OR REPLACE or a changed id overwrites: both are refused.
-pub const TABLES: &str = "
-    CREATE TABLE message (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT NOT NULL, message TEXT NOT NULL);
-    CREATE TABLE message_count (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);
-    CREATE TABLE durability_probe (one INTEGER PRIMARY KEY CHECK (one = 1), ok INTEGER NOT NULL);
-    INSERT INTO message_count VALUES (1, 0);
-    INSERT INTO durability_probe VALUES (1, 1);
-    CREATE TRIGGER message_inserted AFTER INSERT ON message BEGIN
-        UPDATE message_count SET count = count + 1;
-    END;
-    CREATE TRIGGER message_deleted AFTER DELETE ON message BEGIN
-        UPDATE message_count SET count = count - 1;
-    END;
-    CREATE TRIGGER message_kept BEFORE INSERT ON message WHEN EXISTS (SELECT 1 FROM message WHERE id = NEW.id) BEGIN
-        SELECT RAISE(ABORT, 'a message is never overwritten, and this id is taken');
-    END;
-    CREATE TRIGGER message_id_kept BEFORE UPDATE OF id ON message BEGIN
-        SELECT RAISE(ABORT, 'the id of a message never changes');
-    END;";
-
 /// A write that reaches the WAL and leaves every page as it was. An UPDATE with the same value would write nothing:
 /// SQLite leaves out a change that changes no byte.
 pub const PROBE: &str = "INSERT OR REPLACE INTO durability_probe VALUES (1, 1)";
@@ -101,7 +79,9 @@ pub fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> rusqlite:
 fn check_path(path: &Path) -> anyhow::Result<()> {
     // Refuses to be led to what is another's.
     match openat::resolve(path).and_then(fs::symlink_metadata) {
-        Ok(found) if found.is_dir() => bail!("{} is a directory; expected a database file (--db-path)", path.display()),
+        Ok(found) if found.is_dir() => {
+            bail!("{} is a directory; expected a database file (--database)", path.display())
+        }
         Ok(found) if !found.is_file() => bail!("{} is not a regular file; expected a database file", path.display()),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => check_absent(path),
@@ -113,7 +93,7 @@ fn check_absent(path: &Path) -> anyhow::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     ensure!(
         parent.is_dir(),
-        "cannot create {}: {} is no directory; create it, or choose another path with --db-path",
+        "cannot create {}: {} is no directory; create it, or choose another path with --database",
         path.display(),
         parent.display()
     );
@@ -140,7 +120,7 @@ fn inspect(connection: &Connection) -> anyhow::Result<Content> {
         (true, VERSION) => shape::check(connection).map(|()| Content::Ours).map_err(|found| {
             anyhow!(
                 "its tables are not as this service makes them, and what is stored there may not be kept: found {found:#}; \
-                 undo that change, restore a backup from before it, or choose another path with --db-path"
+                 undo that change, restore a backup from before it, or choose another path with --database"
             )
         }),
         (true, newer) if newer > VERSION => bail!(
@@ -149,7 +129,7 @@ fn inspect(connection: &Connection) -> anyhow::Result<Content> {
         (false, 0) if tables == 0 => Ok(Content::Nothing),
         _ => bail!(
             "it is somebody else's: expected none or our tables (version {VERSION}), found {tables} others \
-             (version {version}); choose another path with --db-path"
+             (version {version}); choose another path with --database"
         ),
     }
 }
@@ -182,7 +162,7 @@ fn create(connection: &mut Connection, content: Content) -> anyhow::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
     if inspect(&transaction)? == Content::Nothing {
-        transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(shape::TABLES)?;
         backup::lineage::ensure(&transaction)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// In one word.
-    pub state: State,
+    pub state: Standing,
     /// Why it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -24,14 +24,14 @@ pub struct Status {
 impl Status {
     /// Whether it is.
     pub fn is_protected(&self) -> bool {
-        self.state == State::Protected
+        self.state == Standing::Protected
     }
 }
 
 /// See [`Status`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum Standing {
     /// It is.
     Protected,
     /// It is not, and nothing is stored.
@@ -47,7 +47,7 @@ pub struct Watch(Arc<Mutex<Status>>);
 impl Watch {
     /// Nothing is protected yet.
     pub fn new() -> Self {
-        let status = Status { state: State::Refusing, reason: None, since: now(), group: None, epoch: None };
+        let status = Status { state: Standing::Refusing, reason: None, since: now(), group: None, epoch: None };
         Self(Arc::new(Mutex::new(status)))
     }
 
@@ -57,7 +57,7 @@ impl Watch {
     }
 
     /// Says what is so now, and logs a change. `position` is the last group in the journal and its epoch.
-    pub fn publish(&self, state: State, reason: Option<&str>, position: Option<(i64, i64)>) {
+    pub fn publish(&self, state: Standing, reason: Option<&str>, position: Option<(i64, i64)>) {
         let mut status = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if status.state != state {
             (status.state, status.since) = (state, now());

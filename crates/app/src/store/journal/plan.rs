@@ -3,7 +3,7 @@
 use anyhow::{bail, ensure};
 
 use super::History;
-use super::position::{Position, State};
+use super::position::{Marks, Position};
 use super::replay::text;
 
 /// What to do to agree.
@@ -22,7 +22,7 @@ pub enum Plan {
 /// What the plan depends on.
 pub struct Found<'a> {
     /// What the database says.
-    pub state: &'a State,
+    pub state: &'a Marks,
     /// What there is of its journal.
     pub history: &'a History,
     /// Whether the newest file is one that was written with this very database file.
@@ -144,7 +144,7 @@ mod tests {
         let message_mark = if case.unjournaled { 8 } else { 7 };
         let position =
             case.number.map(|number| Position { number, time: 1000, message_mark: 7, instance: String::new() });
-        let state = State { position, mark: case.mark, message_mark };
+        let state = Marks { position, mark: case.mark, message_mark };
         let Case { owned, original, failed, unused, until, .. } = case;
         Found { state: &state, history: &history, owned, original, failed, unused, until }.plan().ok()
     }

@@ -19,7 +19,7 @@ pub const MARK_TABLE: &str = "journal_mark";
 
 /// What a database says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct Marks {
     /// The last group that is in it; `None` if it never was journaled.
     pub position: Option<Position>,
     /// The greatest number of a group that was ever in it or in what it replaced.
@@ -35,7 +35,7 @@ pub struct Position {
     pub number: i64,
     /// Its time, see [`super::record::Group`].
     pub time: i64,
-    /// [`State::message_mark`] once the group was stored. If there are greater ids, somebody stored messages past the
+    /// [`Marks::message_mark`] once the group was stored. If there are greater ids, somebody stored messages past the
     /// journal.
     pub message_mark: i64,
     /// The database file that it was written to, see [`super::instance`].
@@ -43,17 +43,17 @@ pub struct Position {
 }
 
 /// Reads it. Inside a write transaction it cannot change meanwhile.
-pub fn read(connection: &Connection) -> rusqlite::Result<State> {
+pub fn read(connection: &Connection) -> rusqlite::Result<Marks> {
     let message_mark = mark(connection, "message")?;
     if !connection.table_exists(None, "journal_position")? {
-        return Ok(State { position: None, mark: mark(connection, MARK_TABLE)?, message_mark });
+        return Ok(Marks { position: None, mark: mark(connection, MARK_TABLE)?, message_mark });
     }
     let mut position =
         connection.prepare_cached("SELECT number, time, message_mark, instance FROM journal_position")?;
     let position = position.query_row([], |row| {
         Ok(Position { number: row.get(0)?, time: row.get(1)?, message_mark: row.get(2)?, instance: row.get(3)? })
     });
-    Ok(State { position: position.optional()?, mark: mark(connection, MARK_TABLE)?, message_mark })
+    Ok(Marks { position: position.optional()?, mark: mark(connection, MARK_TABLE)?, message_mark })
 }
 
 /// Stores that a group is in the database. Part of the transaction that puts it there.
