@@ -21,19 +21,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How long a token may be, in bytes: less is guessed, more does not fit into a request.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=1024;
 
-/// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// It came through a name that is not ours.
     #[error("this service is not {found:?}; expected an IP address, localhost, or one of the names of --allowed-hosts")]
-    Host {
-        /// The name.
-        found: String,
-    },
+    Host { found: String },
     /// A page of another site made a browser send it.
     #[error("a page of another site may not write here ({0})")]
     CrossSite(String),
-    /// Nobody may write.
     #[error("this service is read-only (--read-only): nothing is stored")]
     ReadOnly,
     /// It lacks the token, or has another.
@@ -41,14 +35,10 @@ pub enum Refusal {
     Token,
 }
 
-/// Who may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writers {
-    /// Everybody.
     All,
-    /// Whoever has the token.
     Authorized,
-    /// Nobody.
     None,
 }
 
@@ -69,7 +59,6 @@ impl Admission {
         Ok(Self { hosts, read_only: config.read_only, token })
     }
 
-    /// Who may write.
     pub fn writers(&self) -> Writers {
         match (self.read_only, &self.token) {
             (true, _) => Writers::None,

@@ -15,16 +15,13 @@ use crate::error::ApiError;
 use crate::protection::{self, Looks, Protection};
 use crate::store::{Failure, Message, Page, Position};
 
-/// How often viewers are told.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How many messages are shown.
 const MESSAGES: i64 = 10;
 
 /// How many characters of a message are shown. `/consultation` has all of it.
 const CHARACTERS: usize = 280;
 
-/// The state of the service at an instant.
 #[derive(Debug, Serialize)]
 pub struct Bulletin {
     /// Why the service cannot store a message; `None` if it can.
@@ -36,13 +33,10 @@ pub struct Bulletin {
 /// What is stored, and how much of it is protected.
 #[derive(Debug, Serialize)]
 pub struct Contents {
-    /// The number of messages.
     pub count: i64,
     /// Messages in no restore point; `None` if nobody knows.
     pub exposed_messages: Option<i64>,
-    /// Since the first of them was stored.
     pub exposed_seconds: Option<f64>,
-    /// The newest restore point of this database.
     pub newest: Option<Newest>,
     /// Since a restore of this database was last rehearsed and found good.
     pub rehearsed_seconds: Option<u64>,
@@ -54,14 +48,11 @@ pub struct Contents {
     pub messages: Vec<Message>,
 }
 
-/// The newest restore point.
 #[derive(Debug, Serialize)]
 pub struct Newest {
-    /// Its file.
     pub file: String,
     /// Since it was taken or confirmed; see [`Protection::age`].
     pub age_seconds: Option<u64>,
-    /// Size of its database.
     pub size_bytes: u64,
     /// Whether it looks like one of a lost database.
     pub is_suspect: bool,
@@ -118,7 +109,6 @@ pub struct Bulletins {
     most: usize,
 }
 
-/// Somebody who watches.
 pub struct Watcher {
     bulletins: watch::Receiver<Bytes>,
     _place: OwnedSemaphorePermit,
@@ -139,7 +129,6 @@ impl Bulletins {
         Self { sender: watch::Sender::new(Bytes::new()), watchers: Arc::new(Semaphore::new(most)), most }
     }
 
-    /// Every bulletin from now on.
     pub fn watch(&self) -> Result<Watcher, ApiError> {
         let overloaded = |_| ApiError::Overloaded { what: "clients watch", most: self.most };
         let place = self.watchers.clone().try_acquire_owned().map_err(overloaded)?;

@@ -18,7 +18,6 @@ use crate::store::{SECONDS, Store};
 /// What every name begins with.
 pub const PREFIX: &str = "pra";
 
-/// All that is counted.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -59,7 +58,6 @@ impl Metrics {
         text::encode_registry(text, &self.registry)
     }
 
-    /// Counts an answer.
     pub fn answered(&self, route: &str, status: StatusCode, took: Duration) {
         let route = route.to_owned();
         self.durations.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());

@@ -22,13 +22,11 @@ const REST: u32 = 3;
 /// But no longer than this.
 const REST_MAX: Duration = Duration::from_secs(2);
 
-/// How long it may take to read a repository.
 const READ_WAIT: Duration = Duration::from_secs(20);
 
 /// The database, what protects it, and what does not.
 #[derive(Debug)]
 pub struct Protection {
-    /// The database as a whole.
     pub summary: Summary,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     pub newest: Option<Manifest>,
@@ -36,9 +34,7 @@ pub struct Protection {
     pub age: Option<Duration>,
     /// The last restore of this database that was rehearsed and found good.
     pub rehearsed: Option<Rehearsal>,
-    /// Why the repository cannot be read.
     pub repository_error: Option<String>,
-    /// Why there is no room for another restore point.
     pub no_room: Option<String>,
     /// Nothing while a journal protects all. `None` if the repository cannot be read: nobody knows then.
     pub exposure: Option<Exposure>,

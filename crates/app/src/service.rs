@@ -15,31 +15,23 @@ use crate::protection::Looks;
 use crate::stop::Stop;
 use crate::store::Store;
 
-/// What the routes share.
 pub struct Service {
-    /// Where messages are kept.
     pub store: Arc<Store>,
-    /// What the service was told.
     pub config: Config,
     /// What is asked of a request before it is served.
     pub admission: Admission,
     /// The last look at the database and its repository.
     pub looks: Looks,
-    /// What is counted.
     pub metrics: Metrics,
     /// The way to everyone who watches the page.
     pub bulletins: Bulletins,
-    /// Who is connected.
     pub connections: Connections,
-    /// Whether the service was asked to stop.
     pub stop: Stop,
     turns: Semaphore,
-    /// When the service started.
     pub started: Instant,
 }
 
 impl Service {
-    /// A service that starts now.
     pub fn new(config: Config, admission: Admission, looks: Looks, connections: Connections, stop: Stop) -> Self {
         let store = looks.store().clone();
         let (metrics, bulletins) = (Metrics::new(&store, &connections), Bulletins::new(&connections));

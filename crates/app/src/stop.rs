@@ -4,7 +4,6 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Whether the service was asked to stop.
 #[derive(Clone, Debug)]
 pub struct Stop {
     asked: watch::Receiver<bool>,
@@ -25,12 +24,10 @@ impl Stop {
         Ok(Self { asked })
     }
 
-    /// Whether a stop was asked for.
     pub fn is_asked(&self) -> bool {
         *self.asked.borrow()
     }
 
-    /// Resolves once a stop was asked for.
     pub async fn asked(mut self) {
         // An error means that the sender is gone, and with it the task that listens for signals: stop as well.
         if self.asked.wait_for(|asked| *asked).await.is_err() {

@@ -17,9 +17,7 @@ const OF_THE_COPY: [Range<usize>; 3] = [24..28, 40..44, 92..100];
 
 /// Why going through a file ended.
 pub(crate) enum Failed<E> {
-    /// It could not be read.
     Read(io::Error),
-    /// What was done with its bytes failed.
     Each(E),
 }
 
@@ -45,7 +43,6 @@ pub(crate) fn of_file((mut file, path): (&File, &Path)) -> Result<String, Error>
 
 /// The digests of a database, in hexadecimal.
 pub(crate) struct Digests {
-    /// Of the file.
     pub file: String,
     /// See [`OfContent`].
     pub content: String,

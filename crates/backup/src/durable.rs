@@ -115,7 +115,6 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     openat::rename(from, to).map_err(Error::io("rename", from))
 }
 
-/// Removes a file that may be gone already.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match openat::remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),

@@ -1,6 +1,5 @@
 //! The exit codes of the program `backup`: stable, since schedulers and drills branch on them.
 
-/// Everything asked for was done.
 pub const OK: u8 = 0;
 /// The work failed: an I/O error, or the source is missing or is no database.
 pub const FAILED: u8 = 1;

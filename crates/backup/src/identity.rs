@@ -28,7 +28,6 @@ pub(crate) fn of(lineage: Option<&Lineage>, source: Option<&Source>) -> Identity
     }
 }
 
-/// Where a restore point was taken from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// What the repository calls a database without a lineage; `None` for one that has a lineage.
@@ -39,7 +38,6 @@ pub struct Source {
     pub name: Option<String>,
     /// Its path, absolute and with links followed; bytes that are not UTF-8 are escaped.
     pub path: String,
-    /// Its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileId>,
 }
@@ -48,7 +46,6 @@ pub struct Source {
 /// its number changes when a volume is mounted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileId {
-    /// Its inode.
     pub inode: u64,
     /// When it was created; inodes are given out again, this time is not.
     pub born_at: Timestamp,

@@ -26,7 +26,6 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// Fails once it has passed.
     pub fn check(self, path: &Path, Progress { done, total }: Progress) -> Result<(), Error> {
         if self.began.elapsed() < self.limit {
             return Ok(());
@@ -44,7 +43,6 @@ pub(crate) struct Limits<'a> {
 }
 
 impl Limits<'_> {
-    /// Fails once one of them is passed.
     pub fn check(self, path: &Path, progress: Progress) -> Result<(), Error> {
         self.deadline.check(path, progress)?;
         self.wal.map_or(Ok(()), |bound| bound.check(progress))

@@ -15,13 +15,11 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Lineage(String);
 
-/// A text that is no lineage.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no lineage, which is 32 lower-case hexadecimal digits")]
 pub struct NotALineage(String);
 
 impl Lineage {
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -113,7 +111,6 @@ pub fn read(connection: &Connection) -> rusqlite::Result<Option<Lineage>> {
     Ok(id.optional()?.flatten())
 }
 
-/// A new id, made by SQLite.
 pub(crate) fn random(connection: &Connection) -> rusqlite::Result<Lineage> {
     connection.query_row("SELECT lower(hex(randomblob(16)))", [], |row| row.get(0))
 }

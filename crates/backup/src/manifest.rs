@@ -47,11 +47,8 @@ pub struct Manifest {
     /// the two times is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// Size of the database file.
     pub size_bytes: u64,
-    /// SQLite's page size in bytes.
     pub page_size: u32,
-    /// Number of pages.
     pub page_count: u32,
     /// BLAKE3 of the database file, in lower-case hexadecimal.
     pub blake3: String,
@@ -101,11 +98,9 @@ pub struct Manifest {
     pub sqlite_version: String,
     /// The version of this program that made it.
     pub tool_version: String,
-    /// How long its parts took.
     pub durations: Durations,
 }
 
-/// How long the parts of a take lasted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Durations {
     /// From the begin of the snapshot to the last page written; in WAL mode, the source's read transaction is held that
@@ -121,7 +116,6 @@ pub struct Durations {
 /// The file that a database file was compressed to, with zstd.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compressed {
-    /// Its size.
     pub bytes: u64,
     /// Its BLAKE3, in lower-case hexadecimal.
     pub blake3: String,
@@ -137,7 +131,6 @@ pub struct Suspicion {
     pub reason: String,
 }
 
-/// The sorts of suspicion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -170,18 +163,15 @@ impl fmt::Display for Suspicion {
 }
 
 impl Manifest {
-    /// Name of the stored file.
     pub fn stored_file(&self) -> String {
         let compressed = if self.compressed.is_some() { COMPRESSED } else { "" };
         format!("{}{compressed}", self.name.database_file())
     }
 
-    /// Size of the stored file.
     pub fn stored_bytes(&self) -> u64 {
         self.compressed.as_ref().map_or(self.size_bytes, |compressed| compressed.bytes)
     }
 
-    /// BLAKE3 of the stored file, in lower-case hexadecimal.
     pub fn stored_blake3(&self) -> &str {
         self.compressed.as_ref().map_or(&self.blake3, |compressed| &compressed.blake3)
     }
@@ -201,7 +191,6 @@ impl Manifest {
         self.confirmed_at.is_some_and(|last| clock::is_ahead(last, now) || others > Some(last))
     }
 
-    /// Whose it is.
     pub fn identity(&self) -> Identity {
         identity::of(self.lineage.as_ref(), self.source.as_ref())
     }

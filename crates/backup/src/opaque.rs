@@ -20,7 +20,6 @@ const LOST_AND_FOUND: &str = "lost+found";
 pub struct Opaque {
     /// How many could be read to their end.
     pub files: u64,
-    /// Their length, in bytes.
     pub bytes: u64,
     /// Those that could not be read, and why.
     pub unreadable: Vec<(PathBuf, io::Error)>,

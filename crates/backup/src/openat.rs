@@ -118,14 +118,10 @@ pub fn list(path: &Path) -> io::Result<Vec<(OsString, Kind)>> {
     Ok(found)
 }
 
-/// What a name in a directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A directory.
     Directory,
-    /// A regular file.
     File,
-    /// A link, a pipe, a socket or a device.
     Other,
 }
 
@@ -173,7 +169,6 @@ struct NameIn {
     links: Vec<Link>,
 }
 
-/// A symbolic link that was followed.
 struct Link {
     path: PathBuf,
     owner: u32,

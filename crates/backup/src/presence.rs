@@ -23,7 +23,6 @@ const PAGE_BYTES_MAX: u64 = 65_536;
 /// What is at the path of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// No file.
     Missing,
     /// A file in which there is nothing to lose, and what it is.
     Nothing(String),

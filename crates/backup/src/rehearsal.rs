@@ -19,14 +19,11 @@ use crate::{Error, Manifest, Name, Repository, Writer, bounds, durable, openat, 
 /// A restore that was rehearsed and found good.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rehearsal {
-    /// The restore point.
     pub name: Name,
-    /// The lineage of its database.
     pub lineage: Option<Lineage>,
     /// The id that the repository gave to a database without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_id: Option<Lineage>,
-    /// When it was proven.
     pub at: Timestamp,
     /// How long it took to restore it, before anything was read.
     pub restore_seconds: f64,

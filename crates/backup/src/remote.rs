@@ -74,7 +74,6 @@ pub struct Remote {
     time: Option<Timestamp>,
     lock: Option<Lock>,
     runtime: Runtime,
-    /// Whose restore points are believed.
     keys: VerifyKeys,
     /// For what is encrypted.
     identities: Identities,
@@ -89,10 +88,8 @@ impl fmt::Debug for Remote {
     }
 }
 
-/// What is in a remote repository.
 #[derive(Debug)]
 pub struct Listed {
-    /// Its entries.
     pub entries: Vec<ListedEntry>,
     /// The record with the greatest index.
     pub head: Option<Head>,
@@ -100,10 +97,8 @@ pub struct Listed {
     pub doubt: Option<Error>,
 }
 
-/// An entry with the record that tells of it.
 #[derive(Debug, Serialize)]
 pub struct ListedEntry {
-    /// The entry.
     #[serde(flatten)]
     pub entry: Entry,
     /// Its newest record; `None` where an older version wrote it, or it is incomplete.

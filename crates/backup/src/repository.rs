@@ -24,7 +24,6 @@ pub(crate) const REHEARSALS: &str = "rehearsals.json";
 pub(crate) const RESTORES: &str = "restores.json";
 pub(crate) const REMOTES: &str = "remotes.json";
 
-/// The directory that holds the restore points.
 #[derive(Clone, Debug)]
 pub struct Repository {
     directory: PathBuf,
@@ -32,7 +31,6 @@ pub struct Repository {
     keys: VerifyKeys,
 }
 
-/// What is in a repository under one name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The name its files have.
@@ -47,10 +45,7 @@ pub struct Entry {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     /// A database file with its manifest. Nothing is said of the file's content: that takes `verify`.
-    Complete {
-        /// The manifest.
-        manifest: Box<Manifest>,
-    },
+    Complete { manifest: Box<Manifest> },
     /// A part of a restore point is missing or unreadable. Nothing deletes it but people.
     Incomplete {
         /// Which part, and how.
@@ -59,7 +54,6 @@ pub enum State {
 }
 
 impl Entry {
-    /// The manifest of a complete entry.
     pub fn manifest(&self) -> Option<&Manifest> {
         match &self.state {
             State::Complete { manifest } => Some(manifest),
@@ -80,12 +74,10 @@ impl Repository {
         Self { keys, ..self }
     }
 
-    /// Its directory.
     pub fn path(&self) -> &Path {
         &self.directory
     }
 
-    /// The database file of a restore point.
     pub fn database(&self, name: &Name) -> PathBuf {
         self.directory.join(name.database_file())
     }
@@ -103,7 +95,6 @@ impl Repository {
         [database, compressed]
     }
 
-    /// The manifest file of a restore point.
     pub fn manifest(&self, name: &Name) -> PathBuf {
         self.directory.join(name.manifest_file())
     }

@@ -29,12 +29,10 @@ use crate::{Entry, Error, Manifest, Name, Rejected, Repository, State, error};
 use choose::{Candidates, Wanted};
 use temporary::Temporary;
 
-/// What to restore, and where.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The database to bring back. Its directory must exist.
     pub database: PathBuf,
-    /// Which restore point.
     pub choice: Choice,
     /// Of which lineage; needed only if the repository holds several.
     pub lineage: Option<LineageChoice>,
@@ -53,12 +51,9 @@ impl Request {
     }
 }
 
-/// What a restore did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Restored {
-    /// What is in place now.
     pub restore_point: Manifest,
-    /// What SQLite said of it.
     pub checked: Checked,
     /// What fitted better but is damaged, newest first.
     pub rejected: Vec<Rejected>,
@@ -73,7 +68,6 @@ pub struct Restored {
     pub safety_copy: Option<PathBuf>,
     /// Bytes that were copied into place.
     pub bytes: u64,
-    /// How long it all took.
     pub seconds: f64,
     /// How it went, if the database was restored into while in use; `None` if its file was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{self, Told};
 
-/// What to keep in each lineage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The newest this many.
@@ -40,7 +39,6 @@ pub struct Policy {
 /// What a policy looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
-    /// Its place in the order.
     pub sequence: u64,
     /// The instant its snapshot began.
     pub created_at: Timestamp,

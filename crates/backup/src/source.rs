@@ -68,7 +68,6 @@ pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Err
     Ok(snapshot)
 }
 
-/// Begins a read transaction.
 pub(crate) fn hold(connection: Connection, database: &Path, patience: Duration) -> Result<Snapshot, Error> {
     snapshot((connection, now()), database, patience, Kept::default())
 }
@@ -160,7 +159,6 @@ pub(crate) fn resolve(database: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Opens the database at a real path.
 pub(crate) fn open(database: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     let connection = untrusted::open(database)?;
     connection.busy_timeout(patience.min(BUSY_MAX))?;

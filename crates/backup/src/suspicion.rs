@@ -155,7 +155,6 @@ fn behind(taken: &Manifest, same: &Manifest) -> Option<String> {
 
 /// What the file tells of whether it is the one from before.
 enum Continuity {
-    /// It is.
     SameFile,
     /// Nothing is known, or it may have been moved.
     Unknown,

@@ -8,7 +8,6 @@ use rusqlite::types::ValueRef;
 use crate::checked;
 use crate::untrusted::quoted;
 
-/// What a table holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rows {
     /// How many.

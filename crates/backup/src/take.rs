@@ -21,14 +21,11 @@ use crate::{
     identity, space, stored, suspicion,
 };
 
-/// What to take and how.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The live database.
     pub database: PathBuf,
     /// What it is called in the repository, if not by its path.
     pub name: Option<String>,
-    /// How thoroughly SQLite checks the copy.
     pub check: Check,
     /// Whether a database that has not changed since its newest restore point confirms that one, instead of being copied.
     pub confirm: bool,

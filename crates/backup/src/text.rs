@@ -10,7 +10,6 @@ use tracing_subscriber::fmt::format;
 
 use crate::bounds;
 
-/// Whether output has colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set

@@ -36,7 +36,6 @@ impl Versions {
         file.read_exact_at(&mut said, AT).is_ok() && said == WAL
     }
 
-    /// Puts back what the header said.
     pub fn put_back(self, file: &File) -> io::Result<()> {
         file.write_all_at(&self.0, AT)?;
         file.sync_all()

@@ -61,7 +61,6 @@ impl Repository {
 }
 
 impl Writer {
-    /// The repository it may change.
     pub fn repository(&self) -> &Repository {
         &self.repository
     }

@@ -49,12 +49,10 @@ impl Width {
 }
 
 impl Exchange {
-    /// Requests of a client go to a router.
     pub fn new(router: Router, client: Arc<Client>, quotas: Arc<Quotas>) -> Arc<Self> {
         Arc::new(Self { router: TowerToHyperService::new(router), client, quotas, wide: OnceLock::new() })
     }
 
-    /// Answers a request.
     pub async fn answer(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,

@@ -37,7 +37,6 @@ pub use exchange::Width;
 use quota::{Client, Member, Quota};
 use transport::Transport;
 
-/// How long clients that found no place may take.
 const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a connection without a request stays open after a stop was asked for: a request that was sent meanwhile is
@@ -59,7 +58,6 @@ const EVICTION: Duration = Duration::from_millis(2);
 /// Files that are no connections, or not for long: the database's, the repository's, the listener.
 const OTHER_FILES: u64 = 128;
 
-/// The places for connections.
 #[derive(Clone, Debug)]
 pub struct Connections {
     places: Arc<Quota>,
@@ -79,11 +77,8 @@ struct Quotas {
     wide: Arc<Quota>,
 }
 
-/// Who answers.
 pub struct Routers {
-    /// Whoever has a place.
     pub all: Router,
-    /// Whoever found none.
     pub without_place: Router,
 }
 
@@ -123,12 +118,10 @@ impl Connections {
         (self.places.count() as u64, self.most() as u64)
     }
 
-    /// How many there may be.
     pub fn most(&self) -> usize {
         self.places.most()
     }
 
-    /// How many clients found no place.
     pub fn refused(&self) -> &Counter {
         &self.refused
     }

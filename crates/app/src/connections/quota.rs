@@ -15,13 +15,10 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// Stands for a time that is not over.
 const BUSY: u64 = u64::MAX;
 
-/// Somebody who is connected.
 #[derive(Debug)]
 pub struct Client {
     evicted: Notify,
-    /// Whether anything ever came.
     has_begun: AtomicBool,
-    /// Whether a whole request ever came.
     has_asked: AtomicBool,
     /// Since when nothing is being answered, in milliseconds from [`START`], or [`BUSY`].
     idle_since: AtomicU64,
@@ -30,7 +27,6 @@ pub struct Client {
 }
 
 impl Default for Client {
-    /// Somebody who has just connected.
     fn default() -> Self {
         let [has_begun, has_asked, sent_much, is_wide] = Default::default();
         Self { evicted: Notify::new(), has_begun, has_asked, idle_since: AtomicU64::new(now()), sent_much, is_wide }
@@ -43,7 +39,6 @@ impl Client {
         self.has_begun.store(true, Relaxed);
     }
 
-    /// Whether it never sent a whole request.
     pub fn is_silent(&self) -> bool {
         !self.has_asked.load(Relaxed)
     }
@@ -121,7 +116,6 @@ struct Members {
     next: u64,
 }
 
-/// Somebody who is in a state.
 #[derive(Debug)]
 pub struct Member {
     client: Arc<Client>,
@@ -129,7 +123,6 @@ pub struct Member {
 }
 
 impl Member {
-    /// Who it is.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -153,12 +146,10 @@ impl Quota {
         Arc::new(Self { most, count: AtomicUsize::new(0), members: Mutex::default() })
     }
 
-    /// How many there may be.
     pub fn most(&self) -> usize {
         self.most
     }
 
-    /// How many there are.
     pub fn count(&self) -> usize {
         self.count.load(Relaxed)
     }

@@ -18,7 +18,6 @@ use crate::bounds::{READ_BYTES, REQUEST_BYTES, TAKEN_BYTES_MIN, WIDE_SEND_BUFFER
 /// How often it is looked whether a long request may go on.
 const POLL: Duration = Duration::from_millis(20);
 
-/// A connection.
 pub struct Transport {
     stream: TcpStream,
     client: Arc<Client>,
@@ -43,7 +42,6 @@ struct Stalled {
 }
 
 impl Transport {
-    /// Nothing was sent on it yet.
     pub fn new(stream: TcpStream, client: Arc<Client>, quotas: Arc<Quotas>, patience: Duration) -> Self {
         Self {
             stream,

@@ -2,7 +2,6 @@
 
 use crate::negotiate::Language;
 
-/// Every text of the page.
 pub struct Texts {
     pub language: &'static str,
     pub title: &'static str,
@@ -45,7 +44,6 @@ pub struct Texts {
     pub no_script: &'static str,
 }
 
-/// The texts in a language.
 pub fn of(language: Language) -> &'static Texts {
     match language {
         Language::French => &FRENCH,

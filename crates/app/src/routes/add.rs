@@ -19,7 +19,6 @@ const NAME: &str = "message";
 /// The longest message that is stored, in bytes of UTF-8.
 pub(crate) const LENGTH_MAX: usize = 4096;
 
-/// A message that was stored.
 #[derive(Serialize)]
 pub struct Added {
     status: &'static str,

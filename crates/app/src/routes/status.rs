@@ -25,7 +25,6 @@ pub struct Status {
     /// Since its snapshot began, or since the database was last seen to hold the same. Where a clock was ahead, since the
     /// last time that can be believed.
     backup_age_seconds: Option<u64>,
-    /// Whether it looks like one of a lost database.
     backup_suspect: Option<bool>,
     /// What SQLite said of it: `sound`, `inconsistent` or `cannot-check`.
     backup_verdict: Option<Verdict>,

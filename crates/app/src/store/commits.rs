@@ -40,7 +40,6 @@ impl Commits {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// Puts the counts into a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "commit_writes",

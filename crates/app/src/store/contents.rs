@@ -39,14 +39,12 @@ struct Seen {
     checkpoint: Checkpoint,
 }
 
-/// The last checkpoint that was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Checkpoint {
     /// New each time that the WAL starts again.
     salts: [u8; 8],
     /// How many frames it set out to copy into the database.
     attempted: u32,
-    /// Whether it copied them all.
     complete: bool,
 }
 

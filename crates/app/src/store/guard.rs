@@ -108,7 +108,6 @@ impl Guard {
         Ok(guard)
     }
 
-    /// A way to ask about it.
     pub fn watch(&self) -> Watch {
         self.watch.clone()
     }

@@ -24,7 +24,6 @@ struct FileId {
     inode: u64,
 }
 
-/// The files of an open database.
 #[derive(Debug)]
 pub struct Identity {
     /// The database, its `-wal` and its `-shm`: a process that meets another one of any of them shares no locks with
@@ -34,14 +33,12 @@ pub struct Identity {
     lost: OnceLock<Failure>,
 }
 
-/// A database file that is about to be opened.
 pub struct Unopened {
     path: PathBuf,
     database: FileId,
 }
 
 impl Identity {
-    /// Looks at the database before SQLite opens it.
     pub fn before_opening(path: &Path) -> anyhow::Result<Unopened> {
         Ok(Unopened { path: path.to_owned(), database: existing(path)? })
     }

@@ -38,41 +38,32 @@ pub use paging::Rest;
 use readers::Readers;
 use writer::Writer;
 
-/// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message<Text = String> {
     /// Never used twice, and growing.
     pub id: i64,
     /// UTC with six fractional digits and `Z`.
     pub timestamp: Text,
-    /// The text itself.
     pub message: Text,
 }
 
-/// Some messages out of all.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     /// Which end to take them from.
     pub position: Position,
-    /// How many at most.
     pub limit: i64,
 }
 
 /// Where a page lies.
 #[derive(Clone, Copy, Debug)]
 pub enum Position {
-    /// The newest messages.
     Newest,
-    /// The newest messages older than this id.
     Before(i64),
-    /// The oldest messages newer than this id.
     After(i64),
 }
 
-/// The database as a whole.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// The number of messages.
     pub count: i64,
     /// The lineage; `None` if a foreign copy without one was restored into the database.
     pub lineage: Option<Lineage>,
@@ -80,7 +71,6 @@ pub struct Summary {
     pub size_bytes: i64,
 }
 
-/// The messages that are newer than an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Newer {
     /// How many. Deleted ones between the first and the last count as well: to leave them out would take a scan.
@@ -89,7 +79,6 @@ pub struct Newer {
     pub since: String,
 }
 
-/// The open database.
 pub struct Store {
     path: PathBuf,
     identity: Arc<Identity>,
@@ -130,7 +119,6 @@ impl Store {
         Ok(Self { path, identity, readers, writer, protection: watch })
     }
 
-    /// The database file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -151,7 +139,6 @@ impl Store {
         checked.or_else(|failure| if failure.is_final() { Err(failure) } else { Ok(()) })
     }
 
-    /// The number of messages.
     pub async fn count(&self) -> Result<i64, Failure> {
         self.readers.read(readers::count).await
     }
@@ -171,7 +158,6 @@ impl Store {
         self.readers.read(|connection| paging::piece(connection, Some(rest.clone()), bytes)).await
     }
 
-    /// The database as a whole.
     pub async fn summary(&self) -> Result<Summary, Failure> {
         self.readers.read(readers::summary).await
     }

@@ -16,7 +16,6 @@ const LOCK_POLL: Duration = Duration::from_millis(10);
 /// The most bytes of one value that SQLite reads into memory: another program may have stored any.
 pub const VALUE_BYTES_MAX: i32 = 1024 * 1024;
 
-/// Connections that are not in use.
 pub struct Readers {
     path: PathBuf,
     identity: Arc<Identity>,
@@ -68,12 +67,10 @@ impl Readers {
     }
 }
 
-/// Bounds what is read at once.
 pub fn bound(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX).map(drop)
 }
 
-/// The number of messages.
 pub fn count(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT count FROM message_count")?.query_row([], |row| row.get(0))
 }

@@ -17,11 +17,9 @@ use super::{Identity, schema};
 /// How often a checkpoint that met another one is tried again.
 const POLL: Duration = Duration::from_millis(10);
 
-/// The database was lost while it was served.
 #[derive(Debug, Error)]
 #[error("the database was lost while it was served: {reason}; {}", consequence(*.saved))]
 pub struct Loss {
-    /// What happened to it.
     pub reason: String,
     /// Whether what was acknowledged is in it all the same.
     pub saved: bool,

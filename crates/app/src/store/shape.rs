@@ -31,7 +31,6 @@ pub const TABLES: &str = "
         SELECT RAISE(ABORT, 'the id of a message never changes');
     END;";
 
-/// An entry of `sqlite_schema`.
 struct Entry {
     kind: String,
     name: String,

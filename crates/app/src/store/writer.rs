@@ -21,20 +21,17 @@ use super::{Failure, Identity, Message, WriteFailure, schema, shape};
 /// How many writes share a commit at most, so that the first of them does not wait for ever.
 const BATCH_MAX: usize = 512;
 
-/// How long a client waits for its write.
 const ADD_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a health check waits: a disk that is slower is not healthy. Shorter than the wait for a foreign lock.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
 
-/// Something to do for the writing thread.
 enum Job {
     Add { message: String, reply: oneshot::Sender<Result<Message, WriteFailure>> },
     Probe { reply: oneshot::Sender<Result<(), WriteFailure>> },
     Close { reply: oneshot::Sender<Result<(), Loss>> },
 }
 
-/// The way to the writing thread.
 pub struct Writer {
     queue: Sender<Job>,
     depth: usize,
@@ -94,12 +91,10 @@ impl Writer {
         (self.queue.max_capacity() - self.queue.capacity(), self.queue.max_capacity())
     }
 
-    /// What is counted of commits.
     pub fn commits(&self) -> &Commits {
         &self.commits
     }
 
-    /// Fails if the thread has ended.
     pub fn check_running(&self) -> Result<(), Failure> {
         if self.queue.is_closed() { Err(Failure::Stopped) } else { Ok(()) }
     }
@@ -127,7 +122,6 @@ struct WriterThread {
     rescued: Option<bool>,
 }
 
-/// What is written with one commit.
 #[derive(Default)]
 struct Batch {
     adds: Vec<(String, oneshot::Sender<Result<Message, WriteFailure>>)>,

@@ -62,7 +62,6 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The URL of an object of it.
     pub fn object(&self, key: &Path) -> String {
         let relative = key
             .prefix_match(&self.prefix)

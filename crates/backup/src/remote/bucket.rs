@@ -48,7 +48,6 @@ impl fmt::Debug for Bucket {
 /// A request, whose answer is worth having whatever its status.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
-    /// What is done.
     pub method: Method,
     /// The whole key of an object; empty for the bucket.
     pub key: &'a str,
@@ -56,7 +55,6 @@ pub struct Ask<'a> {
     pub query: Vec<(&'static str, Cow<'a, str>)>,
     /// Headers beside those of every request.
     pub headers: Vec<(&'static str, String)>,
-    /// What is sent.
     pub body: Vec<u8>,
 }
 
@@ -66,33 +64,27 @@ impl<'a> Ask<'a> {
         Self { method, key, query: Vec::new(), headers: Vec::new(), body: Vec::new() }
     }
 
-    /// With a parameter.
     #[must_use]
     pub fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.query.push((name, value.into()));
         self
     }
 
-    /// With a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// With a body.
     #[must_use]
     pub fn body(self, body: Vec<u8>) -> Self {
         Self { body, ..self }
     }
 }
 
-/// What the store answered.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// What it sent.
     pub body: Vec<u8>,
     /// What its clock said.
     pub date: Option<Timestamp>,
@@ -101,11 +93,9 @@ pub struct Answer {
 /// What the store says where it does not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The HTTP status.
     pub status: u16,
     /// Its code, such as `AccessDenied`; empty if it gave none.
     pub code: String,
-    /// Its words.
     pub message: String,
 }
 
@@ -258,7 +248,6 @@ impl Answer {
     }
 }
 
-/// Reads XML.
 pub(super) fn parsed<T: DeserializeOwned>(xml: &[u8]) -> Result<T, String> {
     quick_xml::de::from_reader(xml).map_err(|error| format!("its answer is malformed: {error}"))
 }

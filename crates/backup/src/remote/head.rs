@@ -17,10 +17,8 @@ use super::layout::{Chain, Link};
 use crate::repository::REMOTES;
 use crate::{Error, Repository, bounds, durable, openat, source};
 
-/// A record of a remote repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// Its place among all records.
     pub index: u64,
     /// BLAKE3 of the object, in lower-case hexadecimal.
     pub blake3: String,
@@ -29,7 +27,6 @@ pub struct Head {
     pub seen: Option<Seen>,
 }
 
-/// What is remembered of a remote repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The head that was seen last, and was as it should be.
@@ -40,14 +37,12 @@ pub struct Remembered {
     pub doubt: Option<String>,
 }
 
-/// What was seen of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its key, relative to the repository.
     pub key: String,
     /// When it was written, as its writer's clock had it.
     pub pushed_at: Timestamp,
-    /// When it was seen.
     pub seen_at: Timestamp,
     /// BLAKE3 of the record that it follows.
     pub previous: Option<String>,

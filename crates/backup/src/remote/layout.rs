@@ -61,7 +61,6 @@ pub(super) struct Stored {
     /// How each piece is encrypted, if it is.
     #[serde(default)]
     pub encryption: Option<Encryption>,
-    /// In their order.
     pub pieces: Vec<Piece>,
 }
 
@@ -128,7 +127,6 @@ fn is_short(digest: &str) -> bool {
 }
 
 impl Stored {
-    /// The keys of its pieces, relative to the repository.
     pub fn keys(&self) -> impl Iterator<Item = String> {
         self.pieces.iter().enumerate().map(|(index, piece)| format!("{}/{}", self.folder, piece.key(index)))
     }

@@ -34,7 +34,6 @@ pub(super) struct Found {
     pub read: Result<RemoteManifest, String>,
     /// Which one that is.
     pub record: Option<Link>,
-    /// Its length.
     pub bytes: u64,
     /// The keys of all, the newest first.
     pub keys: Vec<String>,
@@ -48,7 +47,6 @@ pub(super) struct Found {
     pub missing: Option<String>,
 }
 
-/// A piece that is stored.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     /// Relative to the repository.

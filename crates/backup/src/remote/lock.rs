@@ -17,7 +17,6 @@ use crate::signature::unhex;
 /// How long what is written stays, and whom that binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// Whom it binds.
     pub mode: LockMode,
     /// How long, from the moment of writing.
     pub span: Duration,
@@ -34,7 +33,6 @@ pub enum LockMode {
 }
 
 impl LockMode {
-    /// As S3 writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Governance => "GOVERNANCE",

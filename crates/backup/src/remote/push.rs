@@ -38,7 +38,6 @@ const ATTEMPTS: u32 = 8;
 /// What to push, and for whom.
 #[derive(Debug)]
 pub struct Request {
-    /// Which restore points.
     pub which: Which,
     /// Who signs for them. With a key, what nobody believed in has signed counts for nothing there.
     pub sign_key: Option<SigningKey>,
@@ -62,13 +61,10 @@ impl Request {
 pub enum Which {
     /// The newest good one of each lineage.
     Newest,
-    /// All that are not there yet.
     All,
-    /// This one.
     Name(Name),
 }
 
-/// What a push did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pushed {
     /// The restore points that are there now and were not before.
@@ -86,10 +82,8 @@ pub struct Pushed {
     pub doubt: Option<String>,
 }
 
-/// A restore point that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// Its name.
     pub name: Name,
     /// Size of what is stored there.
     pub bytes: u64,
@@ -166,7 +160,6 @@ fn newest_first(manifests: impl DoubleEndedIterator<Item = Manifest>) -> Vec<Vec
     identities.into_values().collect()
 }
 
-/// A push under way.
 struct Push<'a> {
     remote: &'a Remote,
     repository: &'a Repository,

@@ -18,7 +18,6 @@ use crate::{Error, Name};
 /// A lock is renewed once this part of its time is gone, so that not every push renews every lock.
 const SLACK: u32 = 10;
 
-/// Whether a bucket can lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Locks {
     /// What is written with a lock is locked.
@@ -34,9 +33,7 @@ pub enum Locks {
 /// The lock of one version of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Whom it binds.
     pub mode: LockMode,
-    /// When it ends.
     pub until: Timestamp,
 }
 

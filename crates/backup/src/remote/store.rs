@@ -21,10 +21,8 @@ use super::words::explain;
 use super::{Address, environment, transport};
 use crate::{Error, bounds, durable, openat};
 
-/// How a store is spoken to.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long one request may take, with its answer.
     pub timeout: Duration,
     /// How often a request that failed for a reason that may pass is sent again.
     pub retries: usize,
@@ -34,7 +32,6 @@ pub struct Options {
     pub lock: Option<Lock>,
 }
 
-/// What may take a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Begin and end of the pauses between retries.

@@ -16,7 +16,6 @@ use crate::Error;
 pub struct Version {
     /// The whole key of the object.
     pub key: String,
-    /// The version's id.
     pub id: String,
     /// When it was written, in whole seconds of the store's clock.
     pub modified: Timestamp,

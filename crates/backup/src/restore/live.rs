@@ -40,7 +40,6 @@ type ReusedKeys = BTreeMap<String, RangeInclusive<i64>>;
 /// How long others may be waited for, and be kept waiting, and what they may lose by it.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// How long to wait for the write lock.
     pub wait: Duration,
     /// How long to hold it. After that the restore is given up and the database stays as it is.
     pub hold: Duration,
@@ -161,7 +160,6 @@ pub(super) fn check(
     live.check_keys(&connection, &restored_keys).map(drop)
 }
 
-/// The live database.
 struct Live<'a> {
     path: &'a Path,
     terms: Terms,

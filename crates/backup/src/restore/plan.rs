@@ -9,7 +9,6 @@ use super::{Request, Terms, Undone, entries, first_good, hold, live, passed_over
 use crate::identity::resolve;
 use crate::{Error, Manifest, Rejected, Repository, paths, space, verify};
 
-/// What a restore would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// What would be restored. It was read and is good.
@@ -27,7 +26,6 @@ pub struct Plan {
     pub database: PathBuf,
     /// Whether there is one, of which a safety copy would be kept.
     pub replaces: bool,
-    /// Bytes that its volume has free.
     pub free_bytes: u64,
 }
 

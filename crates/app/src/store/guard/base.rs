@@ -10,7 +10,6 @@ use backup::take::{self, Request};
 use super::Guard;
 use crate::store::journal::{self, History, MARK_TABLE};
 
-/// How long another take may have the repository.
 const REPOSITORY_WAIT: Duration = Duration::from_secs(5);
 
 impl Guard {

@@ -5,12 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Whether what is acknowledged now is protected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// In one word.
     pub state: Standing,
-    /// Why it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when it is so: UTC.
@@ -32,11 +30,9 @@ impl Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
-    /// It is.
     Protected,
     /// It is not, and nothing is stored.
     Refusing,
-    /// It is not.
     Degraded,
 }
 
@@ -51,7 +47,6 @@ impl Watch {
         Self(Arc::new(Mutex::new(status)))
     }
 
-    /// What is so now.
     pub fn status(&self) -> Status {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

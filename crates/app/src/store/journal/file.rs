@@ -54,7 +54,6 @@ pub fn header(directory: &Path, epoch: i64) -> anyhow::Result<Option<Header>> {
 
 /// A file and how far it was read.
 pub struct Contents {
-    /// Its header.
     pub header: Header,
     path: PathBuf,
     epoch: i64,
@@ -102,7 +101,6 @@ impl Contents {
         Ok(Some(Self { header, path, epoch, bytes, at, next }))
     }
 
-    /// The next group.
     pub fn next_group(&mut self) -> Option<Group> {
         let Frame::Whole(payload, after) = record::read_frame(&self.bytes, self.at) else { return None };
         let group = Group::decode(payload, self.epoch).filter(|group| group.number == self.next)?;
@@ -110,7 +108,6 @@ impl Contents {
         Some(group)
     }
 
-    /// The number of the last group that was read.
     pub fn last(&self) -> i64 {
         self.next - 1
     }

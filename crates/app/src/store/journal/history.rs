@@ -10,10 +10,8 @@ use anyhow::Context;
 use super::file;
 use super::record::Header;
 
-/// The files of a journal, oldest first.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Where they are.
     pub directory: PathBuf,
     /// Those in which something was written.
     pub files: Vec<(i64, Header)>,
@@ -21,12 +19,9 @@ pub struct History {
     pub newest_epoch: i64,
 }
 
-/// A part of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The file's epoch.
     pub epoch: i64,
-    /// The first group to replay.
     pub from: i64,
     /// The last group that counts; `None` in the newest file, where all do.
     pub to: Option<i64>,
@@ -43,30 +38,15 @@ pub enum NoChain {
     },
     /// History went on from an older group.
     #[error("that was left behind: history went on after group {after}, in epoch {epoch}")]
-    LeftBehind {
-        /// The epoch that went on.
-        epoch: i64,
-        /// After which group.
-        after: i64,
-    },
+    LeftBehind { epoch: i64, after: i64 },
     /// What was stored in between was not journaled.
     #[error("what was stored between it and group {first} was not journaled, and is in the restore points since then")]
-    Unjournaled {
-        /// The first group that is.
-        first: i64,
-    },
-    /// Files are missing.
+    Unjournaled { first: i64 },
     #[error("the journal file with groups {from} to {to} is missing")]
-    Missing {
-        /// The first group that is.
-        from: i64,
-        /// The last one.
-        to: i64,
-    },
+    Missing { from: i64, to: i64 },
 }
 
 impl History {
-    /// Reads the headers of all files.
     pub fn read(directory: &Path) -> anyhow::Result<Self> {
         let epochs = file::epochs(directory)?;
         let newest_epoch = epochs.last().copied().unwrap_or(0);

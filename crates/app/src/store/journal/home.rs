@@ -11,21 +11,18 @@ use anyhow::Context;
 use backup::durable::sync_directory;
 use backup::lineage::Lineage;
 
-/// An open directory. Its lock goes with it.
 pub struct Home {
     pub lineage: Lineage,
     pub directory: PathBuf,
     lock: File,
 }
 
-/// How much of the lock is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
     Shared,
     Alone,
 }
 
-/// Where the journal of a lineage is.
 pub fn directory(repository: &Path, lineage: &Lineage) -> PathBuf {
     repository.join("journal").join(lineage.as_str())
 }

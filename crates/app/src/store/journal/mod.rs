@@ -72,12 +72,10 @@ pub const ROTATE_BYTES: u64 = 16 * 1024 * 1024;
 /// What a proof writes behind the last group: zeros, over which the next group is written.
 const PROOF: [u8; 4096] = [0; 4096];
 
-/// Why nothing can be written.
 #[derive(Debug)]
 pub enum Trouble {
     /// Another service took over. There is no way back for this process.
     Fenced(String),
-    /// It cannot be used now.
     Unusable(anyhow::Error),
 }
 
@@ -87,7 +85,6 @@ impl<E: Into<anyhow::Error>> From<E> for Trouble {
     }
 }
 
-/// The journal of a database.
 pub struct Journal {
     repository: PathBuf,
     instance: String,
@@ -223,7 +220,6 @@ impl Journal {
     }
 }
 
-/// How an epoch begins.
 struct Begin {
     first: i64,
     after: Option<i64>,

@@ -10,7 +10,6 @@ use anyhow::{Context, anyhow};
 use super::record::{self, Group};
 use super::{Trouble, exists, fenced, file};
 
-/// The file that is written.
 pub struct Open {
     pub epoch: i64,
     pub directory: PathBuf,
@@ -22,7 +21,6 @@ pub struct Open {
 }
 
 impl Open {
-    /// Its path.
     pub fn path(&self) -> PathBuf {
         file::path(&self.directory, self.epoch)
     }

@@ -19,9 +19,7 @@ pub enum Plan {
     BeginAnew,
 }
 
-/// What the plan depends on.
 pub struct Found<'a> {
-    /// What the database says.
     pub state: &'a Marks,
     /// What there is of its journal.
     pub history: &'a History,

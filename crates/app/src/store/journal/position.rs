@@ -17,7 +17,6 @@ const TABLES: &str = "
 /// The table whose mark is in the manifests of restore points.
 pub const MARK_TABLE: &str = "journal_mark";
 
-/// What a database says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marks {
     /// The last group that is in it; `None` if it never was journaled.
@@ -28,10 +27,8 @@ pub struct Marks {
     pub message_mark: i64,
 }
 
-/// A group, as the database remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Its number.
     pub number: i64,
     /// Its time, see [`super::record::Group`].
     pub time: i64,

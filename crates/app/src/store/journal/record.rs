@@ -19,12 +19,10 @@ const LENGTH_BYTES: usize = 4;
 const CHECKSUM_BYTES: usize = 16;
 const FRAME_BYTES: usize = LENGTH_BYTES + CHECKSUM_BYTES;
 
-/// What a journal file says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Always [`FORMAT`].
     pub format: u32,
-    /// The database it belongs to.
     pub lineage: String,
     /// The number of its first group. Greater than any in an older file.
     pub first: i64,
@@ -37,14 +35,12 @@ pub struct Header {
     pub begun_at: String,
 }
 
-/// What was written with one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// One more than that of the group before, in one file.
     pub number: i64,
     /// When it was written, in microseconds since 1970. Never less than that of the group before, whatever the clock does.
     pub time: i64,
-    /// The messages, as they are stored.
     pub rows: Vec<Message>,
 }
 
@@ -59,7 +55,6 @@ pub enum Frame<'a> {
     Broken,
 }
 
-/// Puts a frame around a payload.
 pub fn frame(payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(FRAME_BYTES + payload.len());
     // A payload is shorter than PAYLOAD_MAX, see Group::encode.

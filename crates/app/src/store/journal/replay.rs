@@ -16,14 +16,11 @@ use crate::store::Message;
 /// How many messages are replayed with one commit: enough that commits cost little, and the WAL stays small.
 const ROWS_A_COMMIT: usize = 50_000;
 
-/// Where a database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
     /// The last group in it.
     pub number: i64,
-    /// Its time.
     pub time: i64,
-    /// How many groups were replayed.
     pub groups: usize,
     /// The time of the first group that was not, because it is later than was asked for.
     pub stopped_before: Option<i64>,
@@ -31,7 +28,6 @@ pub struct Reached {
 
 /// A replay under way, inside a write transaction of the connection.
 pub struct Replay<'a> {
-    /// The connection that writes.
     pub connection: &'a Connection,
     /// The database file that the position goes on naming until the replay is done, see [`super::position`].
     pub instance: &'a str,
