@@ -27,9 +27,6 @@ pub struct VerifyKeys(Vec<PublicKey>);
 
 impl VerifyKeys {
     /// Reads the files of public keys.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if one is no public key or cannot be read.
     pub fn read<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, Error> {
         let keys = paths.into_iter().map(|path| PublicKey::read(path.as_ref()));
         keys.collect::<Result<_, _>>().map(Self)

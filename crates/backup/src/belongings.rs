@@ -197,9 +197,6 @@ pub(crate) fn leave_to_directory(file: &File, path: &Path, mode: u32) -> Result<
 
 /// Opens the file of a lock, and creates it for those who may write its directory: whoever can open it can hold it, so
 /// those who only read must not.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be opened.
 pub fn open_lock(path: &Path) -> Result<File, Error> {
     let directory = directory_of(path);
     let place = fs::metadata(directory).map_err(Error::io("look at", directory))?;

@@ -53,9 +53,6 @@ pub struct FileId {
 
 impl Source {
     /// What is seen of a database that exists. Its id is not known yet.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be looked at.
     pub(crate) fn of(database: &Path, name: Option<&str>) -> Result<Self, Error> {
         let metadata = fs::metadata(database).map_err(Error::io("look at", database))?;
         // Not every file system knows when a file was created.
@@ -66,9 +63,6 @@ impl Source {
 
     /// Completes it with what the repository knows of the same source, from its restore points, the newest first: its id and,
     /// unless it is given a new one, its name. A source that was never seen gets an id.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`] if no id can be made.
     pub(crate) fn recognized<'a>(
         self,
         newest_first: impl Iterator<Item = &'a Self>,
@@ -112,9 +106,6 @@ fn newest_of_each<'a>(newest_first: impl Iterator<Item = &'a Source>) -> Vec<&'a
 }
 
 /// The path by which a database is known, whether or not it exists now.
-///
-/// # Errors
-/// [`Error::Io`] if its directory cannot be found.
 pub(crate) fn path_of(database: &Path) -> Result<String, Error> {
     let path = resolve(database)?;
     Ok(match path.to_str() {

@@ -32,6 +32,7 @@ mod pages;
 mod paths;
 pub mod presence;
 pub mod prune;
+mod records;
 mod rehearsal;
 #[cfg(feature = "remote")]
 pub mod remote;

@@ -146,12 +146,7 @@ pub enum Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OtherLineage => "other-lineage",
-            Self::Empty => "empty",
-            Self::Shrunk => "shrunk",
-            Self::RolledBack => "rolled-back",
-        })
+        self.serialize(f)
     }
 }
 
@@ -163,6 +158,45 @@ impl fmt::Display for Suspicion {
 }
 
 impl Manifest {
+    /// One of which no more is known.
+    pub(crate) fn of(
+        (sequence, name, created_at): (u64, Name, Timestamp),
+        (size_bytes, page_size, page_count): (u64, u32, u32),
+        blake3: String,
+    ) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            sequence,
+            name,
+            created_at,
+            verified_at: created_at,
+            confirmed_at: None,
+            confirmed_after: None,
+            confirmed_ahead_at: None,
+            not_before: None,
+            size_bytes,
+            page_size,
+            page_count,
+            blake3,
+            content_blake3: None,
+            compressed: None,
+            lineage: None,
+            source: None,
+            change_counter: None,
+            tables: None,
+            high_water: BTreeMap::new(),
+            has_rows: None,
+            checked: None,
+            suspicions: Vec::new(),
+            follows_suspect: None,
+            restored_from: None,
+            trusted_at: None,
+            sqlite_version: String::new(),
+            tool_version: String::new(),
+            durations: Durations { copy_seconds: 0.0, held_seconds: None, verify_seconds: 0.0 },
+        }
+    }
+
     pub fn stored_file(&self) -> String {
         let compressed = if self.compressed.is_some() { COMPRESSED } else { "" };
         format!("{}{compressed}", self.name.database_file())

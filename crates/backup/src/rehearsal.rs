@@ -1,8 +1,7 @@
 //! Restores rehearsed: a restore point is restored to a scratch directory, opened and read as a service would, and
 //! thrown away. What was proven is remembered in the repository.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +13,7 @@ use crate::lineage::Lineage;
 use crate::repository::REHEARSALS;
 use crate::restore::{self, Request};
 use crate::verify::{self, Check, Checked, Verdict};
-use crate::{Error, Manifest, Name, Repository, Writer, bounds, durable, openat, source, tables, untrusted};
+use crate::{Error, Manifest, Name, Repository, Writer, openat, records, source, tables, untrusted};
 
 /// A restore that was rehearsed and found good.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,20 +85,8 @@ fn read(database: &Path) -> rusqlite::Result<(Outcome, Vec<u64>)> {
 
 impl Repository {
     /// The newest rehearsal of each lineage that had one.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if what is remembered of them cannot be read.
     pub fn rehearsals(&self) -> Result<Vec<Rehearsal>, Error> {
-        let path = self.rehearsals_file();
-        match openat::bytes(&path, bounds::RECORD_BYTES) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::io("understand", &path)(error.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(Error::io("read", &path)(error)),
-        }
-    }
-
-    fn rehearsals_file(&self) -> PathBuf {
-        self.path().join(REHEARSALS)
+        records::read(&self.path().join(REHEARSALS))
     }
 }
 
@@ -109,11 +96,9 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`]; what was remembered before still is.
     pub fn remember(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
-        let path = self.repository().rehearsals_file();
         let mut rehearsals = self.repository().rehearsals()?;
         rehearsals.retain(|other| (&other.lineage, &other.source_id) != (&rehearsal.lineage, &rehearsal.source_id));
         rehearsals.push(rehearsal.clone());
-        let bytes = serde_json::to_vec_pretty(&rehearsals).map_err(|error| Error::io("write", &path)(error.into()))?;
-        durable::replace(&path, &bytes)
+        records::write(&self.repository().path().join(REHEARSALS), &rehearsals)
     }
 }

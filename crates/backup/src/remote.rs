@@ -141,18 +141,12 @@ impl Remote {
 
     /// Every entry, as [`crate::Repository::entries`] gives them. Complete is one whose pieces are all there and have
     /// the sizes they should; their content takes a pull.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
         let listing = self.block_on(listing::read(self, &self.keys))?;
         Ok(listing.entries())
     }
 
     /// The same, with their records, and with what is wrong beside the heads that are known.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub fn list(&self, remembered: Option<&Remembered>, expected: Option<&Head>) -> Result<Listed, Error> {
         let there = self.block_on(listing::read(self, &self.keys))?;
         let record = |name: &Name| there.found.get(name).and_then(listing::Found::head);
@@ -195,9 +189,6 @@ impl Remote {
 
     /// Whether the store keeps what is overwritten and deleted, so that [`Remote::as_of`] can read it; `false` where that is
     /// not known.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub fn keeps_versions(&self) -> Result<bool, Error> {
         self.block_on(self.has_versions())
     }

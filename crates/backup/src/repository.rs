@@ -137,9 +137,6 @@ impl Repository {
 
     /// Calls `each` with the manifest of every complete entry, in the order of their names. For whoever keeps little of each:
     /// only one is in memory at a time.
-    ///
-    /// # Errors
-    /// Those of [`Repository::entries`].
     pub fn each_manifest(&self, mut each: impl FnMut(Manifest)) -> Result<(), Error> {
         self.each_entry(|entry, _| {
             if let State::Complete { manifest } = entry.state {
@@ -150,9 +147,6 @@ impl Repository {
     }
 
     /// The manifests of the complete entries, oldest first.
-    ///
-    /// # Errors
-    /// Those of [`Repository::entries`].
     pub fn manifests(&self) -> Result<Vec<Manifest>, Error> {
         let complete = |entry: Entry| match entry.state {
             State::Complete { manifest } => Some(*manifest),

@@ -15,9 +15,6 @@ pub fn wanted(newest: &Manifest) -> u64 {
 }
 
 /// What the volume of a directory has free, in bytes.
-///
-/// # Errors
-/// [`Error::Io`] if the volume cannot be asked.
 pub fn free(path: &Path) -> Result<u64, Error> {
     let volume = statvfs(path).map_err(|errno| Error::io("ask for the free space of", path)(errno.into()))?;
     Ok(volume.blocks_available().saturating_mul(volume.fragment_size()))

@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::identity::FileId;
-    use crate::{Durations, SCHEMA_VERSION, Source, Table};
+    use crate::{Source, Table};
 
     const ONE: char = '1';
     const TWO: char = '2';
@@ -219,35 +219,10 @@ mod tests {
     fn manifest(sequence: u64, lineage: char) -> Manifest {
         let created_at = Timestamp::from_second(1_800_000_000 + i64::try_from(sequence).unwrap()).unwrap();
         Manifest {
-            schema_version: SCHEMA_VERSION,
-            sequence,
-            name: Name::at(created_at),
-            created_at,
-            verified_at: created_at,
-            confirmed_at: None,
-            confirmed_after: None,
-            confirmed_ahead_at: None,
-            not_before: None,
-            size_bytes: 40_960,
-            page_size: 4096,
-            page_count: 10,
-            blake3: String::new(),
-            content_blake3: None,
-            compressed: None,
             lineage: Some(lineage.to_string().repeat(32).parse().unwrap()),
-            source: None,
-            change_counter: None,
-            tables: None,
             high_water: BTreeMap::from([("message".to_owned(), 9)]),
             has_rows: Some(true),
-            checked: None,
-            suspicions: Vec::new(),
-            follows_suspect: None,
-            restored_from: None,
-            trusted_at: None,
-            sqlite_version: String::new(),
-            tool_version: String::new(),
-            durations: Durations { copy_seconds: 0.0, held_seconds: None, verify_seconds: 0.0 },
+            ..Manifest::of((sequence, Name::at(created_at), created_at), (40_960, 4096, 10), String::new())
         }
     }
 

@@ -17,8 +17,8 @@ use crate::source::{self, Snapshot};
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, belongings, confirm, durable,
-    identity, space, stored, suspicion,
+    Durations, Error, Manifest, Name, Source, Suspicion, Writer, belongings, confirm, durable, identity, space, stored,
+    suspicion,
 };
 
 #[derive(Clone, Debug)]
@@ -141,33 +141,16 @@ fn copy_and_publish(
         durable::rename(&target, &renamed)?;
         (target, *name) = (renamed, later);
     }
+    let size_bytes = file.metadata().map_err(Error::io("look at", &target))?.len();
+    let place = (writer.next_sequence()?, name.clone(), created_at);
     let mut manifest = Manifest {
-        schema_version: SCHEMA_VERSION,
-        sequence: writer.next_sequence()?,
-        name: name.clone(),
-        created_at,
-        verified_at: created_at,
-        confirmed_at: None,
-        confirmed_after: None,
-        confirmed_ahead_at: None,
-        not_before: None,
-        size_bytes: file.metadata().map_err(Error::io("look at", &target))?.len(),
-        page_size: content.page_size,
-        page_count: content.page_count,
-        blake3: digests.file,
         content_blake3: Some(digests.content),
-        compressed: None,
         lineage: content.lineage,
         source: Some(source),
         change_counter,
         tables: holdings.tables,
         high_water: content.high_water,
         has_rows: Some(holdings.has_rows),
-        checked: None,
-        suspicions: Vec::new(),
-        follows_suspect: None,
-        restored_from: None,
-        trusted_at: None,
         sqlite_version: rusqlite::version().to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         durations: Durations {
@@ -175,6 +158,7 @@ fn copy_and_publish(
             held_seconds: held.map(|held| held.as_secs_f64()),
             verify_seconds: 0.0,
         },
+        ..Manifest::of(place, (size_bytes, content.page_size, content.page_count), digests.file)
     };
     manifest.checked = Some(check((&file, &target), &manifest, request)?);
     if let Some(level) = request.compress {

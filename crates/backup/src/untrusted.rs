@@ -95,9 +95,6 @@ fn bytes(path: &Path) -> u64 {
 
 /// Fails if root would roll back a journal of somebody else that names a file to be removed when that is done: SQLite removes
 /// any file that it names.
-///
-/// # Errors
-/// [`Error::Source`].
 pub(crate) fn check_journal(database: &Path) -> Result<(), Error> {
     let looks = || Error::io("look at", database);
     let directory = fs::symlink_metadata(directory_of(database)).map_err(looks())?;

@@ -13,9 +13,6 @@ use crate::stored::expect;
 use crate::{Error, Manifest, Repository, State, stored, untrusted};
 
 /// Compares the bytes of a restore point with the digest in its manifest.
-///
-/// # Errors
-/// [`Error::Damaged`] with what was expected and found.
 pub fn digest(repository: &Repository, manifest: &Manifest) -> Result<(), Error> {
     stored::read(&repository.stored_file(manifest), manifest, |_| Ok(()))
 }
@@ -55,9 +52,6 @@ pub(crate) fn blame(restore_point: &Path, error: Error) -> Error {
 }
 
 /// What to verify for an entry that is no restore point: there is nothing good about it.
-///
-/// # Errors
-/// [`Error::Damaged`] with the reason of the state.
 pub fn entry(repository: &Repository, entry: &crate::Entry, check: Option<Check>) -> Result<Checked, Error> {
     match &entry.state {
         State::Complete { manifest } => restore_point(repository, manifest, check),

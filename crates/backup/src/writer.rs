@@ -153,9 +153,6 @@ impl Writer {
     }
 
     /// Remembers that somebody said of a restore point that it is right, and gives what its manifest says now.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
     pub fn trust(&self, manifest: Manifest) -> Result<Manifest, Error> {
         let trusted = Manifest { trusted_at: Some(source::now()), ..manifest };
         self.describe(&trusted)?;

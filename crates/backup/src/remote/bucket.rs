@@ -154,9 +154,6 @@ impl Bucket {
 
     /// Sends a request, again if it fails for a reason that may pass: every one that is sent this way has the same effect twice
     /// as once.
-    ///
-    /// # Errors
-    /// [`Error::Remote`] if there is no answer.
     pub async fn send(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
         let mut pause = PAUSE.0;
         let mut tries = 0..=self.retries;
@@ -177,9 +174,6 @@ impl Bucket {
     }
 
     /// What the store's clock says, in whole seconds: the one by which it dates versions.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub async fn now(&self) -> Result<Timestamp, Error> {
         let answer = self.send(&Ask::new(Method::GET, "").query("versioning", "")).await?;
         answer.date.ok_or_else(|| Error::remote("read the time of", self.name(""), "its answers have no date"))

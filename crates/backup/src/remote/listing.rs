@@ -107,9 +107,6 @@ impl Listing {
 
     /// The place of the next record, after all that are believed, or were before. Of others, those are respected that leave
     /// room for more.
-    ///
-    /// # Errors
-    /// What is wrong if no index is left.
     pub fn next(&self, remembered: Option<&Head>) -> Result<Chain, String> {
         let head = self.head();
         let known = [head.as_ref(), remembered].into_iter().flatten().map(|head| head.index).max();

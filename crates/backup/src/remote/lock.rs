@@ -43,9 +43,6 @@ impl LockMode {
 
 impl Lock {
     /// Until when what is written now is locked: a whole second, as S3 has it, and never less than was asked for.
-    ///
-    /// # Errors
-    /// If that is beyond the calendar.
     pub fn until(self, now: Timestamp) -> Result<Timestamp, jiff::Error> {
         let whole = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);
         now.checked_add(self.span)?.round(whole)

@@ -46,9 +46,6 @@ struct Written {
 
 impl Bucket {
     /// Whether it can lock.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub async fn locks(&self) -> Result<Locks, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -76,9 +73,6 @@ impl Bucket {
     }
 
     /// The lock of an object, or of one version of it; `None` if it has none.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub async fn retention(&self, key: &str, version: Option<&str>) -> Result<Option<Retention>, Error> {
         let mut ask = Ask::new(Method::GET, key).query("retention", "");
         if let Some(version) = version {

@@ -38,9 +38,6 @@ pub fn epochs(directory: &Path) -> anyhow::Result<Vec<i64>> {
 }
 
 /// The header of an epoch's file; `None` if the epoch was begun and nothing was ever written in it.
-///
-/// # Errors
-/// The file cannot be read, or its header is damaged.
 pub fn header(directory: &Path, epoch: i64) -> anyhow::Result<Option<Header>> {
     let path = path(directory, epoch);
     let mut start = Vec::new();
