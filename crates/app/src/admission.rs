@@ -22,7 +22,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=1024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     #[error("this service is not {found:?}; expected an IP address, localhost, or one of the names of --allowed-hosts")]
     Host { found: String },
     /// A page of another site made a browser send it.
@@ -36,14 +36,14 @@ pub enum Refusal {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writers {
+pub(crate) enum Writers {
     All,
     Authorized,
     None,
 }
 
 /// What is asked of a request before it is served.
-pub struct Admission {
+pub(crate) struct Admission {
     /// In lower case. Empty: any.
     hosts: Vec<String>,
     read_only: bool,
@@ -53,13 +53,13 @@ pub struct Admission {
 
 impl Admission {
     /// As configured. Reads the token.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
         let hosts = config.allowed_hosts.iter().map(|host| plain(host)).filter(|host| !host.is_empty()).collect();
         let token = config.write_token_file.as_deref().map(read_token).transpose()?;
         Ok(Self { hosts, read_only: config.read_only, token })
     }
 
-    pub fn writers(&self) -> Writers {
+    pub(crate) fn writers(&self) -> Writers {
         match (self.read_only, &self.token) {
             (true, _) => Writers::None,
             (false, Some(_)) => Writers::Authorized,
@@ -68,7 +68,7 @@ impl Admission {
     }
 
     /// Whether a request is served. `route` is the one that it matched.
-    pub fn check(&self, route: &str, request: &Request) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, route: &str, request: &Request) -> Result<(), Refusal> {
         let (method, headers) = (request.method(), request.headers());
         if !self.hosts.is_empty() {
             authorities(request.uri(), headers).try_for_each(|authority| self.check_host(authority))?;

@@ -23,7 +23,7 @@ const MESSAGES: i64 = 10;
 const CHARACTERS: usize = 280;
 
 #[derive(Debug, Serialize)]
-pub struct Bulletin {
+pub(crate) struct Bulletin {
     /// Why the service cannot store a message; `None` if it can.
     pub failure: Option<String>,
     /// What is stored; `None` if it cannot be read.
@@ -32,7 +32,7 @@ pub struct Bulletin {
 
 /// What is stored, and how much of it is protected.
 #[derive(Debug, Serialize)]
-pub struct Contents {
+pub(crate) struct Contents {
     pub count: i64,
     /// Messages in no restore point; `None` if nobody knows.
     pub exposed_messages: Option<i64>,
@@ -49,7 +49,7 @@ pub struct Contents {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Newest {
+pub(crate) struct Newest {
     pub file: String,
     /// Since it was taken or confirmed; see [`Protection::age`].
     pub age_seconds: Option<u64>,
@@ -60,7 +60,7 @@ pub struct Newest {
 
 impl Bulletin {
     /// Looks now: one durable write that changes nothing, as `/health` does, and three short reads.
-    pub async fn look(looks: &Looks) -> Self {
+    pub(crate) async fn look(looks: &Looks) -> Self {
         let failure = looks.store().prove_durable().await.err();
         let contents = Contents::look(looks).await;
         let failure = failure.or_else(|| contents.as_ref().err().cloned());
@@ -103,20 +103,20 @@ fn shortened(mut message: Message) -> Message {
 
 /// The way to everyone who watches. Each bulletin is written once, whoever reads it.
 #[derive(Clone, Debug)]
-pub struct Bulletins {
+pub(crate) struct Bulletins {
     sender: watch::Sender<Bytes>,
     watchers: Arc<Semaphore>,
     most: usize,
 }
 
-pub struct Watcher {
+pub(crate) struct Watcher {
     bulletins: watch::Receiver<Bytes>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Watcher {
     /// The next bulletin, as a server-sent event. Who is too slow for one gets the next.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         self.bulletins.changed().await.ok()?;
         Some(self.bulletins.borrow_and_update().clone())
     }
@@ -124,19 +124,19 @@ impl Watcher {
 
 impl Bulletins {
     /// Nobody watches yet. Those who do may take two thirds of the places: they keep them for as long as they like.
-    pub fn new(connections: &Connections) -> Self {
+    pub(crate) fn new(connections: &Connections) -> Self {
         let most = (connections.most() * 2).div_ceil(3);
         Self { sender: watch::Sender::new(Bytes::new()), watchers: Arc::new(Semaphore::new(most)), most }
     }
 
-    pub fn watch(&self) -> Result<Watcher, ApiError> {
+    pub(crate) fn watch(&self) -> Result<Watcher, ApiError> {
         let overloaded = |_| ApiError::Overloaded { what: "clients watch", most: self.most };
         let place = self.watchers.clone().try_acquire_owned().map_err(overloaded)?;
         Ok(Watcher { bulletins: self.sender.subscribe(), _place: place })
     }
 
     /// Looks once a second while somebody watches. Never ends.
-    pub async fn publish(self, looks: Looks) {
+    pub(crate) async fn publish(self, looks: Looks) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

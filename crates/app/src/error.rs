@@ -21,7 +21,7 @@ use crate::store::{Failure, Outcome, WriteFailure};
 
 /// What a route answers when it cannot answer what was asked.
 #[derive(Debug, Error)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     #[error("{0}")]
     BadQuery(#[from] QueryError),
     #[error("no such route; /openapi.json has those that there are")]
@@ -54,7 +54,7 @@ struct Body {
 }
 
 impl ApiError {
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -68,7 +68,7 @@ impl ApiError {
         }
     }
 
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let error = self.to_string();
         if self.failure().is_some() { without_directories(&error) } else { error }
     }

@@ -27,7 +27,7 @@ static HARDENING: LazyLock<HeaderMap> = LazyLock::new(|| {
 });
 
 /// Adds what every answer has for browsers. It is about this instant: a cached count or health would be a wrong one.
-pub fn harden(mut response: Response) -> Response {
+pub(crate) fn harden(mut response: Response) -> Response {
     // To add the few of the answer to the many of all is the shorter way round.
     let own = mem::replace(response.headers_mut(), HARDENING.clone());
     response.headers_mut().extend(own);

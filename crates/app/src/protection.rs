@@ -26,7 +26,7 @@ const READ_WAIT: Duration = Duration::from_secs(20);
 
 /// The database, what protects it, and what does not.
 #[derive(Debug)]
-pub struct Protection {
+pub(crate) struct Protection {
     pub summary: Summary,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     pub newest: Option<Manifest>,
@@ -42,7 +42,7 @@ pub struct Protection {
 
 /// What is in no restore point, nor in a journal that leads on from one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Exposure {
+pub(crate) struct Exposure {
     /// How many messages; at most, since those deleted meanwhile are not told apart.
     pub messages: i64,
     /// Since the first of them was stored; zero if there is none, `None` if its timestamp is no time.
@@ -51,7 +51,7 @@ pub struct Exposure {
 
 /// The way to look, shared by whoever asks meanwhile: one look at a time, however many clients ask for how many restore points.
 #[derive(Clone)]
-pub struct Looks {
+pub(crate) struct Looks {
     store: Arc<Store>,
     repository: Option<Repository>,
     last: Arc<Mutex<Option<Look>>>,
@@ -66,21 +66,21 @@ struct Look {
 }
 
 impl Looks {
-    pub fn new(store: Arc<Store>, repository: Option<Repository>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, repository: Option<Repository>) -> Self {
         Self { store, repository, last: Arc::default(), reading: Arc::default() }
     }
 
-    pub fn store(&self) -> &Arc<Store> {
+    pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    pub fn repository(&self) -> Option<&Repository> {
+    pub(crate) fn repository(&self) -> Option<&Repository> {
         self.repository.as_ref()
     }
 
     /// What is found by a look that was begun after this was asked. For those who ask while one is under way there is one more,
     /// together, and looks that take long leave some time between them to others.
-    pub async fn look(&self) -> Result<Arc<Protection>, Failure> {
+    pub(crate) async fn look(&self) -> Result<Arc<Protection>, Failure> {
         let asked = Instant::now();
         let mut last = self.last.clone().lock_owned().await;
         if let Some(look) = last.as_ref().filter(|look| look.began >= asked) {
@@ -166,7 +166,7 @@ fn no_room(directory: &Path, size_bytes: i64) -> Option<String> {
 }
 
 /// The time since then. Never negative: a clock that was set back makes a restore point new, not one of the future.
-pub fn age(then: Timestamp) -> Duration {
+pub(crate) fn age(then: Timestamp) -> Duration {
     since(then, Timestamp::now())
 }
 

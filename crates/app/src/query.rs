@@ -6,7 +6,7 @@ use percent_encoding::percent_decode;
 use thiserror::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum QueryError {
+pub(crate) enum QueryError {
     #[error("{name} is not valid UTF-8; expected percent-encoded UTF-8")]
     NotUtf8 { name: &'static str },
     #[error("{name} is missing or empty")]
@@ -20,7 +20,7 @@ pub enum QueryError {
 }
 
 /// The first value of `name`, decoded: `+` is a space, a stray `%` is itself (as in the URL standard).
-pub fn value<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, QueryError> {
+pub(crate) fn value<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, QueryError> {
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         if decode(key).is_some_and(|key| key == name) {
@@ -31,7 +31,7 @@ pub fn value<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, st
 }
 
 /// The first value of `name` as a whole number within the bounds, both included.
-pub fn number(query: &str, name: &'static str, least: i64, most: i64) -> Result<Option<i64>, QueryError> {
+pub(crate) fn number(query: &str, name: &'static str, least: i64, most: i64) -> Result<Option<i64>, QueryError> {
     let Some(found) = value(query, name)? else { return Ok(None) };
     let digits = !found.is_empty() && found.bytes().all(|byte| byte.is_ascii_digit());
     match found.parse::<i64>() {

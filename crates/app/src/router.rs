@@ -20,7 +20,7 @@ use crate::routes::{add, assets, consultation, count, events, health, live, mess
 use crate::service::Service;
 
 /// The routes, with JSON for whatever is none of them.
-pub fn router(service: Arc<Service>) -> Router {
+pub(crate) fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/", get(root::root))
         .route("/health", get(health::health))
@@ -45,7 +45,7 @@ pub fn router(service: Arc<Service>) -> Router {
 
 /// For clients that found no place: they are told so. Probes are answered all the same, since who fills the places must
 /// not have the process restarted.
-pub fn without_place(service: Arc<Service>) -> Router {
+pub(crate) fn without_place(service: Arc<Service>) -> Router {
     let most = service.connections.most();
     Router::new()
         .route("/health", get(health::health))
@@ -56,7 +56,7 @@ pub fn without_place(service: Arc<Service>) -> Router {
 }
 
 /// For the port that only probes ask.
-pub fn probes(service: Arc<Service>) -> Router {
+pub(crate) fn probes(service: Arc<Service>) -> Router {
     Router::new()
         .route("/health", get(health::health))
         .route("/live", get(live::live))

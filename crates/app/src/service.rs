@@ -15,7 +15,7 @@ use crate::protection::Looks;
 use crate::stop::Stop;
 use crate::store::Store;
 
-pub struct Service {
+pub(crate) struct Service {
     pub store: Arc<Store>,
     pub config: Config,
     /// What is asked of a request before it is served.
@@ -32,7 +32,13 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn new(config: Config, admission: Admission, looks: Looks, connections: Connections, stop: Stop) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        admission: Admission,
+        looks: Looks,
+        connections: Connections,
+        stop: Stop,
+    ) -> Self {
         let store = looks.store().clone();
         let (metrics, bulletins) = (Metrics::new(&store, &connections), Bulletins::new(&connections));
         let turns = Semaphore::new(Handle::current().metrics().num_workers());
@@ -41,7 +47,7 @@ impl Service {
 
     /// Waits until this one of the answers that are much work may be made. As many are made at once as there are threads, so
     /// that what is little work, a probe above all, waits behind so many and not behind thousands.
-    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // Nobody closes it.
         self.turns.acquire().await.ok()
     }

@@ -43,7 +43,7 @@ impl AtRest {
     /// # Errors
     /// [`Error::Source`] if those who use it have their `-wal` file elsewhere: without it, what is read is not what was
     /// committed.
-    pub fn hold(database: &Path) -> Result<Option<Self>, Error> {
+    pub(crate) fn hold(database: &Path) -> Result<Option<Self>, Error> {
         let asked = Instant::now();
         loop {
             match Self::try_hold(database)? {

@@ -40,14 +40,14 @@ pub(crate) struct Belongings {
 
 impl Belongings {
     /// Those of a file that is replaced, at its real path.
-    pub fn of(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(path: &Path) -> Result<Self, Error> {
         let metadata = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
         Ok(Self { attributes: Some(attributes(path)), ..Self::without_attributes(&metadata) })
     }
 
     /// Those of a file that replaces nothing, of which a copy is at `like`: its directory tells whose it is, and whoever
     /// may create files there may write it.
-    pub fn of_new_in(directory: &Path, like: &Path) -> Result<Self, Error> {
+    pub(crate) fn of_new_in(directory: &Path, like: &Path) -> Result<Self, Error> {
         let looks = |path: &Path| fs::symlink_metadata(path).map_err(Error::io("look at", path));
         let [place, like] = [directory, like].map(looks);
         let (place, like) = (place?, like?);
@@ -87,7 +87,7 @@ impl Belongings {
 
     /// Gives them to a file. What the file system or the kernel refuses is left as it is, and said once: a CIFS or FUSE
     /// volume has one owner for all files, and a file that belongs to another is better than none.
-    pub fn give(&self, file: &File, path: &Path) -> Result<(), Error> {
+    pub(crate) fn give(&self, file: &File, path: &Path) -> Result<(), Error> {
         let mut refused = Vec::new();
         self.try_to_give(file, &mut refused).map_err(Error::io("set the owner and the permissions of", path))?;
         if !refused.is_empty() {

@@ -30,7 +30,7 @@ use tracing_subscriber::filter::LevelFilter;
 /// Takes, lists, verifies, restores and prunes restore points of a SQLite database, and keeps them off the machine
 #[derive(Debug, Parser)]
 #[command(version, after_help = exit::HELP, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Print the result, on stdout, as JSON
@@ -48,7 +48,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     #[command(after_help = exit::HELP)]
     Take(take::Take),
     #[command(after_help = exit::HELP)]
@@ -68,14 +68,14 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct DatabaseArg {
+pub(crate) struct DatabaseArg {
     /// The live database
     #[arg(long, value_name = "PATH", env = "DB_PATH", default_value = "/data/app.db", value_parser = file_path())]
     pub database: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub struct RepositoryArg {
+pub(crate) struct RepositoryArg {
     /// The directory of the restore points
     #[arg(long, value_name = "DIR", env = "BACKUP_DIR", default_value = "/backup")]
     repository: PathBuf,
@@ -83,7 +83,7 @@ pub struct RepositoryArg {
 
 /// Of which database, where the repository holds several.
 #[derive(Debug, Args)]
-pub struct WhoseArgs {
+pub(crate) struct WhoseArgs {
     /// Of this lineage: the beginning of its id, as `list` shows it, or `none` for databases without one
     #[arg(long, value_name = "ID")]
     lineage: Option<LineageChoice>,
@@ -93,7 +93,7 @@ pub struct WhoseArgs {
 }
 
 impl RepositoryArg {
-    pub fn open(&self) -> Repository {
+    pub(crate) fn open(&self) -> Repository {
         Repository::at(&self.repository)
     }
 }
@@ -143,7 +143,7 @@ fn seclude() {
 }
 
 /// Logs to stderr, and turns a file size limit into an error instead of a death by signal.
-pub fn start(cli: &Cli) {
+pub(crate) fn start(cli: &Cli) {
     if cli.quiet {
         output::silence();
     }
@@ -165,7 +165,7 @@ pub fn start(cli: &Cli) {
 }
 
 /// Logs an error, once, and gives the code for it.
-pub fn end(result: anyhow::Result<u8>) -> ExitCode {
+pub(crate) fn end(result: anyhow::Result<u8>) -> ExitCode {
     let code = result.unwrap_or_else(|error| {
         if output::is_closed(&error) {
             return exit::OK;

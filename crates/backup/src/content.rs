@@ -26,7 +26,7 @@ pub(crate) struct Content {
 
 impl Content {
     /// Reads it. Inside a transaction, the first of these reads fixes the snapshot.
-    pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             page_count: connection.pragma_query_value(None, "page_count", |row| row.get(0))?,
             page_size: connection.pragma_query_value(None, "page_size", |row| row.get(0))?,

@@ -57,12 +57,12 @@ pub(crate) struct OfDatabase {
 
 impl OfDatabase {
     /// Adds the bytes that follow; the header must not be cut.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.file.update(bytes);
         self.content.update(bytes);
     }
 
-    pub fn finish(&self) -> Digests {
+    pub(crate) fn finish(&self) -> Digests {
         Digests { file: self.file.finalize().to_hex().to_string(), content: self.content.finish() }
     }
 }
@@ -76,7 +76,7 @@ pub(crate) struct OfContent {
 
 impl OfContent {
     /// Adds the bytes that follow; the header must not be cut.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         if self.begun {
             self.hasher.update(bytes);
             return;
@@ -91,7 +91,7 @@ impl OfContent {
     }
 
     /// In hexadecimal.
-    pub fn finish(&self) -> String {
+    pub(crate) fn finish(&self) -> String {
         self.hasher.finalize().to_hex().to_string()
     }
 }

@@ -80,7 +80,7 @@ pub(crate) struct WriteBack {
 
 impl WriteBack {
     /// Tells it that as many bytes were added at the end of the file.
-    pub fn follow(&mut self, file: &File, bytes: usize) {
+    pub(crate) fn follow(&mut self, file: &File, bytes: usize) {
         self.written += bytes as i64;
         if self.written - self.begun < WRITE_BACK_BYTES {
             return;

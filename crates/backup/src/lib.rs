@@ -3,6 +3,8 @@
 //! A [`Repository`] is a directory of restore points: copies of a database, each beside its [`Manifest`]. Readers
 //! take no lock; only a [`Writer`] may add or remove restore points, and there is one at a time.
 
+#![warn(unreachable_pub)]
+
 mod at_rest;
 pub mod authenticity;
 pub mod belongings;

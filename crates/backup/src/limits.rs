@@ -26,7 +26,7 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    pub fn check(self, path: &Path, Progress { done, total }: Progress) -> Result<(), Error> {
+    pub(crate) fn check(self, path: &Path, Progress { done, total }: Progress) -> Result<(), Error> {
         if self.began.elapsed() < self.limit {
             return Ok(());
         }
@@ -43,7 +43,7 @@ pub(crate) struct Limits<'a> {
 }
 
 impl Limits<'_> {
-    pub fn check(self, path: &Path, progress: Progress) -> Result<(), Error> {
+    pub(crate) fn check(self, path: &Path, progress: Progress) -> Result<(), Error> {
         self.deadline.check(path, progress)?;
         self.wal.map_or(Ok(()), |bound| bound.check(progress))
     }
@@ -65,14 +65,14 @@ impl WalBound {
     /// volume has free: the volume of a database must not be filled by its backup.
     ///
     /// `at_rest` says that the database is read where nobody used it: a `-wal` file tells that somebody began to.
-    pub fn new(database: &Path, growth_max: u64, at_rest: bool) -> Result<Self, Error> {
+    pub(crate) fn new(database: &Path, growth_max: u64, at_rest: bool) -> Result<Self, Error> {
         let wal = paths::with_suffix(database, "-wal");
         let growth_max = growth_max.min(space::free(paths::directory_of(database))? / 2);
         Ok(Self { database: database.to_owned(), bytes_at_first: bytes(&wal)?, wal, growth_max, at_rest })
     }
 
     /// Fails once it has grown by more, or is there at all.
-    pub fn check(&self, Progress { done, total }: Progress) -> Result<(), Error> {
+    pub(crate) fn check(&self, Progress { done, total }: Progress) -> Result<(), Error> {
         if self.at_rest && exists(&self.wal)? {
             return Err(Error::Disturbed { path: self.database.clone() });
         }

@@ -1,5 +1,7 @@
 //! The program `backup`: see `backup --help`.
 
+#![warn(unreachable_pub)]
+
 mod cli;
 mod signals;
 

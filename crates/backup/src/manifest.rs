@@ -243,12 +243,13 @@ impl Manifest {
     /// Reads the manifest of `name` from the bytes of its file; the error says what is wrong with them.
     pub(crate) fn parse(name: &Name, bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
-        struct Version {
+        struct Form {
             schema_version: u32,
+            manifest_blake3: Option<String>,
         }
         let malformed = |error: serde_json::Error| format!("its manifest is malformed: {error}");
         // The version first: a newer schema must be called that, not malformed.
-        let Version { schema_version } = serde_json::from_slice(bytes).map_err(malformed)?;
+        let Form { schema_version, manifest_blake3 } = serde_json::from_slice(bytes).map_err(malformed)?;
         if schema_version != SCHEMA_VERSION {
             return Err(format!(
                 "its manifest has schema {schema_version}, this program reads schema {SCHEMA_VERSION}"
@@ -267,7 +268,7 @@ impl Manifest {
                 return Err(format!("its size in bytes expected at most {}, found {size}", bounds::DATABASE_BYTES));
             }
         }
-        self_digest::check(bytes)?;
+        self_digest::check(bytes, manifest_blake3.as_deref())?;
         Ok(manifest)
     }
 }

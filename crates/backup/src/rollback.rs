@@ -51,7 +51,7 @@ pub(crate) struct Turns {
 impl Turns {
     /// Ends the read transaction of a database in rollback-journal mode. `None` in WAL mode, where it need not end, and
     /// where pages cannot be read one by one.
-    pub fn begin(connection: &Connection, path: &Path) -> Result<Option<Self>, Error> {
+    pub(crate) fn begin(connection: &Connection, path: &Path) -> Result<Option<Self>, Error> {
         let reads = || Error::sqlite("read", path);
         if is_wal(connection).map_err(reads())? {
             return Ok(None);
@@ -70,18 +70,18 @@ impl Turns {
     }
 
     /// By which a chunk that changed is known.
-    pub fn hash(&self, chunk: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, chunk: &[u8]) -> u64 {
         self.state.hash_one(chunk)
     }
 
     /// How long a writer had to wait at most.
-    pub fn held_max(&self) -> Duration {
+    pub(crate) fn held_max(&self) -> Duration {
         self.held_max.get()
     }
 
     /// Calls `each` with all of the file, a chunk at a time, as [`crate::pages::each_chunk`] does, and holds no lock
     /// meanwhile. Gives whether nobody committed since the content was read. Otherwise it may have been any mixture.
-    pub fn each_chunk(
+    pub(crate) fn each_chunk(
         &self,
         (connection, path): (&Connection, &Path),
         content: &Content,
@@ -132,7 +132,7 @@ impl Turns {
 
     /// Makes the copy `target`, whose chunks have these hashes, that of the snapshot that `connection` holds, and the
     /// hashes those of its chunks.
-    pub fn copy_changed(
+    pub(crate) fn copy_changed(
         &self,
         (connection, path): (&Connection, &Path),
         content: &Content,

@@ -35,7 +35,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Calls `each` with all its pages, as [`pages::each_chunk`] does. Gives whether they are those of this state: without
     /// WAL, somebody may have committed meanwhile.
-    pub fn each_chunk(
+    pub(crate) fn each_chunk(
         &self,
         path: &Path,
         limits: Limits<'_>,

@@ -24,7 +24,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// How a program writes that has the token.
 const WITH_TOKEN: &str = "curl --header 'Authorization: Bearer TOKEN' '…/add?message=test'";
 
-pub enum Notice {
+pub(crate) enum Notice {
     Added(i64),
     /// It was not, and its text is still there to be sent again.
     NotAdded {
@@ -33,7 +33,7 @@ pub enum Notice {
     },
 }
 
-pub fn answer(
+pub(crate) fn answer(
     status: StatusCode,
     bulletin: &Bulletin,
     language: Language,

@@ -20,14 +20,14 @@ const NAME: &str = "message";
 pub(crate) const LENGTH_MAX: usize = 4096;
 
 #[derive(Serialize)]
-pub struct Added {
+pub(crate) struct Added {
     status: &'static str,
     #[serde(flatten)]
     message: Message,
 }
 
 /// Stores the message of the query. Only for GET: HEAD must not insert.
-pub async fn add(
+pub(crate) async fn add(
     method: Method,
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,

@@ -23,7 +23,7 @@ pub(crate) const LIMIT_MAX: i64 = 1000;
 
 /// Answers a page of messages: the newest, those before an id, or those after one. A long one in pieces, each read once the
 /// one before it was taken.
-pub async fn consultation(
+pub(crate) async fn consultation(
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {

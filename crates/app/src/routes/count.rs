@@ -10,10 +10,10 @@ use crate::error::ApiError;
 use crate::service::Service;
 
 #[derive(Serialize)]
-pub struct Count {
+pub(crate) struct Count {
     count: i64,
 }
 
-pub async fn count(State(service): State<Arc<Service>>) -> Result<Json<Count>, ApiError> {
+pub(crate) async fn count(State(service): State<Arc<Service>>) -> Result<Json<Count>, ApiError> {
     Ok(Json(Count { count: service.store.count().await? }))
 }

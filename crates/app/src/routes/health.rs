@@ -26,7 +26,7 @@ enum Health {
 }
 
 /// Answers 200 once a write has reached the disk, 503 if none can.
-pub async fn health(State(service): State<Arc<Service>>) -> Response {
+pub(crate) async fn health(State(service): State<Arc<Service>>) -> Response {
     let proven = service.store.prove_durable().await;
     answer(proven, service.store.protection())
 }

@@ -21,7 +21,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Stores the message of the form, then leads back to the page. What cannot be stored is answered with the page as well,
 /// and stays in its field.
-pub async fn messages(State(service): State<Arc<Service>>, headers: HeaderMap, request: Request) -> Response {
+pub(crate) async fn messages(State(service): State<Arc<Service>>, headers: HeaderMap, request: Request) -> Response {
     let stored = match form(&headers, request, service.connections.patience()).await {
         Ok(form) => store(&service, &form).await.map_err(|error| (error, form)),
         Err(error) => Err((error, String::new())),

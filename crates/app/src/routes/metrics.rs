@@ -25,7 +25,7 @@ const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers in the text format of OpenMetrics, or in the older one of Prometheus to whoever does not take that. What is not
 /// known is left out: no number would be true.
-pub async fn metrics(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+pub(crate) async fn metrics(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     match exposition(&service).await {
         Ok(text) if takes_open_metrics(&headers) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Ok(text) => ([(CONTENT_TYPE, PLAIN)], plain(&text)).into_response(),

@@ -16,7 +16,11 @@ use crate::service::Service;
 const JSON: &str = r#"{"status":"Bonjour tout le monde !"}"#;
 
 /// Answers the greeting in the form that the client prefers. `?added=ID` is where the form of the page leads to.
-pub async fn root(State(service): State<Arc<Service>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn root(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     if !negotiate::prefers_html(&headers) {
         return ([(VARY, "accept"), (CONTENT_TYPE, "application/json")], JSON).into_response();
     }

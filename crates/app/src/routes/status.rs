@@ -18,7 +18,7 @@ use crate::store;
 
 /// The state of the service. `null` stands for what is not known or does not exist.
 #[derive(Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     count: i64,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     last_backup_file: Option<String>,
@@ -49,7 +49,7 @@ pub struct Status {
 
 /// Answers the state of the database, and of its restore points as far as the repository can be read. Paths are told only if
 /// that was asked for.
-pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
+pub(crate) async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
     let look = service.looks.look().await?;
     let Protection { summary, newest, age, rehearsed, repository_error, no_room, exposure } = &*look;
     let told = |text: String| if service.config.status_paths { text } else { without_directories(&text) };

@@ -7,7 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     #[error("{depth} writes are waiting for the disk, which is the limit; try again in a second")]
     QueueFull { depth: usize },
     /// Another process holds the lock for longer than we wait.
@@ -40,18 +40,18 @@ impl Failure {
     }
 
     /// Whether no waiting and no repair of the disk helps, but only a new process.
-    pub fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Stopped)
     }
 
-    pub fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::QueueFull { .. } | Self::Locked(_) | Self::TooSlow { .. } | Self::Unprotected(_))
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It is not stored and will not be.
     Refused,
     /// It may be stored.
@@ -61,7 +61,7 @@ pub enum Outcome {
 /// Why a write was not acknowledged, and whether it may be stored all the same.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{failure}")]
-pub struct WriteFailure {
+pub(crate) struct WriteFailure {
     pub failure: Failure,
     pub outcome: Outcome,
 }

@@ -19,7 +19,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::identity::Identity;
 use super::journal::{Journal, Trouble};
 use super::{Failure, Message};
-pub use status::{Standing, Status, Watch};
+pub(crate) use status::{Standing, Status, Watch};
 
 /// How often it is tried to protect again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -58,7 +58,7 @@ pub enum OnError {
 }
 
 /// The writer's side of it.
-pub struct Guard {
+pub(super) struct Guard {
     repository: Repository,
     on_error: OnError,
     identity: Arc<Identity>,
@@ -80,7 +80,11 @@ impl Guard {
     ///
     /// # Errors
     /// The database may lack what was acknowledged. All else is for the policy.
-    pub fn start(protection: &Protection, identity: Arc<Identity>, connection: &Connection) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        protection: &Protection,
+        identity: Arc<Identity>,
+        connection: &Connection,
+    ) -> anyhow::Result<Self> {
         let repository =
             protection.repository.clone().context("--protect sync needs a --repository for its journal")?;
         let mut journal = Journal::new(identity.database(), repository.path())?;
@@ -108,7 +112,7 @@ impl Guard {
         Ok(guard)
     }
 
-    pub fn watch(&self) -> Watch {
+    pub(super) fn watch(&self) -> Watch {
         self.watch.clone()
     }
 
@@ -118,7 +122,7 @@ impl Guard {
     /// # Errors
     /// [`Failure::Unprotected`] where the policy is to refuse, [`Failure::Lost`] if others went on with the journal, and
     /// those of the database.
-    pub fn begin<'a>(&mut self, connection: &'a Connection) -> Result<(Transaction<'a>, bool), Failure> {
+    pub(super) fn begin<'a>(&mut self, connection: &'a Connection) -> Result<(Transaction<'a>, bool), Failure> {
         for _ in 0..TRIES {
             let journaled = self.prepare(connection)?;
             let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
@@ -152,7 +156,7 @@ impl Guard {
     ///
     /// # Errors
     /// As [`Guard::begin`]. The messages may be in the journal all the same.
-    pub fn record(&mut self, connection: &Connection, messages: &[Message]) -> Result<(), Failure> {
+    pub(super) fn record(&mut self, connection: &Connection, messages: &[Message]) -> Result<(), Failure> {
         let recorded = match messages {
             [] => self.journal.prove(),
             messages => self.journal.append(connection, messages),
@@ -162,7 +166,7 @@ impl Guard {
     }
 
     /// Lets others go on with the journal: the database is lost.
-    pub fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.journal.leave();
     }
 

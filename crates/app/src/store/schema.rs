@@ -19,7 +19,7 @@ const VERSION: i64 = 1;
 
 /// How long a connection waits for the lock of another process, and how often it looks. SQLite by itself waits for longer
 /// and longer between its tries: it would be outrun for seconds by another service that writes without a pause.
-pub const BUSY_WAIT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 const BUSY_POLL: Duration = Duration::from_millis(1);
 
 /// The size to which the `-wal` file shrinks when it starts anew. It grows while a backup reads, and would keep that size for
@@ -28,7 +28,7 @@ const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
 /// A write that reaches the WAL and leaves every page as it was. An UPDATE with the same value would write nothing:
 /// SQLite leaves out a change that changes no byte.
-pub const PROBE: &str = "INSERT OR REPLACE INTO durability_probe VALUES (1, 1)";
+pub(super) const PROBE: &str = "INSERT OR REPLACE INTO durability_probe VALUES (1, 1)";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
@@ -39,7 +39,7 @@ enum Content {
 /// Makes the database at a path ready to serve from, creating it if there is none.
 ///
 /// Whatever is not ours is refused and left as it is, byte for byte.
-pub fn prepare(path: &Path) -> anyhow::Result<()> {
+pub(super) fn prepare(path: &Path) -> anyhow::Result<()> {
     check_path(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
@@ -63,7 +63,7 @@ pub fn prepare(path: &Path) -> anyhow::Result<()> {
 ///
 /// What was left in the WAL is moved into the database: after a recovery, SQLite does not know of it whether it is there
 /// already, and until then no overwriting of the database can be told (see [`super::contents`]).
-pub fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> rusqlite::Result<()> {
+pub(super) fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> rusqlite::Result<()> {
     connection.busy_handler(Some(wait_for_lock))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;

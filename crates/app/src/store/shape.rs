@@ -11,7 +11,7 @@ use super::journal;
 
 /// Triggers keep the count, so that it is right whoever writes. SQLite fires no DELETE trigger for the row that an
 /// INSERT OR REPLACE or a changed id overwrites: both are refused.
-pub const TABLES: &str = "
+pub(super) const TABLES: &str = "
     CREATE TABLE message (
         id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT NOT NULL, message TEXT NOT NULL);
     CREATE TABLE message_count (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);
@@ -40,7 +40,7 @@ struct Entry {
 }
 
 /// Fails, and says why, if what is stored might not be there afterwards.
-pub fn check(connection: &Connection) -> anyhow::Result<()> {
+pub(super) fn check(connection: &Connection) -> anyhow::Result<()> {
     let (expected, found) = (expected().context("cannot tell how the tables should be")?, entries(connection)?);
     for entry in &found {
         let Some(ours) = expected.iter().find(|ours| ours.name == entry.name) else {

@@ -32,7 +32,7 @@ enum Job {
     Close { reply: oneshot::Sender<Result<(), Loss>> },
 }
 
-pub struct Writer {
+pub(super) struct Writer {
     queue: Sender<Job>,
     depth: usize,
     commits: Commits,
@@ -40,7 +40,7 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection from now on.
-    pub fn start(
+    pub(super) fn start(
         path: PathBuf,
         connection: Connection,
         identity: Arc<Identity>,
@@ -61,7 +61,7 @@ impl Writer {
     }
 
     /// Stores a message. Does not wait for a place in the queue: clients hear of an overload at once.
-    pub async fn add(&self, message: String) -> Result<Message, WriteFailure> {
+    pub(super) async fn add(&self, message: String) -> Result<Message, WriteFailure> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(Job::Add { message, reply }).map_err(|error| {
             WriteFailure::refused(match error {
@@ -77,7 +77,7 @@ impl Writer {
     }
 
     /// Proves that a write reaches the disk. Waits for a place in the queue: a service with much to do is not ill.
-    pub async fn prove_durable(&self) -> Result<(), Failure> {
+    pub(super) async fn prove_durable(&self) -> Result<(), Failure> {
         let (reply, answer) = oneshot::channel();
         let proof = async {
             self.queue.send(Job::Probe { reply }).await.map_err(|_| Failure::Stopped)?;
@@ -87,20 +87,20 @@ impl Writer {
     }
 
     /// How many writes wait, and how many may.
-    pub fn queue(&self) -> (usize, usize) {
+    pub(super) fn queue(&self) -> (usize, usize) {
         (self.queue.max_capacity() - self.queue.capacity(), self.queue.max_capacity())
     }
 
-    pub fn commits(&self) -> &Commits {
+    pub(super) fn commits(&self) -> &Commits {
         &self.commits
     }
 
-    pub fn check_running(&self) -> Result<(), Failure> {
+    pub(super) fn check_running(&self) -> Result<(), Failure> {
         if self.queue.is_closed() { Err(Failure::Stopped) } else { Ok(()) }
     }
 
     /// Waits until everything queued is written and the WAL is in the database. Fails if the database was lost.
-    pub async fn close(&self) -> anyhow::Result<()> {
+    pub(super) async fn close(&self) -> anyhow::Result<()> {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Job::Close { reply }).await.ok().context("the writing thread is gone")?;
         Ok(answer.await.context("the writing thread died")??)

@@ -18,7 +18,7 @@ const WIDTH: u16 = 80;
 
 /// List the restore points, oldest first; reads their manifests only
 #[derive(Debug, Args)]
-pub struct List {
+pub(crate) struct List {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub struct List {
 }
 
 impl List {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let keys = self.verify.read()?;
         let repository = self.repository.open();
         let Some(remote) = self.remote.open(None)? else {

@@ -14,17 +14,17 @@ use serde::Serialize;
 static IS_SILENT: AtomicBool = AtomicBool::new(false);
 
 /// Prints nothing from now on.
-pub fn silence() {
+pub(super) fn silence() {
     IS_SILENT.store(true, Ordering::Relaxed);
 }
 
 /// Prints one JSON document.
-pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(writeln!(io::stdout().lock(), "{}", text::printable_json(&serde_json::to_string_pretty(value)?))?)
 }
 
 /// Prints a line, whoever wrote what is in it.
-pub fn line(text: &str) -> anyhow::Result<()> {
+pub(super) fn line(text: &str) -> anyhow::Result<()> {
     if IS_SILENT.load(Ordering::Relaxed) {
         return Ok(());
     }
@@ -32,29 +32,29 @@ pub fn line(text: &str) -> anyhow::Result<()> {
 }
 
 /// Prints a table, whoever wrote what is in its cells, which have no lines of their own.
-pub fn table(table: &Table) -> anyhow::Result<()> {
+pub(super) fn table(table: &Table) -> anyhow::Result<()> {
     table.trim_fmt().lines().try_for_each(line)
 }
 
 /// Whether it failed because nobody reads the output any more, as `head` does: no fault of ours.
-pub fn is_closed(error: &anyhow::Error) -> bool {
+pub(super) fn is_closed(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// A size for people, `104.86 MB`.
-pub fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     DecimalBytes(bytes).to_string()
 }
 
 /// A bar on stderr, and only if that is a terminal; gone when it is dropped.
-pub struct ProgressBar(indicatif::ProgressBar);
+pub(super) struct ProgressBar(indicatif::ProgressBar);
 
 impl ProgressBar {
-    pub fn of_pages() -> Self {
+    pub(super) fn of_pages() -> Self {
         Self::new("{bar:30} {pos}/{len} pages  {eta}")
     }
 
-    pub fn of_bytes() -> Self {
+    pub(super) fn of_bytes() -> Self {
         Self::new("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}")
     }
 
@@ -63,7 +63,7 @@ impl ProgressBar {
         Self(indicatif::ProgressBar::new(0).with_style(style))
     }
 
-    pub fn show(&self, progress: Progress) {
+    pub(super) fn show(&self, progress: Progress) {
         self.0.set_length(progress.total);
         self.0.set_position(progress.done);
     }
@@ -76,7 +76,7 @@ impl Drop for ProgressBar {
 }
 
 /// The time since `then` for people, in one unit; a clock that went back shows as `0s`.
-pub fn age(then: Timestamp, now: Timestamp) -> String {
+pub(super) fn age(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs().max(0);
     match seconds {
         0..60 => format!("{seconds}s"),

@@ -17,7 +17,7 @@ use super::{RepositoryArg, output};
 /// kept.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("policy").args(PolicyArgs::NAMES).multiple(true).required(true)))]
-pub struct Prune {
+pub(crate) struct Prune {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub struct Prune {
 }
 
 #[derive(Debug, Args)]
-pub struct PolicyArgs {
+pub(super) struct PolicyArgs {
     /// Keep the newest N
     #[arg(long, value_name = "N")]
     keep_last: Option<u32>,
@@ -64,12 +64,12 @@ pub struct PolicyArgs {
 impl PolicyArgs {
     const NAMES: [&str; 5] = ["keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_within"];
 
-    pub fn is_given(&self) -> bool {
+    pub(super) fn is_given(&self) -> bool {
         let counts = self.keep_last.or(self.keep_hourly).or(self.keep_daily).or(self.keep_weekly);
         counts.is_some() || self.keep_within.is_some()
     }
 
-    pub fn policy(&self) -> Policy {
+    pub(super) fn policy(&self) -> Policy {
         Policy {
             last: self.keep_last.unwrap_or(0),
             hourly: self.keep_hourly.unwrap_or(0),
@@ -82,7 +82,7 @@ impl PolicyArgs {
 }
 
 impl Prune {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Remove };
         if let Some(remote) = self.remote.open(Some(&self.lock))? {
             let remote = remote.believing(self.verify.read()?).reading(self.identity.read()?);
@@ -144,7 +144,7 @@ impl Prune {
 }
 
 /// Says what people should do something about, long before backups fail.
-pub fn warn(pruned: &Pruned) {
+pub(super) fn warn(pruned: &Pruned) {
     pruned.unprotected.iter().for_each(nothing_good);
     for name in &pruned.ahead {
         tracing::warn!(%name, "its time is in the future: the clock was wrong when it was taken, or is now; no rule counts from it");

@@ -15,7 +15,7 @@ use super::{DatabaseArg, RepositoryArg, WhoseArgs, output};
 
 /// Fetch restore points from a remote repository, to restore from
 #[derive(Debug, Args)]
-pub struct Pull {
+pub(crate) struct Pull {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -59,7 +59,7 @@ pub struct Pull {
 }
 
 impl Pull {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let keys = self.verify.read()?;
         let repository = self.repository.open().believing(keys.clone());
         if self.if_missing

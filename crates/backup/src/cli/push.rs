@@ -11,7 +11,7 @@ use super::{RepositoryArg, output};
 /// What is there already is not sent again, and an interrupted push goes on where it was. Nothing is removed there:
 /// that is what `prune --remote` does.
 #[derive(Debug, Args)]
-pub struct Push {
+pub(crate) struct Push {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub struct Push {
 }
 
 impl Push {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let which = match &self.name {
             Some(name) => Which::Name(name.clone()),
             None if self.all => Which::All,

@@ -11,7 +11,7 @@ use super::{DatabaseArg, RepositoryArg, WhoseArgs, output};
 
 /// Restore the database from the newest good restore point that fits
 #[derive(Debug, Args)]
-pub struct Restore {
+pub(crate) struct Restore {
     #[command(flatten)]
     database: DatabaseArg,
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub struct Restore {
 }
 
 impl Restore {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         if self.if_missing {
             return self.ensure(json);
         }

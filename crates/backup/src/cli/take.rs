@@ -16,7 +16,7 @@ use super::{DatabaseArg, RepositoryArg, output};
 
 /// Take a restore point of a database, which may be in use
 #[derive(Debug, Args)]
-pub struct Take {
+pub(crate) struct Take {
     #[command(flatten)]
     database: DatabaseArg,
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub struct Take {
 }
 
 impl Take {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let sign_key = self.sign.read()?;
         let writer = self.repository.open().writer(self.wait)?.signing(sign_key);
         let request = take::Request {

@@ -8,7 +8,7 @@ use super::{RepositoryArg, output};
 
 /// Say that a suspect restore point is right: that its database was meant to become what it is
 #[derive(Debug, Args)]
-pub struct Trust {
+pub(crate) struct Trust {
     #[command(flatten)]
     repository: RepositoryArg,
     /// Which one
@@ -21,7 +21,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let sign_key = self.sign.read()?;
         let writer = self.repository.open().writer(self.wait)?.signing(sign_key);
         let manifests = writer.repository().manifests()?;

@@ -12,7 +12,7 @@ use super::{RepositoryArg, output};
 
 /// Verify that restore points are what their manifests say, and that what else is kept with them can be read
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -54,7 +54,7 @@ struct Verdict {
 }
 
 impl Verify {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let repository = self.repository.open().believing(self.signed.read()?);
         let entries = self.choose(repository.entries()?)?;
         let mut verdicts = Vec::new();

@@ -24,7 +24,7 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    pub fn new(client: HttpClient) -> Self {
+    pub(super) fn new(client: HttpClient) -> Self {
         Self { client, pages: Mutex::default() }
     }
 

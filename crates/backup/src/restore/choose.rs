@@ -58,12 +58,12 @@ pub(crate) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// By choice alone.
     #[cfg(feature = "remote")]
-    pub fn new(choice: &'a Choice, lineage: Option<&'a LineageChoice>) -> Self {
+    pub(crate) fn new(choice: &'a Choice, lineage: Option<&'a LineageChoice>) -> Self {
         Self { choice, lineage, source_name: None, path: None, is_strict: false }
     }
 
     /// Whether it is of whom is asked for.
-    pub fn matches(&self, manifest: &Manifest) -> bool {
+    pub(crate) fn matches(&self, manifest: &Manifest) -> bool {
         let of_source = || manifest.source.as_ref().and_then(|source| source.name.as_deref());
         self.lineage.is_none_or(|choice| choice.matches(&manifest.identity()))
             && self.source_name.is_none_or(|name| of_source() == Some(name))

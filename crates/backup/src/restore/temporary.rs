@@ -39,7 +39,7 @@ impl Temporary {
     ///
     /// # Errors
     /// [`Error::RestoreBusy`] if a living restore holds it.
-    pub fn create(database: &Path) -> Result<Self, Error> {
+    pub(super) fn create(database: &Path) -> Result<Self, Error> {
         let path = path(database);
         let busy = || Error::RestoreBusy { path: database.to_owned() };
         let creates = || Error::io("create", &path);
@@ -61,7 +61,7 @@ impl Temporary {
     ///
     /// # Errors
     /// [`Error::Damaged`] if the restore point is damaged or cannot be read; others if the destination fails.
-    pub fn fill(
+    pub(super) fn fill(
         &mut self,
         source: &Path,
         manifest: &Manifest,
@@ -87,7 +87,7 @@ impl Temporary {
     }
 
     /// Opens it, once it is filled, to be copied into a database. It is changed so that no side file appears beside it.
-    pub fn open_for_copy(&self) -> Result<Connection, Error> {
+    pub(super) fn open_for_copy(&self) -> Result<Connection, Error> {
         Versions::hide(&self.file).map_err(Error::io("write", &self.path))?;
         let opened = untrusted::open_alone(&self.path).and_then(|mut connection| {
             untrusted::end_after(&mut connection, None)?;
@@ -98,7 +98,7 @@ impl Temporary {
     }
 
     /// Gives it to those whose database it will be: whose one it replaces, or else whose directory it is in.
-    pub fn belong(&self, database: &Path, restored: &Path) -> Result<(), Error> {
+    pub(super) fn belong(&self, database: &Path, restored: &Path) -> Result<(), Error> {
         let belongings = if exists(database)? {
             Belongings::of(database)?
         } else {
@@ -109,19 +109,19 @@ impl Temporary {
     }
 
     /// From here on it stays whatever happens: without a database beside, it is what tells of the interruption.
-    pub fn keep(&mut self) {
+    pub(super) fn keep(&mut self) {
         self.kept = true;
     }
 
     /// Renames it to the database, which must not exist.
-    pub fn publish(mut self, database: &Path) -> Result<(), Error> {
+    pub(super) fn publish(mut self, database: &Path) -> Result<(), Error> {
         self.keep();
         durable::rename(&self.path, database)
     }
 
     /// Puts its content into the file of the database, which cannot be renamed. Until all of it is on disk, that is no
     /// database to SQLite, and this file stays, to tell that a restore was interrupted.
-    pub fn overwrite(mut self, database: &Path) -> Result<(), Error> {
+    pub(super) fn overwrite(mut self, database: &Path) -> Result<(), Error> {
         self.keep();
         let fails = || Error::io("overwrite", database);
         let target = openat::update(database).map_err(fails())?;

@@ -11,7 +11,7 @@ use super::file;
 use super::record::Header;
 
 #[derive(Clone, Debug)]
-pub struct History {
+pub(crate) struct History {
     pub directory: PathBuf,
     /// Those in which something was written.
     pub files: Vec<(i64, Header)>,
@@ -20,7 +20,7 @@ pub struct History {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
+pub(crate) struct Link {
     pub epoch: i64,
     pub from: i64,
     /// The last group that counts; `None` in the newest file, where all do.
@@ -29,7 +29,7 @@ pub struct Link {
 
 /// Why no chain leads from a group to the newest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoChain {
+pub(crate) enum NoChain {
     /// The journal ends before that group, or there is none.
     #[error("the journal ends before it, at group {last}")]
     Behind {
@@ -47,7 +47,7 @@ pub enum NoChain {
 }
 
 impl History {
-    pub fn read(directory: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(directory: &Path) -> anyhow::Result<Self> {
         let epochs = file::epochs(directory)?;
         let newest_epoch = epochs.last().copied().unwrap_or(0);
         let mut files = Vec::new();
@@ -58,24 +58,24 @@ impl History {
     }
 
     /// The newest file in which something was written.
-    pub fn newest(&self) -> Option<&(i64, Header)> {
+    pub(crate) fn newest(&self) -> Option<&(i64, Header)> {
         self.files.last()
     }
 
     /// What to replay after a group, up to the newest. The last group of the newest file is not known here: whether it is
     /// that group or a later one is seen when the file is read.
-    pub fn chain(&self, number: i64) -> Result<Vec<Link>, NoChain> {
+    pub(crate) fn chain(&self, number: i64) -> Result<Vec<Link>, NoChain> {
         chain(&self.files, number)
     }
 
     /// What to replay after a group on the branch that it is on, be it left behind: what a person wants who goes back.
-    pub fn branch(&self, number: i64) -> Vec<Link> {
+    pub(crate) fn branch(&self, number: i64) -> Vec<Link> {
         let branches = (1..=self.files.len()).rev().map(|newest| chain(&self.files[..newest], number));
         branches.flatten().next().unwrap_or_default()
     }
 
     /// The greatest number that any group has.
-    pub fn greatest(&self) -> anyhow::Result<i64> {
+    pub(crate) fn greatest(&self) -> anyhow::Result<i64> {
         let Some((epoch, _)) = self.newest() else { return Ok(0) };
         let contents = file::Contents::read(&self.directory, *epoch)?;
         let mut contents = contents.with_context(|| format!("the file of epoch {epoch} vanished"))?;
@@ -84,7 +84,7 @@ impl History {
     }
 
     /// Whether every file that ever was is there and none holds a message: whoever lacks them lacks nothing.
-    pub fn is_without_messages(&self) -> anyhow::Result<bool> {
+    pub(crate) fn is_without_messages(&self) -> anyhow::Result<bool> {
         if !file::epochs(&self.directory)?.into_iter().eq(1..=self.newest_epoch) {
             return Ok(false);
         }
@@ -104,7 +104,7 @@ impl History {
     }
 
     /// The epochs whose files lead from no restore point on: all are older than what the oldest restore point needs.
-    pub fn needless(&self, oldest_mark: i64) -> Vec<i64> {
+    pub(crate) fn needless(&self, oldest_mark: i64) -> Vec<i64> {
         let needed = self.files.iter().rposition(|(_, header)| header.first <= oldest_mark + 1);
         needed.map_or(Vec::new(), |needed| self.files[..needed].iter().map(|(epoch, _)| *epoch).collect())
     }

@@ -53,7 +53,7 @@ impl Journal {
 }
 
 /// Fails if a journal has messages that a database lacks, which is about to be served without a journal.
-pub fn check_unprotected(connection: &Connection, database: &Path, repository: &Path) -> anyhow::Result<()> {
+pub(crate) fn check_unprotected(connection: &Connection, database: &Path, repository: &Path) -> anyhow::Result<()> {
     let (state, lineage) = (position::read(connection)?, backup::lineage::read(connection)?);
     let (Some(position), Some(lineage)) = (state.position, lineage) else { return Ok(()) };
     let directory = home::directory(repository, &lineage);

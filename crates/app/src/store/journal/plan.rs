@@ -8,7 +8,7 @@ use super::replay::text;
 
 /// What to do to agree.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Plan {
+pub(super) enum Plan {
     /// Go on in the newest file.
     Join,
     /// Replay what the database lacks, then begin an epoch.
@@ -19,7 +19,7 @@ pub enum Plan {
     BeginAnew,
 }
 
-pub struct Found<'a> {
+pub(super) struct Found<'a> {
     pub state: &'a Marks,
     /// What there is of its journal.
     pub history: &'a History,
@@ -41,7 +41,7 @@ impl Found<'_> {
     ///
     /// # Errors
     /// Nobody can know whether the database has everything that was acknowledged.
-    pub fn plan(&self) -> anyhow::Result<Plan> {
+    pub(super) fn plan(&self) -> anyhow::Result<Plan> {
         let Self { state, history, owned, .. } = *self;
         let Some(position) = &state.position else {
             ensure!(

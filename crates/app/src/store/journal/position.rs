@@ -15,10 +15,10 @@ const TABLES: &str = "
         WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'journal_mark');";
 
 /// The table whose mark is in the manifests of restore points.
-pub const MARK_TABLE: &str = "journal_mark";
+pub(crate) const MARK_TABLE: &str = "journal_mark";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Marks {
+pub(super) struct Marks {
     /// The last group that is in it; `None` if it never was journaled.
     pub position: Option<Position>,
     /// The greatest number of a group that was ever in it or in what it replaced.
@@ -28,7 +28,7 @@ pub struct Marks {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
+pub(super) struct Position {
     pub number: i64,
     /// Its time, see [`super::record::Group`].
     pub time: i64,
@@ -40,7 +40,7 @@ pub struct Position {
 }
 
 /// Reads it. Inside a write transaction it cannot change meanwhile.
-pub fn read(connection: &Connection) -> rusqlite::Result<Marks> {
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<Marks> {
     let message_mark = mark(connection, "message")?;
     if !connection.table_exists(None, "journal_position")? {
         return Ok(Marks { position: None, mark: mark(connection, MARK_TABLE)?, message_mark });
@@ -54,7 +54,7 @@ pub fn read(connection: &Connection) -> rusqlite::Result<Marks> {
 }
 
 /// Stores that a group is in the database. Part of the transaction that puts it there.
-pub fn store(connection: &Connection, number: i64, time: i64, instance: &str) -> rusqlite::Result<()> {
+pub(super) fn store(connection: &Connection, number: i64, time: i64, instance: &str) -> rusqlite::Result<()> {
     let mut store = connection.prepare_cached(
         "INSERT OR REPLACE INTO journal_position
          SELECT 1, ?1, ?2, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0), ?3",
@@ -65,12 +65,12 @@ pub fn store(connection: &Connection, number: i64, time: i64, instance: &str) ->
 }
 
 /// Makes room for it in a database that never was journaled.
-pub fn create(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)
 }
 
 /// Whether a table is one of these.
-pub fn is_table(name: &str) -> bool {
+pub(crate) fn is_table(name: &str) -> bool {
     name == "journal_position" || name == MARK_TABLE
 }
 

@@ -17,7 +17,7 @@ use crate::store::Message;
 const ROWS_A_COMMIT: usize = 50_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reached {
+pub(super) struct Reached {
     /// The last group in it.
     pub number: i64,
     pub time: i64,
@@ -27,7 +27,7 @@ pub struct Reached {
 }
 
 /// A replay under way, inside a write transaction of the connection.
-pub struct Replay<'a> {
+pub(super) struct Replay<'a> {
     pub connection: &'a Connection,
     /// The database file that the position goes on naming until the replay is done, see [`super::position`].
     pub instance: &'a str,
@@ -38,7 +38,7 @@ pub struct Replay<'a> {
 impl Replay<'_> {
     /// Replays the links of a chain into a database that is at `reached`. A long one commits on its way, and goes on from
     /// there if it is killed.
-    pub fn run(&self, directory: &Path, chain: &[Link], mut reached: Reached) -> anyhow::Result<Reached> {
+    pub(super) fn run(&self, directory: &Path, chain: &[Link], mut reached: Reached) -> anyhow::Result<Reached> {
         let mut rows = 0;
         for link in chain {
             let mut contents = read(directory, *link)?;
@@ -74,7 +74,7 @@ impl Replay<'_> {
 }
 
 /// Stores what is in a group, as part of a transaction.
-pub fn apply(connection: &Connection, group: &Group, instance: &str) -> anyhow::Result<()> {
+pub(super) fn apply(connection: &Connection, group: &Group, instance: &str) -> anyhow::Result<()> {
     let Group { number, time, rows } = group;
     let mut insert = connection.prepare_cached("INSERT INTO message (id, timestamp, message) VALUES (?1, ?2, ?3)")?;
     for row in rows {
@@ -127,6 +127,6 @@ fn check_end(contents: &Contents, link: Link, reached: Reached) -> anyhow::Resul
 }
 
 /// A time as people give it to `--until`.
-pub fn text(time: i64) -> String {
+pub(super) fn text(time: i64) -> String {
     Timestamp::from_microsecond(time).map_or_else(|_| format!("{time} µs"), |time| format!("{time:.6}"))
 }

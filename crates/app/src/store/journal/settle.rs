@@ -26,7 +26,7 @@ impl Journal {
     /// uses the journal with another database.
     ///
     /// `until` is the latest time to replay, in microseconds since 1970; what came later is left behind.
-    pub fn settle(&mut self, connection: &Connection, until: Option<i64>) -> Result<(), Trouble> {
+    pub(crate) fn settle(&mut self, connection: &Connection, until: Option<i64>) -> Result<(), Trouble> {
         self.open = None;
         let give_up = Instant::now() + STRANGER_WAIT;
         while !self.try_settle(connection, until)? {
