@@ -26,6 +26,10 @@ pub(crate) fn each_chunk(
 ) -> Result<(), Error> {
     let reads = || Error::sqlite("read every page of", path);
     if !has_table(source).map_err(reads())? {
+        tracing::warn!(
+            "SQLite in this program lacks its table of pages, so that this takes longer, keeps writers waiting that do not use WAL, \
+             and tells less of a database made anew; build it with LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_DBPAGE_VTAB"
+        );
         return each_chunk_of_a_copy((source, path), limits, each);
     }
     let size = |name| source.pragma_query_value(None, name, |row| row.get::<_, u32>(0)).map_err(reads());
@@ -96,7 +100,7 @@ fn each_chunk_of_a_copy(
         }
         limits.check(path, progress)?;
     }
-    Ok(())
+    scratch.close().map_err(Error::io("empty", &std::env::temp_dir()))
 }
 
 /// Adds pages until the buffer is full or there are no more.
