@@ -31,7 +31,7 @@ mod name;
 pub mod opaque;
 pub mod openat;
 mod pages;
-mod paths;
+pub mod paths;
 pub mod presence;
 pub mod prune;
 mod records;

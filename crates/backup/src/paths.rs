@@ -15,7 +15,7 @@ const NAME_BYTES_MAX: usize = 255;
 pub(crate) const PARTIAL: &str = ".partial";
 
 /// `path` with `suffix` behind its file name: `a/app.db` and `-wal` give `a/app.db-wal`.
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut text = path.as_os_str().to_owned();
     text.push(suffix);
     text.into()
@@ -53,7 +53,7 @@ pub(crate) fn partial(path: &Path) -> PathBuf {
 }
 
 /// Whether there is something of this name, be it a link that leads nowhere.
-pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
+pub fn exists(path: &Path) -> Result<bool, Error> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -3,7 +3,6 @@
 //! Only `stat` is used to tell: opening and closing a file in this process would drop SQLite's POSIX locks on it. That
 //! a file was overwritten in place is seen in its [`Contents`].
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::mem::ManuallyDrop;
@@ -13,6 +12,7 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 use backup::openat;
+use backup::paths::with_suffix;
 
 use super::Failure;
 use super::contents::Contents;
@@ -117,17 +117,10 @@ impl Unopened {
         );
         // SQLite follows symbolic links, and keeps the companions beside the target.
         let target = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
-        let (wal, shm) = (companion(&target, "-wal"), companion(&target, "-shm"));
+        let (wal, shm) = (with_suffix(&target, "-wal"), with_suffix(&target, "-shm"));
         let (wal_id, shm_id) = (existing(&wal)?, existing(&shm)?);
         Ok(Identity { files: [(path, database), (wal, wal_id), (shm, shm_id)], lost: OnceLock::new() })
     }
-}
-
-/// The path of a file that SQLite keeps beside a database.
-pub(super) fn companion(database: &Path, suffix: &str) -> PathBuf {
-    let mut path = OsString::from(database);
-    path.push(suffix);
-    path.into()
 }
 
 fn reopen((path, expected): &(PathBuf, FileId)) -> anyhow::Result<ManuallyDrop<File>> {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use backup::openat;
+use backup::paths::with_suffix;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::identity::companion;
 use super::shape;
 
 /// The version of the tables, in `PRAGMA user_version`.
@@ -46,7 +46,7 @@ pub(super) fn prepare(path: &Path) -> anyhow::Result<()> {
         Connection::open_with_flags(path, flags).with_context(|| format!("cannot open {}", path.display()))?;
     // Closing moves a WAL that was left here into the database: not into one that turns out to be somebody else's.
     let target = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
-    let no_checkpoint = companion(&target, "-wal").exists();
+    let no_checkpoint = with_suffix(&target, "-wal").exists();
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, no_checkpoint)?;
     connection.busy_handler(Some(wait_for_lock))?;
     let content = look(&connection).with_context(|| format!("cannot use {} as the database", path.display()))?;
@@ -184,7 +184,7 @@ mod tests {
         connection.execute("INSERT INTO message (timestamp, message) VALUES ('', 'kept')", []).unwrap();
         checkpoint();
         let before = fs::read(&path).unwrap();
-        let wal_bytes = || fs::metadata(companion(&path, "-wal")).unwrap().len();
+        let wal_bytes = || fs::metadata(with_suffix(&path, "-wal")).unwrap().len();
         assert_eq!(wal_bytes(), 0);
 
         connection.execute(PROBE, []).unwrap();
@@ -200,7 +200,7 @@ mod tests {
         prepare(&path).unwrap();
         let (mut writer, reader) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
         settle(&mut writer, 1000).unwrap();
-        let wal_bytes = || i64::try_from(fs::metadata(companion(&path, "-wal")).unwrap().len()).unwrap();
+        let wal_bytes = || i64::try_from(fs::metadata(with_suffix(&path, "-wal")).unwrap().len()).unwrap();
         reader.execute_batch("BEGIN; SELECT count FROM message_count").unwrap();
         let insert = "INSERT INTO message (timestamp, message) VALUES ('', zeroblob(?1))";
         writer.execute(insert, [WAL_BYTES_KEPT]).unwrap();

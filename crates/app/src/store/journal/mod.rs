@@ -47,12 +47,13 @@ mod record;
 mod replay;
 mod settle;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use backup::paths::exists;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -225,14 +226,6 @@ struct Begin {
     after: Option<i64>,
     /// The time of the group that it goes on from.
     time: i64,
-}
-
-fn exists(path: &Path) -> anyhow::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("cannot look for {}", path.display())),
-    }
 }
 
 fn fenced(next: &Path) -> Trouble {

@@ -6,9 +6,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use backup::paths::exists;
 
 use super::record::{self, Group};
-use super::{Trouble, exists, fenced, file};
+use super::{Trouble, fenced, file};
 
 pub(super) struct Open {
     pub epoch: i64,
