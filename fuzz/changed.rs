@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 /// The seeds of a target, each with a few of its bytes changed, and some cut off.
-pub fn changed(target: &str) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn changed(target: &str) -> impl Strategy<Value = Vec<u8>> {
     let folder = format!("{}/../../fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
     let seeds = std::fs::read_dir(&folder).unwrap().map(|seed| std::fs::read(seed.unwrap().path()).unwrap());
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);

@@ -30,7 +30,7 @@ impl Server {
     /// Starts the service, which says where it listens.
     pub fn app(setting: &Setting<'_>, database: &Path) -> Result<Self> {
         let mut app = Command::new(setting.programs.path("app"));
-        app.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--db-path"]).arg(database);
+        app.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--database"]).arg(database);
         Self::announcing(app, |line| {
             let announced: Value = serde_json::from_str(line)?;
             Ok(announced["listening"].as_str().context("it told no address")?.parse()?)

@@ -189,3 +189,30 @@ fn the_book_has_every_bound() {
     let rows = book.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(rows, constants().count(), "docs/bounds.md has a bound that is none");
 }
+
+/// The rows of the table of exit codes in a program's source: `  6  refused`, perhaps in several lines.
+fn exit_codes(source: &str) -> Vec<String> {
+    let table = source.split_once("HELP: &str = \"").unwrap().1.split_once("\";").unwrap().0;
+    let mut rows: Vec<String> = Vec::new();
+    for line in table.lines().skip_while(|line| !line.starts_with("  0  ")) {
+        match line.trim().split_once("  ") {
+            Some((code, meaning)) => rows.push(format!("| {code} | {meaning}")),
+            None => *rows.last_mut().unwrap() += &format!(" {}", line.trim()),
+        }
+    }
+    rows.into_iter().map(|row| row + " |").collect()
+}
+
+#[test]
+fn the_book_has_the_exit_codes_that_the_programs_show() {
+    let book = fs::read_to_string(root().join("docs/exit-codes.md")).unwrap();
+    for (program, file, codes) in [("backup", "crates/backup/src/exit.rs", 9), ("drill", "crates/drill/src/exit.rs", 7)]
+    {
+        let rows = exit_codes(&fs::read_to_string(root().join(file)).unwrap());
+        assert_eq!(rows.len(), codes, "{file}: {rows:?}");
+        let section = book.split(&format!("## {program}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
+        let found: Vec<&str> =
+            section.lines().filter(|line| line.starts_with("| ") && !line.contains("---")).skip(1).collect();
+        assert_eq!(found, rows, "docs/exit-codes.md differs from {file}");
+    }
+}

@@ -72,7 +72,7 @@ fn ours(version: &str) -> [Contender; 2] {
     let restore = "backup restore --latest --lineage LINEAGE --database app.db --repository pra-backup".to_owned();
     let take = "backup take --keep-last 20 --keep-hourly 24 --database app.db --repository pra-backup".to_owned();
     let shown = vec![("at each interval", take), ("restore", restore)];
-    let sync = ("the service", "app --protect sync --backup-dir pra-backup --db-path app.db".to_owned());
+    let sync = ("the service", "app --protect sync --repository pra-backup --database app.db".to_owned());
     let contender = |name, arguments: &[&str], shown| Contender {
         name,
         is_ours: true,

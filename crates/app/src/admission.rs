@@ -21,19 +21,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How long a token may be, in bytes: less is guessed, more does not fit into a request.
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=1024;
 
-/// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Refusal {
-    /// It came through a name that is not ours.
+pub(crate) enum Refusal {
     #[error("this service is not {found:?}; expected an IP address, localhost, or one of the names of --allowed-hosts")]
-    Host {
-        /// The name.
-        found: String,
-    },
+    Host { found: String },
     /// A page of another site made a browser send it.
     #[error("a page of another site may not write here ({0})")]
     CrossSite(String),
-    /// Nobody may write.
     #[error("this service is read-only (--read-only): nothing is stored")]
     ReadOnly,
     /// It lacks the token, or has another.
@@ -41,19 +35,15 @@ pub enum Refusal {
     Token,
 }
 
-/// Who may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writers {
-    /// Everybody.
+pub(crate) enum Writers {
     All,
-    /// Whoever has the token.
     Authorized,
-    /// Nobody.
     None,
 }
 
 /// What is asked of a request before it is served.
-pub struct Admission {
+pub(crate) struct Admission {
     /// In lower case. Empty: any.
     hosts: Vec<String>,
     read_only: bool,
@@ -63,14 +53,13 @@ pub struct Admission {
 
 impl Admission {
     /// As configured. Reads the token.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
         let hosts = config.allowed_hosts.iter().map(|host| plain(host)).filter(|host| !host.is_empty()).collect();
         let token = config.write_token_file.as_deref().map(read_token).transpose()?;
         Ok(Self { hosts, read_only: config.read_only, token })
     }
 
-    /// Who may write.
-    pub fn writers(&self) -> Writers {
+    pub(crate) fn writers(&self) -> Writers {
         match (self.read_only, &self.token) {
             (true, _) => Writers::None,
             (false, Some(_)) => Writers::Authorized,
@@ -79,7 +68,7 @@ impl Admission {
     }
 
     /// Whether a request is served. `route` is the one that it matched.
-    pub fn check(&self, route: &str, request: &Request) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, route: &str, request: &Request) -> Result<(), Refusal> {
         let (method, headers) = (request.method(), request.headers());
         if !self.hosts.is_empty() {
             authorities(request.uri(), headers).try_for_each(|authority| self.check_host(authority))?;

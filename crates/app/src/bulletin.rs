@@ -12,22 +12,18 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::connections::Connections;
 use crate::discretion::without_directories;
 use crate::error::ApiError;
-use crate::protection::{self, Protection};
-use crate::router::Service;
+use crate::protection::{self, Looks, Protection};
 use crate::store::{Failure, Message, Page, Position};
 
-/// How often viewers are told.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How many messages are shown.
 const MESSAGES: i64 = 10;
 
 /// How many characters of a message are shown. `/consultation` has all of it.
 const CHARACTERS: usize = 280;
 
-/// The state of the service at an instant.
 #[derive(Debug, Serialize)]
-pub struct Bulletin {
+pub(crate) struct Bulletin {
     /// Why the service cannot store a message; `None` if it can.
     pub failure: Option<String>,
     /// What is stored; `None` if it cannot be read.
@@ -36,14 +32,11 @@ pub struct Bulletin {
 
 /// What is stored, and how much of it is protected.
 #[derive(Debug, Serialize)]
-pub struct Contents {
-    /// The number of messages.
+pub(crate) struct Contents {
     pub count: i64,
     /// Messages in no restore point; `None` if nobody knows.
     pub exposed_messages: Option<i64>,
-    /// Since the first of them was stored.
     pub exposed_seconds: Option<f64>,
-    /// The newest restore point of this database.
     pub newest: Option<Newest>,
     /// Since a restore of this database was last rehearsed and found good.
     pub rehearsed_seconds: Option<u64>,
@@ -55,14 +48,11 @@ pub struct Contents {
     pub messages: Vec<Message>,
 }
 
-/// The newest restore point.
 #[derive(Debug, Serialize)]
-pub struct Newest {
-    /// Its file.
+pub(crate) struct Newest {
     pub file: String,
     /// Since it was taken or confirmed; see [`Protection::age`].
     pub age_seconds: Option<u64>,
-    /// Size of its database.
     pub size_bytes: u64,
     /// Whether it looks like one of a lost database.
     pub is_suspect: bool,
@@ -70,9 +60,9 @@ pub struct Newest {
 
 impl Bulletin {
     /// Looks now: one durable write that changes nothing, as `/health` does, and three short reads.
-    pub async fn look(service: &Arc<Service>) -> Self {
-        let failure = service.store.prove_durable().await.err();
-        let contents = Contents::look(service).await;
+    pub(crate) async fn look(looks: &Looks) -> Self {
+        let failure = looks.store().prove_durable().await.err();
+        let contents = Contents::look(looks).await;
         let failure = failure.or_else(|| contents.as_ref().err().cloned());
         let failure = failure.map(|failure| without_directories(&failure.to_string()));
         Self { failure, contents: contents.ok() }
@@ -80,11 +70,11 @@ impl Bulletin {
 }
 
 impl Contents {
-    async fn look(service: &Arc<Service>) -> Result<Self, Failure> {
-        let look = service.looks.look(service).await?;
+    async fn look(looks: &Looks) -> Result<Self, Failure> {
+        let look = looks.look().await?;
         let Protection { summary, newest, age, repository_error, exposure, rehearsed, .. } = &*look;
         let told = |text: &String| without_directories(text);
-        let messages = service.store.page(Page { position: Position::Newest, limit: MESSAGES }).await?;
+        let messages = looks.store().page(Page { position: Position::Newest, limit: MESSAGES }).await?;
         Ok(Self {
             count: summary.count,
             exposed_messages: exposure.map(|exposure| exposure.messages),
@@ -97,7 +87,7 @@ impl Contents {
             }),
             rehearsed_seconds: rehearsed.as_ref().map(|rehearsed| protection::age(rehearsed.at).as_secs()),
             repository_error: repository_error.as_ref().map(told),
-            unprotected: service.store.protection().and_then(|status| status.reason).as_ref().map(told),
+            unprotected: looks.store().protection().and_then(|status| status.reason).as_ref().map(told),
             messages: messages.into_iter().map(shortened).collect(),
         })
     }
@@ -113,21 +103,20 @@ fn shortened(mut message: Message) -> Message {
 
 /// The way to everyone who watches. Each bulletin is written once, whoever reads it.
 #[derive(Clone, Debug)]
-pub struct Bulletins {
+pub(crate) struct Bulletins {
     sender: watch::Sender<Bytes>,
     watchers: Arc<Semaphore>,
     most: usize,
 }
 
-/// Somebody who watches.
-pub struct Watcher {
+pub(crate) struct Watcher {
     bulletins: watch::Receiver<Bytes>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Watcher {
     /// The next bulletin, as a server-sent event. Who is too slow for one gets the next.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         self.bulletins.changed().await.ok()?;
         Some(self.bulletins.borrow_and_update().clone())
     }
@@ -135,20 +124,19 @@ impl Watcher {
 
 impl Bulletins {
     /// Nobody watches yet. Those who do may take two thirds of the places: they keep them for as long as they like.
-    pub fn new(connections: &Connections) -> Self {
+    pub(crate) fn new(connections: &Connections) -> Self {
         let most = (connections.most() * 2).div_ceil(3);
         Self { sender: watch::Sender::new(Bytes::new()), watchers: Arc::new(Semaphore::new(most)), most }
     }
 
-    /// Every bulletin from now on.
-    pub fn watch(&self) -> Result<Watcher, ApiError> {
+    pub(crate) fn watch(&self) -> Result<Watcher, ApiError> {
         let overloaded = |_| ApiError::Overloaded { what: "clients watch", most: self.most };
         let place = self.watchers.clone().try_acquire_owned().map_err(overloaded)?;
         Ok(Watcher { bulletins: self.sender.subscribe(), _place: place })
     }
 
     /// Looks once a second while somebody watches. Never ends.
-    pub async fn publish(self, service: Arc<Service>) {
+    pub(crate) async fn publish(self, looks: Looks) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -156,7 +144,7 @@ impl Bulletins {
             if self.sender.is_closed() {
                 continue;
             }
-            match serde_json::to_string(&Bulletin::look(&service).await) {
+            match serde_json::to_string(&Bulletin::look(&looks).await) {
                 Ok(bulletin) => drop(self.sender.send_replace(format!("data: {bulletin}\n\n").into())),
                 Err(error) => tracing::error!(%error, "cannot write a bulletin"),
             }

@@ -1,7 +1,7 @@
 //! What clients are not told: where on this machine anything is. The log has it.
 
 /// A text in which each absolute path is only the name of its file.
-pub fn without_directories(text: &str) -> String {
+pub(crate) fn without_directories(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     // What ends a path in our messages, and those of SQLite and the kernel.
     for word in text.split_inclusive([' ', '"', '\'', '`', ',', ';', ':', '(', ')', '\n']) {

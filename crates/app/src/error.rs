@@ -21,49 +21,27 @@ use crate::store::{Failure, Outcome, WriteFailure};
 
 /// What a route answers when it cannot answer what was asked.
 #[derive(Debug, Error)]
-pub enum ApiError {
-    /// 400: the query makes no sense.
+pub(crate) enum ApiError {
     #[error("{0}")]
     BadQuery(#[from] QueryError),
-    /// 404: there is no such route.
     #[error("no such route; /openapi.json has those that there are")]
     NotFound,
-    /// 405: the route exists, but not for this method.
     #[error("method not allowed; expected {allow}")]
-    MethodNotAllowed {
-        /// The methods that are.
-        allow: &'static str,
-    },
-    /// 415: the body is of another kind.
+    MethodNotAllowed { allow: &'static str },
     #[error("the body is of a media type that is not read here; expected {expected}")]
-    UnsupportedMediaType {
-        /// The kind that is read.
-        expected: &'static str,
-    },
+    UnsupportedMediaType { expected: &'static str },
     /// 413, or 400: the body is too long, or no text.
     #[error("cannot read the body: {0}")]
     Body(#[from] StringRejection),
-    /// 408: the body does not come.
     #[error("the body did not arrive within {seconds} s")]
-    BodyTooSlow {
-        /// How long was waited.
-        seconds: u64,
-    },
-    /// 503: too many clients do the same.
+    BodyTooSlow { seconds: u64 },
     #[error("{most} {what}, which is the limit; try again in a second")]
-    Overloaded {
-        /// What they do.
-        what: &'static str,
-        /// The limit.
-        most: usize,
-    },
+    Overloaded { what: &'static str, most: usize },
     /// 403, or 401 where a token is missing: it is not for this client.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// 503: the store cannot be read now.
     #[error("{0}")]
     Read(#[from] Failure),
-    /// 503: the store did not acknowledge the write.
     #[error("{0}")]
     Write(#[from] WriteFailure),
 }
@@ -76,8 +54,7 @@ struct Body {
 }
 
 impl ApiError {
-    /// What the answer has for its status.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -91,8 +68,7 @@ impl ApiError {
         }
     }
 
-    /// What a client is told.
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let error = self.to_string();
         if self.failure().is_some() { without_directories(&error) } else { error }
     }

@@ -2,24 +2,28 @@
 //!
 //! [`server`] runs it, [`router`] lists its routes, and [`store`] alone knows that there is SQLite below.
 
-pub mod admission;
+#![warn(unreachable_pub)]
+
+mod admission;
 pub mod bounds;
-pub mod bulletin;
+mod bulletin;
 pub mod config;
-pub mod connections;
-pub mod discretion;
-pub mod error;
+mod connections;
+mod discretion;
+mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzed;
+mod hardening;
 pub mod logging;
-pub mod metrics;
-pub mod negotiate;
-pub mod page;
-pub mod protection;
-pub mod query;
-pub mod router;
-pub mod routes;
+mod metrics;
+mod negotiate;
+mod page;
+mod protection;
+mod query;
+mod router;
+mod routes;
 pub mod server;
-pub mod stop;
-pub mod store;
+mod service;
+mod stop;
+mod store;

@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
     let config = Config::parse();
-    app::logging::start(config.log_format, config.log_level);
+    app::logging::start(config.log_format, config.color, config.log_level);
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -13,18 +13,13 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::connections::Connections;
-use crate::store::Store;
+use crate::store::{SECONDS, Store};
 
 /// What every name begins with.
-pub const PREFIX: &str = "pra";
+pub(crate) const PREFIX: &str = "pra";
 
-/// Upper bounds of the classes of durations, in seconds: from a read that is in memory to the longest wait for a write.
-pub const SECONDS: [f64; 16] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-/// All that is counted.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     answers: Family<Answer, Counter>,
     durations: Family<Route, Histogram, fn() -> Histogram>,
@@ -43,7 +38,7 @@ struct Route {
 
 impl Metrics {
     /// Nothing counted yet but what the store counts.
-    pub fn new(store: &Store, connections: &Connections) -> Self {
+    pub(crate) fn new(store: &Store, connections: &Connections) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let answers = Family::default();
         registry.register("http_requests", "Requests answered, by route and status", answers.clone());
@@ -59,12 +54,11 @@ impl Metrics {
     }
 
     /// Writes what was counted, in the text format of OpenMetrics and without its end.
-    pub fn encode(&self, text: &mut String) -> fmt::Result {
+    pub(crate) fn encode(&self, text: &mut String) -> fmt::Result {
         text::encode_registry(text, &self.registry)
     }
 
-    /// Counts an answer.
-    pub fn answered(&self, route: &str, status: StatusCode, took: Duration) {
+    pub(crate) fn answered(&self, route: &str, status: StatusCode, took: Duration) {
         let route = route.to_owned();
         self.durations.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
         self.answers.get_or_create(&Answer { route, status: status.as_u16() }).inc();

@@ -3,9 +3,8 @@
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderName};
 
-/// A language of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
+pub(crate) enum Language {
     /// Of the greeting, and so for whoever prefers none.
     French,
     /// For whoever prefers it to French.
@@ -13,7 +12,7 @@ pub enum Language {
 }
 
 /// Whether `text/html` is accepted by name and `application/json` is not preferred: by weight, then by order.
-pub fn prefers_html(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_html(headers: &HeaderMap) -> bool {
     let accept = text(headers, ACCEPT);
     let of = |wanted: &str| weight(accept, |range| range.eq_ignore_ascii_case(wanted));
     let Some((html, html_place)) = of("text/html") else { return false };
@@ -23,13 +22,13 @@ pub fn prefers_html(headers: &HeaderMap) -> bool {
 
 /// Whether a client takes OpenMetrics: by its name, or because it says nothing at all. One that takes anything gets what more
 /// programs can read.
-pub fn takes_open_metrics(headers: &HeaderMap) -> bool {
+pub(crate) fn takes_open_metrics(headers: &HeaderMap) -> bool {
     let named = weight(text(headers, ACCEPT), |range| range.eq_ignore_ascii_case("application/openmetrics-text"));
     !headers.contains_key(ACCEPT) || named.is_some_and(|(weight, _)| weight > 0.0)
 }
 
 /// The language that a client prefers, of those that there are: by weight, then by order.
-pub fn language(headers: &HeaderMap) -> Language {
+pub(crate) fn language(headers: &HeaderMap) -> Language {
     let accept = text(headers, ACCEPT_LANGUAGE);
     let of = |wanted: &str| {
         weight(accept, |range| range.split('-').next().is_some_and(|primary| primary.eq_ignore_ascii_case(wanted)))

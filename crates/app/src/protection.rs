@@ -11,8 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{sleep_until, timeout};
 
-use crate::router::Service;
-use crate::store::{Failure, Newer, Summary};
+use crate::store::{Failure, Newer, Store, Summary};
 
 /// The table whose rows are counted, as manifests name it.
 const TABLE: &str = "message";
@@ -23,13 +22,11 @@ const REST: u32 = 3;
 /// But no longer than this.
 const REST_MAX: Duration = Duration::from_secs(2);
 
-/// How long it may take to read a repository.
 const READ_WAIT: Duration = Duration::from_secs(20);
 
 /// The database, what protects it, and what does not.
 #[derive(Debug)]
-pub struct Protection {
-    /// The database as a whole.
+pub(crate) struct Protection {
     pub summary: Summary,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     pub newest: Option<Manifest>,
@@ -37,9 +34,7 @@ pub struct Protection {
     pub age: Option<Duration>,
     /// The last restore of this database that was rehearsed and found good.
     pub rehearsed: Option<Rehearsal>,
-    /// Why the repository cannot be read.
     pub repository_error: Option<String>,
-    /// Why there is no room for another restore point.
     pub no_room: Option<String>,
     /// Nothing while a journal protects all. `None` if the repository cannot be read: nobody knows then.
     pub exposure: Option<Exposure>,
@@ -47,7 +42,7 @@ pub struct Protection {
 
 /// What is in no restore point, nor in a journal that leads on from one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Exposure {
+pub(crate) struct Exposure {
     /// How many messages; at most, since those deleted meanwhile are not told apart.
     pub messages: i64,
     /// Since the first of them was stored; zero if there is none, `None` if its timestamp is no time.
@@ -55,8 +50,10 @@ pub struct Exposure {
 }
 
 /// The way to look, shared by whoever asks meanwhile: one look at a time, however many clients ask for how many restore points.
-#[derive(Clone, Default)]
-pub struct Looks {
+#[derive(Clone)]
+pub(crate) struct Looks {
+    store: Arc<Store>,
+    repository: Option<Repository>,
     last: Arc<Mutex<Option<Look>>>,
     /// Held while the repository is read, which may take for ever.
     reading: Arc<Mutex<()>>,
@@ -69,46 +66,90 @@ struct Look {
 }
 
 impl Looks {
+    pub(crate) fn new(store: Arc<Store>, repository: Option<Repository>) -> Self {
+        Self { store, repository, last: Arc::default(), reading: Arc::default() }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn repository(&self) -> Option<&Repository> {
+        self.repository.as_ref()
+    }
+
     /// What is found by a look that was begun after this was asked. For those who ask while one is under way there is one more,
     /// together, and looks that take long leave some time between them to others.
-    pub async fn look(&self, service: &Arc<Service>) -> Result<Arc<Protection>, Failure> {
+    pub(crate) async fn look(&self) -> Result<Arc<Protection>, Failure> {
         let asked = Instant::now();
         let mut last = self.last.clone().lock_owned().await;
         if let Some(look) = last.as_ref().filter(|look| look.began >= asked) {
             return look.found.clone();
         }
-        let service = service.clone();
+        let looks = self.clone();
         // Goes on if the client is gone: it must not be able to begin another by that.
         let looking = tokio::spawn(async move {
             if let Some(Look { began, took, .. }) = &*last {
                 sleep_until((*began + *took + (*took * REST).min(REST_MAX)).into()).await;
             }
             let began = Instant::now();
-            let found = look(&service).await.map(Arc::new);
+            let found = looks.look_now().await.map(Arc::new);
             *last = Some(Look { began, took: began.elapsed(), found: found.clone() });
             found
         });
         looking.await.unwrap_or(Err(Failure::Stopped))
     }
-}
 
-/// Looks at the database and its repository. The repository first: a message that comes meanwhile counts as exposed.
-async fn look(service: &Service) -> Result<Protection, Failure> {
-    let summary = service.store.summary().await?;
-    let (found, repository_error) = match newest(service, summary.lineage.as_ref()).await {
-        Ok(found) => (found, None),
-        Err(error) => {
-            tracing::warn!(error = format!("{error:#}"), "cannot read the repository of restore points");
-            (None, Some(format!("{error:#}")))
-        }
-    };
-    let Found { newest, current_at, rehearsed } = found.unwrap_or_default();
-    let protected = newest.as_ref().and_then(|newest| newest.high_water.get(TABLE)).copied().unwrap_or(0);
-    let is_journaled = service.store.protection().is_some_and(|status| status.is_protected());
-    let newer = if is_journaled { None } else { service.store.newer(protected).await? };
-    let exposure = repository_error.is_none().then(|| exposure(newer.as_ref(), Timestamp::now()));
-    let no_room = service.config.backup_dir.as_ref().and_then(|directory| no_room(directory, summary.size_bytes));
-    Ok(Protection { summary, newest, age: current_at.map(age), rehearsed, repository_error, no_room, exposure })
+    /// Looks at the database and its repository. The repository first: a message that comes meanwhile counts as exposed.
+    async fn look_now(&self) -> Result<Protection, Failure> {
+        let summary = self.store.summary().await?;
+        let (found, repository_error) = match self.newest(summary.lineage.as_ref()).await {
+            Ok(found) => (found, None),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "cannot read the repository of restore points");
+                (None, Some(format!("{error:#}")))
+            }
+        };
+        let Found { newest, current_at, rehearsed } = found.unwrap_or_default();
+        let protected = newest.as_ref().and_then(|newest| newest.high_water.get(TABLE)).copied().unwrap_or(0);
+        let is_journaled = self.store.protection().is_some_and(|status| status.is_protected());
+        let newer = if is_journaled { None } else { self.store.newer(protected).await? };
+        let exposure = repository_error.is_none().then(|| exposure(newer.as_ref(), Timestamp::now()));
+        let no_room = self.repository.as_ref().and_then(|repository| no_room(repository.path(), summary.size_bytes));
+        Ok(Protection { summary, newest, age: current_at.map(age), rehearsed, repository_error, no_room, exposure })
+    }
+
+    /// The newest restore point of a lineage, and its newest rehearsal.
+    async fn newest(&self, lineage: Option<&Lineage>) -> anyhow::Result<Option<Found>> {
+        let (Some(repository), Some(lineage)) = (self.repository.clone(), lineage.cloned()) else { return Ok(None) };
+        let directory = repository.path().display();
+        let reading = self.reading.clone().try_lock_owned();
+        let reading = reading.with_context(|| format!("{directory} is still being read since an earlier look"))?;
+        let slow = format!("{directory} was not read within {} s", READ_WAIT.as_secs());
+        // A repository may be large, or on a slow disk.
+        let found = tokio::task::spawn_blocking(move || {
+            let _reading = reading;
+            let rehearsed = |rehearsal: &Rehearsal| rehearsal.lineage.as_ref() == Some(&lineage);
+            let rehearsed = repository.rehearsals()?.into_iter().find(rehearsed);
+            let now = Timestamp::now();
+            let (mut newest, mut current) = (None::<Manifest>, None);
+            // Two of them are kept at a time: others may have made them large.
+            repository.each_manifest(|manifest| {
+                if manifest.lineage.as_ref() != Some(&lineage) {
+                    return;
+                }
+                let (sequence, at) = (manifest.sequence, manifest.current_at(now));
+                if !clock::is_ahead(at, now) {
+                    current = current.max(Some((sequence, at)));
+                }
+                if newest.as_ref().is_none_or(|newest| newest.sequence <= sequence) {
+                    newest = Some(manifest);
+                }
+            })?;
+            Ok::<_, backup::Error>(Found { newest, current_at: current.map(|(_, at)| at), rehearsed })
+        });
+        Ok(Some(timeout(READ_WAIT, found).await.context(slow)???))
+    }
 }
 
 /// The next restore point is a copy of the database, and whoever takes it can only say so to those who read its log.
@@ -125,7 +166,7 @@ fn no_room(directory: &Path, size_bytes: i64) -> Option<String> {
 }
 
 /// The time since then. Never negative: a clock that was set back makes a restore point new, not one of the future.
-pub fn age(then: Timestamp) -> Duration {
+pub(crate) fn age(then: Timestamp) -> Duration {
     since(then, Timestamp::now())
 }
 
@@ -136,40 +177,6 @@ struct Found {
     /// Until when a restore point held what the database held, by a clock that is not ahead.
     current_at: Option<Timestamp>,
     rehearsed: Option<Rehearsal>,
-}
-
-/// The newest restore point of a lineage, and its newest rehearsal.
-async fn newest(service: &Service, lineage: Option<&Lineage>) -> anyhow::Result<Option<Found>> {
-    let (Some(directory), Some(lineage)) = (&service.config.backup_dir, lineage) else { return Ok(None) };
-    let (directory, lineage) = (directory.clone(), lineage.clone());
-    let reading = service.looks.reading.clone().try_lock_owned();
-    let reading =
-        reading.with_context(|| format!("{} is still being read since an earlier look", directory.display()))?;
-    let slow = format!("{} was not read within {} s", directory.display(), READ_WAIT.as_secs());
-    // A repository may be large, or on a slow disk.
-    let found = tokio::task::spawn_blocking(move || {
-        let _reading = reading;
-        let repository = Repository::at(directory);
-        let rehearsed = |rehearsal: &Rehearsal| rehearsal.lineage.as_ref() == Some(&lineage);
-        let rehearsed = repository.rehearsals()?.into_iter().find(rehearsed);
-        let now = Timestamp::now();
-        let (mut newest, mut current) = (None::<Manifest>, None);
-        // Two of them are kept at a time: others may have made them large.
-        repository.each_manifest(|manifest| {
-            if manifest.lineage.as_ref() != Some(&lineage) {
-                return;
-            }
-            let (sequence, at) = (manifest.sequence, manifest.current_at(now));
-            if !clock::is_ahead(at, now) {
-                current = current.max(Some((sequence, at)));
-            }
-            if newest.as_ref().is_none_or(|newest| newest.sequence <= sequence) {
-                newest = Some(manifest);
-            }
-        })?;
-        Ok::<_, backup::Error>(Found { newest, current_at: current.map(|(_, at)| at), rehearsed })
-    });
-    Ok(Some(timeout(READ_WAIT, found).await.context(slow)???))
 }
 
 fn exposure(newer: Option<&Newer>, now: Timestamp) -> Exposure {

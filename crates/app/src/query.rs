@@ -5,50 +5,22 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 use thiserror::Error;
 
-/// Why a query makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum QueryError {
-    /// The bytes of a value are not text.
+pub(crate) enum QueryError {
     #[error("{name} is not valid UTF-8; expected percent-encoded UTF-8")]
-    NotUtf8 {
-        /// The parameter.
-        name: &'static str,
-    },
-    /// There is no value.
+    NotUtf8 { name: &'static str },
     #[error("{name} is missing or empty")]
-    Missing {
-        /// The parameter.
-        name: &'static str,
-    },
-    /// The value is longer than is kept.
+    Missing { name: &'static str },
     #[error("{name} is {length} bytes long; expected at most {length_max}")]
-    TooLong {
-        /// The parameter.
-        name: &'static str,
-        /// Its length in bytes.
-        length: usize,
-        /// The most that is accepted, in bytes.
-        length_max: usize,
-    },
-    /// The value is not a number in range.
+    TooLong { name: &'static str, length: usize, length_max: usize },
     #[error("{name} is {found:?}; expected a whole number from {least} to {most}")]
-    NotInRange {
-        /// The parameter.
-        name: &'static str,
-        /// Its value.
-        found: String,
-        /// The least that is accepted.
-        least: i64,
-        /// The most that is accepted.
-        most: i64,
-    },
-    /// Two parameters contradict each other.
+    NotInRange { name: &'static str, found: String, least: i64, most: i64 },
     #[error("{0} and {1} exclude each other; give one of them")]
     Exclusive(&'static str, &'static str),
 }
 
 /// The first value of `name`, decoded: `+` is a space, a stray `%` is itself (as in the URL standard).
-pub fn value<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, QueryError> {
+pub(crate) fn value<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, QueryError> {
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         if decode(key).is_some_and(|key| key == name) {
@@ -59,7 +31,7 @@ pub fn value<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, st
 }
 
 /// The first value of `name` as a whole number within the bounds, both included.
-pub fn number(query: &str, name: &'static str, least: i64, most: i64) -> Result<Option<i64>, QueryError> {
+pub(crate) fn number(query: &str, name: &'static str, least: i64, most: i64) -> Result<Option<i64>, QueryError> {
     let Some(found) = value(query, name)? else { return Ok(None) };
     let digits = !found.is_empty() && found.bytes().all(|byte| byte.is_ascii_digit());
     match found.parse::<i64>() {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ use crate::admission::Admission;
 use crate::bounds::PROBES_MAX;
 use crate::config::Config;
 use crate::connections::{Connections, Routers, listen};
-use crate::router::{self, Service};
+use crate::protection::Looks;
+use crate::router;
+use crate::service::Service;
 use crate::stop::Stop;
 use crate::store::Store;
 
@@ -47,15 +50,17 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let admission = Admission::new(&config)?;
     let (listener, listening) = bind(config.listen, "--listen")?;
     let probes = config.probe_listen.map(|address| bind(address, "--probe-listen")).transpose()?;
-    let patience = Duration::from_secs(config.client_timeout_seconds.into());
+    let patience = config.patience();
     let connections =
         Connections::new(config.connections_max, patience).context("cannot tell how many files may be open")?;
-    if config.restore_first {
-        refuse_to_start_empty(&config)?;
+    let repository = config.repository.as_ref().map(Repository::at);
+    if let Some(repository) = repository.as_ref().filter(|_| config.restore_first) {
+        refuse_to_start_empty(&config.database, repository)?;
     }
     let (pages, depth) = (config.wal_autocheckpoint, config.queue_depth as usize);
-    let store = Arc::new(Store::open(&config.db_path, pages, depth, config.protection())?);
-    let service = Arc::new(Service::new(config, admission, store.clone(), connections.clone(), stop.clone()));
+    let store = Arc::new(Store::open(&config.database, pages, depth, config.protection(repository.clone()))?);
+    let looks = Looks::new(store.clone(), repository);
+    let service = Arc::new(Service::new(config, admission, looks, connections.clone(), stop.clone()));
 
     let probes_at = probes.as_ref().map(|(_, address)| *address);
     if let Some((listener, _)) = probes {
@@ -64,7 +69,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let announcement = Announcement { listening, probes: probes_at, pid: std::process::id() };
     announce(&announcement).context("cannot print the address on stdout")?;
     tracing::info!(%listening, database = %store.path().display(), "serving");
-    tokio::spawn(service.bulletins.clone().publish(service.clone()));
+    tokio::spawn(service.bulletins.clone().publish(service.looks.clone()));
     let routers = Routers { all: router::router(service.clone()), without_place: router::without_place(service) };
     if !connections.serve(listener, routers, stop, DRAIN).await {
         tracing::warn!(seconds = DRAIN.as_secs(), "requests still under way were cut off");
@@ -79,20 +84,19 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 
 /// A database that is missing or empty is created, which is right for a first start only. Where a restart may follow a loss, as
 /// in a container whose volume was emptied underneath, it would serve nothing as if there had never been anything.
-fn refuse_to_start_empty(config: &Config) -> anyhow::Result<()> {
-    let (database, Some(directory)) = (&config.db_path, &config.backup_dir) else { return Ok(()) };
+fn refuse_to_start_empty(database: &Path, repository: &Repository) -> anyhow::Result<()> {
     let found = match presence::look(database)? {
         Presence::Database => return Ok(()),
         Presence::Missing => "nothing".to_owned(),
         Presence::Nothing(what) => what,
     };
-    let entries = Repository::at(directory).entries()?;
+    let entries = repository.entries()?;
     anyhow::ensure!(
         entries.is_empty(),
         "will not start with a new {}: expected a database, found {found}, and {} holds {} restore points; run `backup \
          restore --if-missing` first, which keeps what is there aside, or start without --restore-first",
         database.display(),
-        directory.display(),
+        repository.path().display(),
         entries.len()
     );
     Ok(())

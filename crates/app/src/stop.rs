@@ -4,15 +4,14 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Whether the service was asked to stop.
 #[derive(Clone, Debug)]
-pub struct Stop {
+pub(crate) struct Stop {
     asked: watch::Receiver<bool>,
 }
 
 impl Stop {
     /// Listens for SIGTERM and SIGINT from now on.
-    pub fn on_signal() -> anyhow::Result<Self> {
+    pub(crate) fn on_signal() -> anyhow::Result<Self> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let (ask, asked) = watch::channel(false);
@@ -25,13 +24,11 @@ impl Stop {
         Ok(Self { asked })
     }
 
-    /// Whether a stop was asked for.
-    pub fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         *self.asked.borrow()
     }
 
-    /// Resolves once a stop was asked for.
-    pub async fn asked(mut self) {
+    pub(crate) async fn asked(mut self) {
         // An error means that the sender is gone, and with it the task that listens for signals: stop as well.
         if self.asked.wait_for(|asked| *asked).await.is_err() {
             tracing::error!("nothing listens for signals any more");

@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use crate::in_use::{self, Held, Share};
 use crate::openat::Kind;
-use crate::repository::exists;
+use crate::paths::exists;
 use crate::versions::Versions;
-use crate::{Error, durable, openat};
+use crate::{Error, openat, paths};
 
 /// How long after it was opened a database may lack its `-wal` file.
 const APPEARS_WITHIN: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl AtRest {
     /// # Errors
     /// [`Error::Source`] if those who use it have their `-wal` file elsewhere: without it, what is read is not what was
     /// committed.
-    pub fn hold(database: &Path) -> Result<Option<Self>, Error> {
+    pub(crate) fn hold(database: &Path) -> Result<Option<Self>, Error> {
         let asked = Instant::now();
         loop {
             match Self::try_hold(database)? {
@@ -57,7 +57,7 @@ impl AtRest {
     }
 
     fn try_hold(database: &Path) -> Result<Share, Error> {
-        let [wal, journal] = ["-wal", "-journal"].map(|suffix| durable::with_suffix(database, suffix));
+        let [wal, journal] = ["-wal", "-journal"].map(|suffix| paths::with_suffix(database, suffix));
         if exists(&wal)? || exists(&journal)? {
             return Ok(Share::Refused);
         }
@@ -78,7 +78,7 @@ pub(crate) fn would_leave_traces(database: &Path) -> Result<bool, Error> {
 
 /// A `-wal` file without its index, as a crash or a copy leaves it.
 fn has_lone_wal(database: &Path) -> Result<bool, Error> {
-    let [wal, index] = ["-wal", "-shm"].map(|suffix| exists(&durable::with_suffix(database, suffix)));
+    let [wal, index] = ["-wal", "-shm"].map(|suffix| exists(&paths::with_suffix(database, suffix)));
     Ok(wal? && !index?)
 }
 
@@ -86,7 +86,7 @@ fn has_lone_wal(database: &Path) -> Result<bool, Error> {
 pub(crate) fn must_be_copied(database: &Path, error: &Error) -> Result<bool, Error> {
     let Error::Sqlite { source, .. } = error else { return Ok(false) };
     let denied = matches!(source.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
-    Ok(denied && (has_lone_wal(database)? || exists(&durable::with_suffix(database, "-journal"))?))
+    Ok(denied && (has_lone_wal(database)? || exists(&paths::with_suffix(database, "-journal"))?))
 }
 
 /// Copies a database that nobody uses, with what has to be recovered, to a directory of its own in `place`.
@@ -104,7 +104,7 @@ pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), 
     let copied = scratch.path().join("database");
     let before = state(database);
     for suffix in ["", "-wal", "-journal"] {
-        let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(&copied, suffix));
+        let (from, to) = (paths::with_suffix(database, suffix), paths::with_suffix(&copied, suffix));
         let copy = openat::read(&from).and_then(|mut from| io::copy(&mut from, &mut openat::create(&to, 0o600)?));
         match copy {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -120,7 +120,7 @@ pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), 
 /// What changes when somebody writes.
 fn state(database: &Path) -> [Option<(u64, u64, i64, i64)>; 3] {
     let seen = |metadata: Metadata| (metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec());
-    ["", "-wal", "-journal"].map(|suffix| fs::symlink_metadata(durable::with_suffix(database, suffix)).ok().map(seen))
+    ["", "-wal", "-journal"].map(|suffix| fs::symlink_metadata(paths::with_suffix(database, suffix)).ok().map(seen))
 }
 
 /// Removes what a killed process left in `place`. What another user left and this one cannot remove stops nobody.

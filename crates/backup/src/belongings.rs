@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::unistd::{Uid, getegid, geteuid};
 use xattr::FileExt;
 
-use crate::durable::directory_of;
+use crate::paths::directory_of;
 use crate::{Error, openat};
 
 /// Where Linux keeps the entries of an ACL that the mode has no room for.
@@ -40,14 +40,14 @@ pub(crate) struct Belongings {
 
 impl Belongings {
     /// Those of a file that is replaced, at its real path.
-    pub fn of(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(path: &Path) -> Result<Self, Error> {
         let metadata = fs::symlink_metadata(path).map_err(Error::io("look at", path))?;
         Ok(Self { attributes: Some(attributes(path)), ..Self::without_attributes(&metadata) })
     }
 
     /// Those of a file that replaces nothing, of which a copy is at `like`: its directory tells whose it is, and whoever
     /// may create files there may write it.
-    pub fn of_new_in(directory: &Path, like: &Path) -> Result<Self, Error> {
+    pub(crate) fn of_new_in(directory: &Path, like: &Path) -> Result<Self, Error> {
         let looks = |path: &Path| fs::symlink_metadata(path).map_err(Error::io("look at", path));
         let [place, like] = [directory, like].map(looks);
         let (place, like) = (place?, like?);
@@ -87,7 +87,7 @@ impl Belongings {
 
     /// Gives them to a file. What the file system or the kernel refuses is left as it is, and said once: a CIFS or FUSE
     /// volume has one owner for all files, and a file that belongs to another is better than none.
-    pub fn give(&self, file: &File, path: &Path) -> Result<(), Error> {
+    pub(crate) fn give(&self, file: &File, path: &Path) -> Result<(), Error> {
         let mut refused = Vec::new();
         self.try_to_give(file, &mut refused).map_err(Error::io("set the owner and the permissions of", path))?;
         if !refused.is_empty() {
@@ -197,9 +197,6 @@ pub(crate) fn leave_to_directory(file: &File, path: &Path, mode: u32) -> Result<
 
 /// Opens the file of a lock, and creates it for those who may write its directory: whoever can open it can hold it, so
 /// those who only read must not.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be opened.
 pub fn open_lock(path: &Path) -> Result<File, Error> {
     let directory = directory_of(path);
     let place = fs::metadata(directory).map_err(Error::io("look at", directory))?;
@@ -217,20 +214,4 @@ pub fn open_lock(path: &Path) -> Result<File, Error> {
         Belongings { mode, ..Belongings::of_directory(&place) }.give(&file, path)?;
     }
     Ok(file)
-}
-
-/// Says of a refusal whose the file is and who asked, which is what tells what to do next.
-pub(crate) fn explain(path: &Path, error: io::Error) -> io::Error {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return error;
-    }
-    let seen = path.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
-    let Some((path, metadata)) = seen else { return error };
-    let (path, mode) = (path.display(), metadata.mode() & 0o7777);
-    let (uid, gid, our_uid, our_gid) = (metadata.uid(), metadata.gid(), geteuid(), getegid());
-    let text = format!(
-        "{error}: {path} belongs to user {uid} and group {gid} and has mode {mode:o}, this runs as user {our_uid} and \
-         group {our_gid}; run it as that user, or give this one access"
-    );
-    io::Error::new(error.kind(), text)
 }

@@ -27,10 +27,8 @@ pub enum Check {
     Full,
 }
 
-/// What SQLite found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// How thoroughly it looked.
     pub check: Check,
     /// What that means.
     pub verdict: Verdict,
@@ -42,7 +40,6 @@ pub struct Checked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Nothing is wrong.
     Sound,
     /// All rows are there, and some break a rule of the schema: NOT NULL, CHECK, UNIQUE, a foreign key, an index of words.
     Inconsistent,
@@ -105,7 +102,6 @@ enum Sort {
     CannotCheck,
 }
 
-/// Lets SQLite check a database.
 pub(crate) fn look(connection: &Connection, check: Check) -> rusqlite::Result<Outcome> {
     let pragma = match check {
         Check::None => return Ok(Outcome::Checked(Checked::not())),
@@ -116,7 +112,7 @@ pub(crate) fn look(connection: &Connection, check: Check) -> rusqlite::Result<Ou
     // The first thing that SQLite cannot do ends its check of everything: what it can do is then done table by table.
     if faults.iter().any(|fault| fault.sort == Sort::CannotCheck) {
         for table in tables(connection)? {
-            faults.extend(self::faults(connection, pragma, &crate::tables::quoted(&table))?);
+            faults.extend(self::faults(connection, pragma, &crate::untrusted::quoted(&table))?);
         }
     }
     if check == Check::Full && faults.is_empty() {

@@ -12,84 +12,70 @@ mod take;
 mod trust;
 mod verify;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use backup::restore::LineageChoice;
-use backup::{Repository, exit, text};
+use backup::text::{self, Color};
+use backup::{Repository, exit};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use jiff::{SignedDuration, Span, SpanRelativeTo};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use tracing_subscriber::filter::LevelFilter;
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  everything asked for was done
-  1  failed: an I/O error, or the database to copy is missing or none
-  2  usage error
-  3  a restore point is damaged, or no good one is left
-  4  busy: another take, pull or prune is at work, or the database is in use, locked or being written
-  5  no restore point fits: none, none before that time, or several lineages
-  6  refused without --force: the destination exists, or the live one is of another lineage;
-     refused without --reuse-keys: keys of the live one would be given out a second time;
-     refused: the newest restore point follows a suspect one and none was named, another one of
-     the name to push or pull is there, no key fits, or the remote repository was rolled back
-  7  taken and published, but suspect beside its predecessor: of another
-     lineage, empty, shrunk or rolled back; or restored or pulled, but newer ones are suspect;
-     or pulled, but newer ones are damaged, not whole or refused
-  8  the remote store did not answer in time, failed or refused
-
-Results go to stdout, logs to stderr.";
-
 /// Takes, lists, verifies, restores and prunes restore points of a SQLite database, and keeps them off the machine
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
-pub struct Cli {
+#[command(version, after_help = exit::HELP, max_term_width = 100)]
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
-    /// Print the result as JSON
+    /// Print the result, on stdout, as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to log: error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL", env = "BACKUP_LOG", default_value_t = LevelFilter::INFO)]
-    pub log: LevelFilter,
+    /// Print no result, and log only what went wrong
+    #[arg(long, global = true, conflicts_with = "json")]
+    pub quiet: bool,
+    /// Whether to colour what is logged
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    color: Color,
+    /// What to log, on stderr: off, error, warn, info, debug or trace
+    #[arg(long, alias = "log", global = true, value_name = "LEVEL", env = "BACKUP_LOG", default_value_t = LevelFilter::INFO)]
+    log_level: LevelFilter,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    #[command(after_help = EXIT_CODES)]
+pub(crate) enum Command {
+    #[command(after_help = exit::HELP)]
     Take(take::Take),
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::HELP)]
     List(list::List),
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::HELP)]
     Trust(trust::Trust),
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::HELP)]
     Verify(verify::Verify),
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::HELP)]
     Restore(restore::Restore),
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::HELP)]
     Prune(prune::Prune),
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::HELP)]
     Push(push::Push),
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::HELP)]
     Pull(pull::Pull),
 }
 
 #[derive(Debug, Args)]
-pub struct DatabaseArg {
+pub(crate) struct DatabaseArg {
     /// The live database
     #[arg(long, value_name = "PATH", env = "DB_PATH", default_value = "/data/app.db", value_parser = file_path())]
     pub database: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub struct RepositoryArg {
+pub(crate) struct RepositoryArg {
     /// The directory of the restore points
     #[arg(long, value_name = "DIR", env = "BACKUP_DIR", default_value = "/backup")]
     repository: PathBuf,
@@ -97,7 +83,7 @@ pub struct RepositoryArg {
 
 /// Of which database, where the repository holds several.
 #[derive(Debug, Args)]
-pub struct WhoseArgs {
+pub(crate) struct WhoseArgs {
     /// Of this lineage: the beginning of its id, as `list` shows it, or `none` for databases without one
     #[arg(long, value_name = "ID")]
     lineage: Option<LineageChoice>,
@@ -107,7 +93,7 @@ pub struct WhoseArgs {
 }
 
 impl RepositoryArg {
-    pub fn open(&self) -> Repository {
+    pub(crate) fn open(&self) -> Repository {
         Repository::at(&self.repository)
     }
 }
@@ -122,19 +108,6 @@ fn file_path() -> impl TypedValueParser<Value = PathBuf> {
             Ok(path)
         }
     })
-}
-
-/// Reads `90s`, `10m`, `1h 30m` or `PT10M`.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    parsed.try_into().map_err(|_| "a duration cannot be negative".to_owned())
-}
-
-/// Reads a duration of up to weeks; a day has 24 hours.
-fn days(text: &str) -> Result<Duration, String> {
-    let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| error.to_string())?;
-    duration.try_into().map_err(|_| "a duration cannot be negative".to_owned())
 }
 
 /// A fault of the program is told like any other, in one line.
@@ -170,11 +143,15 @@ fn seclude() {
 }
 
 /// Logs to stderr, and turns a file size limit into an error instead of a death by signal.
-pub fn start(log: LevelFilter) {
+pub(crate) fn start(cli: &Cli) {
+    if cli.quiet {
+        output::silence();
+    }
+    let level = if cli.quiet { cli.log_level.min(LevelFilter::WARN) } else { cli.log_level };
     tracing_subscriber::fmt()
-        .with_max_level(log)
+        .with_max_level(level)
         .with_writer(|| Redacted)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(cli.color.is_wanted(&io::stderr()))
         .with_target(false)
         .fmt_fields(text::log_fields())
         .init();
@@ -188,7 +165,7 @@ pub fn start(log: LevelFilter) {
 }
 
 /// Logs an error, once, and gives the code for it.
-pub fn end(result: anyhow::Result<u8>) -> ExitCode {
+pub(crate) fn end(result: anyhow::Result<u8>) -> ExitCode {
     let code = result.unwrap_or_else(|error| {
         if output::is_closed(&error) {
             return exit::OK;

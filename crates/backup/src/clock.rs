@@ -13,7 +13,6 @@ pub fn is_ahead(at: Timestamp, now: Timestamp) -> bool {
 /// What the clock said of a restore point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// When its snapshot began.
     pub created_at: Timestamp,
     /// See [`crate::Manifest::current_at`].
     pub current_at: Timestamp,

@@ -9,9 +9,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::digest::OfContent;
-use crate::pages::Limits;
+use crate::limits::Limits;
 use crate::source::Snapshot;
-use crate::take::Request;
 use crate::verify::{self, Check};
 use crate::{Error, Manifest, Source, Writer};
 
@@ -23,7 +22,7 @@ pub(crate) fn newest(
     writer: &Writer,
     newest: &Manifest,
     (snapshot, source): (&Snapshot, &Source),
-    request: &Request,
+    (database, check): (&Path, Check),
     limits: Limits<'_>,
 ) -> Result<Option<Manifest>, Error> {
     // One that this user may not read may be newer.
@@ -33,12 +32,12 @@ pub(crate) fn newest(
     }
     if newest.content_blake3.is_none()
         || !may_hold(newest, snapshot)
-        || newest.content_blake3 != content(snapshot, &request.database, limits)?
+        || newest.content_blake3 != content(snapshot, database, limits)?
     {
         return Ok(None);
     }
     // What a quicker check found when it was taken, it would find again in the same bytes.
-    let check = if request.check == Check::Full { Check::Full } else { Check::None };
+    let check = if check == Check::Full { Check::Full } else { Check::None };
     let checked = match verify::restore_point(writer.repository(), newest, Some(check)) {
         Ok(checked) => checked,
         Err(Error::Damaged { reason, .. }) => {

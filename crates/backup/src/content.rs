@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::lineage::{self, Lineage};
-use crate::tables;
+use crate::untrusted;
 
 /// More tables than this are not listed in a manifest.
 const TABLES_MAX: usize = 10_000;
@@ -26,7 +26,7 @@ pub(crate) struct Content {
 
 impl Content {
     /// Reads it. Inside a transaction, the first of these reads fixes the snapshot.
-    pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             page_count: connection.pragma_query_value(None, "page_count", |row| row.get(0))?,
             page_size: connection.pragma_query_value(None, "page_size", |row| row.get(0))?,
@@ -89,7 +89,7 @@ pub(crate) fn holdings(connection: &Connection) -> rusqlite::Result<Holdings> {
 }
 
 fn table(connection: &Connection, name: &str) -> rusqlite::Result<Table> {
-    let quoted = tables::quoted(name);
+    let quoted = untrusted::quoted(name);
     let ask =
         |what: &str| connection.query_row(&format!("SELECT {what} FROM {quoted} NOT INDEXED LIMIT 1"), [], integer);
     if let Ok(Some(last)) = ask("max(_rowid_)") {
@@ -116,14 +116,6 @@ fn integer(row: &Row<'_>) -> rusqlite::Result<Option<i64>> {
         ValueRef::Integer(number) => Ok(Some(number)),
         _ => Ok(None),
     }
-}
-
-/// The change counter in the header, see <https://www.sqlite.org/fileformat.html#file_change_counter>.
-pub(crate) fn change_counter(connection: &Connection) -> rusqlite::Result<u32> {
-    connection.query_row("SELECT data FROM sqlite_dbpage WHERE pgno = 1", [], |row| {
-        let counter = row.get_ref(0)?.as_blob()?.get(24..28).and_then(|bytes| bytes.try_into().ok());
-        Ok(u32::from_be_bytes(counter.unwrap_or_default()))
-    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use crate::Error;
 use crate::content::{Content, Holdings};
 use crate::digest::{self, Digests, OfDatabase};
 use crate::durable::WriteBack;
-use crate::pages::{self, CHUNK_BYTES, Limits, Progress};
+use crate::limits::{Limits, Progress};
+use crate::pages::{self, CHUNK_BYTES};
 use crate::rollback::Turns;
 use crate::source::{self, Snapshot};
 
@@ -27,7 +28,7 @@ pub(crate) struct Copied {
     pub created_at: Timestamp,
     pub content: Content,
     pub holdings: Holdings,
-    pub change_counter: u32,
+    pub change_counter: Option<u32>,
     /// Of what was read.
     pub digests: Digests,
     /// How long others were kept from committing at most; `None` in WAL mode, where nobody is.

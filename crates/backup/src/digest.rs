@@ -17,9 +17,7 @@ const OF_THE_COPY: [Range<usize>; 3] = [24..28, 40..44, 92..100];
 
 /// Why going through a file ended.
 pub(crate) enum Failed<E> {
-    /// It could not be read.
     Read(io::Error),
-    /// What was done with its bytes failed.
     Each(E),
 }
 
@@ -45,7 +43,6 @@ pub(crate) fn of_file((mut file, path): (&File, &Path)) -> Result<String, Error>
 
 /// The digests of a database, in hexadecimal.
 pub(crate) struct Digests {
-    /// Of the file.
     pub file: String,
     /// See [`OfContent`].
     pub content: String,
@@ -60,12 +57,12 @@ pub(crate) struct OfDatabase {
 
 impl OfDatabase {
     /// Adds the bytes that follow; the header must not be cut.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.file.update(bytes);
         self.content.update(bytes);
     }
 
-    pub fn finish(&self) -> Digests {
+    pub(crate) fn finish(&self) -> Digests {
         Digests { file: self.file.finalize().to_hex().to_string(), content: self.content.finish() }
     }
 }
@@ -79,7 +76,7 @@ pub(crate) struct OfContent {
 
 impl OfContent {
     /// Adds the bytes that follow; the header must not be cut.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         if self.begun {
             self.hasher.update(bytes);
             return;
@@ -94,7 +91,7 @@ impl OfContent {
     }
 
     /// In hexadecimal.
-    pub fn finish(&self) -> String {
+    pub(crate) fn finish(&self) -> String {
         self.hasher.finalize().to_hex().to_string()
     }
 }

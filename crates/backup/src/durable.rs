@@ -1,56 +1,19 @@
 //! File operations that survive a power cut: what was renamed or removed is on disk once [`sync_directory`] returns.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
+use crate::paths::{directory_of, partial};
 use crate::{Error, belongings, openat};
-
-/// How long the name of a file may be, on about every file system.
-const NAME_BYTES_MAX: usize = 255;
 
 /// How much is written before the disk is told to begin with it.
 const WRITE_BACK_BYTES: i64 = 8 * 1024 * 1024;
-
-/// `path` with `suffix` behind its file name: `a/app.db` and `-wal` give `a/app.db-wal`.
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut text = path.as_os_str().to_owned();
-    text.push(suffix);
-    text.into()
-}
-
-/// The path of a file of ours beside `path`: as above, and where the name would be too long, cut and told from others by
-/// a digest. It leaves room for what SQLite adds.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let room = NAME_BYTES_MAX - "-journal".len() - suffix.len();
-    if name.len() <= room {
-        return with_suffix(path, suffix);
-    }
-    let digest = format!("~{}", &blake3::hash(name).to_hex()[..16]);
-    let mut end = room - digest.len();
-    // Not within a character, in UTF-8.
-    while name[end] & 0xc0 == 0x80 && end > 0 {
-        end -= 1;
-    }
-    let cut = [&name[..end], digest.as_bytes(), suffix.as_bytes()].concat();
-    path.with_file_name(OsStr::from_bytes(&cut))
-}
-
-/// The directory a file is in.
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
 
 /// Brings the entries of a directory to disk.
 ///
@@ -117,7 +80,7 @@ pub(crate) struct WriteBack {
 
 impl WriteBack {
     /// Tells it that as many bytes were added at the end of the file.
-    pub fn follow(&mut self, file: &File, bytes: usize) {
+    pub(crate) fn follow(&mut self, file: &File, bytes: usize) {
         self.written += bytes as i64;
         if self.written - self.begun < WRITE_BACK_BYTES {
             return;
@@ -142,7 +105,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// Puts a small file in the place of the one there is, if there is one: readers see either.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let new = with_suffix(path, ".partial");
+    let new = partial(path);
     write(&new, bytes)?;
     rename(&new, path)?;
     sync_directory(directory_of(path))
@@ -152,7 +115,6 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     openat::rename(from, to).map_err(Error::io("rename", from))
 }
 
-/// Removes a file that may be gone already.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match openat::remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),

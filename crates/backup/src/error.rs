@@ -2,180 +2,99 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
+use nix::unistd::{getegid, geteuid};
 use rusqlite::ErrorCode;
 use serde::{Deserialize, Serialize};
 
-use crate::lineage::Lineage;
-use crate::{Identity, Name, belongings, exit};
+use crate::lineage::{Identity, Lineage};
+use crate::{Name, exit};
 
 /// An error of the library; [`Error::exit_code`] is what the program ends with.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused an operation on a file.
     #[error("cannot {action} {}", path.display())]
     Io {
         /// What was tried, as a verb phrase.
         action: &'static str,
-        /// The file or directory it was tried on.
         path: PathBuf,
-        /// The operating system's answer.
         source: io::Error,
     },
     /// SQLite refused an operation for a reason that is no damage.
     #[error("cannot {action} {}", path.display())]
-    Sqlite {
-        /// What was tried, as a verb phrase.
-        action: &'static str,
-        /// The database it was tried on.
-        path: PathBuf,
-        /// SQLite's answer.
-        source: rusqlite::Error,
-    },
+    Sqlite { action: &'static str, path: PathBuf, source: rusqlite::Error },
     /// The repository's directory is not there, perhaps because its volume is not mounted.
-    #[error("the repository {} does not exist; create the directory or mount its volume", path.display())]
-    NoRepository {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The database to copy cannot be copied.
+    #[error("the repository {} does not exist; create the directory, mount its volume, or name another with --repository (BACKUP_DIR)", path.display())]
+    NoRepository { path: PathBuf },
     #[error("cannot take a restore point of {}: {reason}", path.display())]
     Source {
-        /// The database.
         path: PathBuf,
         /// Why, and what to do next.
         reason: String,
     },
-    /// Another process has the database for itself.
     #[error(
         "another process kept {} locked for {waited:?}, so it could not be read; try again, or raise --deadline",
         path.display()
     )]
-    SourceBusy {
-        /// The database.
-        path: PathBuf,
-        /// How long was waited.
-        waited: Duration,
-    },
+    SourceBusy { path: PathBuf, waited: Duration },
     /// A database that nobody used came into use while it was read.
     #[error("others began to use {} while it was read; try again", path.display())]
-    Disturbed {
-        /// The database.
-        path: PathBuf,
-    },
-    /// Reading or copying took longer than it may.
-    #[error("reading {} was given up after {limit:?}, with {copied} of {total} pages done; raise --deadline", path.display())]
-    Deadline {
-        /// The database.
-        path: PathBuf,
-        /// The limit.
-        limit: Duration,
-        /// Pages done until then.
-        copied: u64,
-        /// Pages of the database.
-        total: u64,
-    },
+    Disturbed { path: PathBuf },
+    #[error("reading {} was given up after {limit:?}, with {done} of {total} pages done; raise --deadline, or --hold of a restore", path.display())]
+    Deadline { path: PathBuf, limit: Duration, done: u64, total: u64 },
     /// The `-wal` file of a database grew more than it may while the database was read.
     #[error(
-        "reading {} was given up with {copied} of {total} pages done, since its -wal file has grown by {} (at most {}, and \
+        "reading {} was given up with {done} of {total} pages done, since its -wal file has grown by {} (at most {}, and \
          half of what is free): raise --wal-growth, free space, or try again while others write less",
         path.display(), ByteSize(*growth), ByteSize(*limit)
     )]
-    WalGrowth {
-        /// The database.
-        path: PathBuf,
-        /// By how many bytes it grew.
-        growth: u64,
-        /// How many it may.
-        limit: u64,
-        /// Pages done until then.
-        copied: u64,
-        /// Pages of the database.
-        total: u64,
-    },
+    WalGrowth { path: PathBuf, growth: u64, limit: u64, done: u64, total: u64 },
     /// A restore point is not what its manifest says.
     #[error("{} is damaged: {reason}", path.display())]
-    Damaged {
-        /// The file that was looked at.
-        path: PathBuf,
-        /// What was expected and what was found.
-        reason: String,
-    },
-    /// Every restore point that fits is damaged.
+    Damaged { path: PathBuf, reason: String },
     #[error("no good restore point is left, nothing was restored: {}", list(rejected))]
     NothingGood {
         /// Each that was tried, newest first, with what is wrong with it.
         rejected: Vec<Rejected>,
     },
-    /// Another process changes the repository.
     #[error("another take or prune works in {}; try again later or pass --wait", path.display())]
-    RepositoryBusy {
-        /// The repository.
-        path: PathBuf,
-    },
-    /// Another restore works on the same destination.
+    RepositoryBusy { path: PathBuf },
     #[error("another restore to {} is under way; wait for it to end", path.display())]
-    RestoreBusy {
-        /// The destination.
-        path: PathBuf,
-    },
-    /// A process has the database to replace open.
+    RestoreBusy { path: PathBuf },
     #[error("{} is in use{}; stop what uses it, then restore with --force", path.display(), by(*pid))]
     InUse {
-        /// The database.
         path: PathBuf,
         /// The process that holds a lock on it, where the kernel knows.
         pid: Option<u32>,
     },
     /// A database cannot be restored into while it is in use.
     #[error("cannot restore into {} while it is in use: {reason}", path.display())]
-    IntoLive {
-        /// The database.
-        path: PathBuf,
-        /// Why, and what to do next.
-        reason: String,
-    },
+    IntoLive { path: PathBuf, reason: String },
     /// A database in use is of another lineage than what would be restored into it.
     #[error(
         "{} is of lineage {}, the restore point of {}; choose one with --lineage, or pass --force to put it there all the \
          same (a safety copy is kept)", path.display(), id(found.as_ref()), id(restored.as_ref())
     )]
-    OtherLineage {
-        /// The database.
-        path: PathBuf,
-        /// Its lineage.
-        found: Option<Lineage>,
-        /// The lineage of the restore point.
-        restored: Option<Lineage>,
-    },
+    OtherLineage { path: PathBuf, found: Option<Lineage>, restored: Option<Lineage> },
     /// A restore into a database in use would have keys given out a second time.
     #[error(
         "cannot restore into {} while it is in use: tables without AUTOINCREMENT gave out keys since the restore point that \
          SQLite would give out again, to other rows: {}; nothing was changed. If nobody relies on these keys, pass \
          --reuse-keys (a safety copy is kept)", path.display(), key_ranges(keys)
     )]
-    ReusedKeys {
-        /// The database.
-        path: PathBuf,
-        /// By table, those keys.
-        keys: BTreeMap<String, RangeInclusive<i64>>,
-    },
+    ReusedKeys { path: PathBuf, keys: BTreeMap<String, RangeInclusive<i64>> },
     /// Others wrote a database that is to be restored into, all the time that was waited.
     #[error("others were writing {} for {waited:?}, nothing was restored; try again or raise --wait", path.display())]
-    LiveBusy {
-        /// The database.
-        path: PathBuf,
-        /// How long was waited.
-        waited: Duration,
-    },
-    /// No restore point fits what was asked for.
+    LiveBusy { path: PathBuf, waited: Duration },
     #[error("no restore point fits: {reason}")]
     NoRestorePoint {
         /// What was looked for and what there is.
@@ -190,16 +109,7 @@ pub enum Error {
          Say which one is meant: backup restore {trusted}, or backup restore {newest}; if all is as it should be, \
          say so once: backup trust {newest}"
     )]
-    Suspect {
-        /// The newest one.
-        newest: Name,
-        /// Why it is not trusted.
-        reason: String,
-        /// The newest one that is trusted.
-        trusted: Name,
-        /// When that one was created.
-        trusted_at: Timestamp,
-    },
+    Suspect { newest: Name, reason: String, trusted: Name, trusted_at: Timestamp },
     /// The URL of a remote repository, or what the environment says of its store, makes no sense.
     #[error("the remote repository cannot be used: {reason}")]
     RemoteAddress {
@@ -221,41 +131,26 @@ pub enum Error {
     /// The store of a remote repository did not do what it was asked for.
     #[error("cannot {action} {object}: {reason}")]
     Remote {
-        /// What was tried, as a verb phrase.
         action: &'static str,
         /// The object or the repository it was tried on, as a URL.
         object: String,
-        /// What the store said, and what to do next.
         reason: String,
     },
     /// A remote restore point cannot be read with the keys there are.
     #[error("{object} is encrypted, and no key fits; give the secret key of one of its recipients with --identity")]
-    Sealed {
-        /// Its folder, as a URL.
-        object: String,
-    },
+    Sealed { object: String },
     /// Something else has the name of a restore point that is to be pushed or pulled.
     #[error("{there} is another restore point of that name: {reason}; it was left as it is")]
-    OtherContent {
-        /// The one that was there first.
-        there: String,
-        /// What differs, and what to do next.
-        reason: String,
-    },
+    OtherContent { there: String, reason: String },
     /// The records of a remote repository are not those that were seen of it, or not in the order they should be in.
     #[error("{remote} is not as it was: {reason}")]
     History {
-        /// The repository, as a URL.
         remote: String,
         /// How it differs, from when, and what to do next.
         reason: String,
     },
-    /// The destination exists and may not be replaced.
     #[error("{} exists; pass --force to replace it (a safety copy is kept)", path.display())]
-    DestinationExists {
-        /// The destination.
-        path: PathBuf,
-    },
+    DestinationExists { path: PathBuf },
 }
 
 impl Error {
@@ -296,7 +191,7 @@ impl Error {
     }
 
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source: belongings::explain(path, source) }
+        move |source| Self::Io { action, path: path.to_owned(), source: explain(path, source) }
     }
 
     pub(crate) fn sqlite(action: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
@@ -313,12 +208,9 @@ impl Error {
     }
 }
 
-/// A restore point that was passed over, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
-    /// The restore point.
     pub name: Name,
-    /// What is wrong with it.
     pub reason: String,
 }
 
@@ -331,15 +223,12 @@ impl fmt::Display for Rejected {
 /// One database of a repository, as shown to somebody who has to choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentitySummary {
-    /// Whose the restore points are.
     pub identity: Identity,
     /// What people call the source of its newest one, where it is known.
     pub label: Option<String>,
-    /// The path of that source.
     pub path: Option<String>,
     /// Its number of complete restore points.
     pub restore_points: usize,
-    /// When its newest one was created.
     pub newest: Timestamp,
 }
 
@@ -365,11 +254,27 @@ fn list(items: &[impl fmt::Display]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn key_ranges(keys: &BTreeMap<String, RangeInclusive<i64>>) -> String {
+pub(crate) fn key_ranges(keys: &BTreeMap<String, RangeInclusive<i64>>) -> String {
     let ranges = keys.iter().map(|(table, keys)| format!("{} to {} of {table:?}", keys.start(), keys.end()));
     ranges.collect::<Vec<_>>().join(", ")
 }
 
 fn by(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" by process {pid}")).unwrap_or_default()
+}
+
+/// Says of a refusal whose the file is and who asked, which is what tells what to do next.
+fn explain(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let seen = path.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?)));
+    let Some((path, metadata)) = seen else { return error };
+    let (path, mode) = (path.display(), metadata.mode() & 0o7777);
+    let (uid, gid, our_uid, our_gid) = (metadata.uid(), metadata.gid(), geteuid(), getegid());
+    let text = format!(
+        "{error}: {path} belongs to user {uid} and group {gid} and has mode {mode:o}, this runs as user {our_uid} and \
+         group {our_gid}; run it as that user, or give this one access"
+    );
+    io::Error::new(error.kind(), text)
 }

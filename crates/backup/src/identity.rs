@@ -6,28 +6,17 @@
 //! the name it was given, else by its path, else by its file, if that was moved.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use crate::lineage::{self, Lineage};
-use crate::{Error, Manifest};
-
-/// Whose a restore point is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Identity {
-    /// The database says so itself.
-    Lineage(Lineage),
-    /// The repository gave it this id.
-    Source(Lineage),
-    /// A database without a lineage, taken before sources were told apart.
-    Unknown,
-}
+use crate::lineage::{self, Identity, Lineage};
+use crate::{Error, openat};
 
 /// Whose a restore point of a lineage, if it has one, and from a source is.
 pub(crate) fn of(lineage: Option<&Lineage>, source: Option<&Source>) -> Identity {
@@ -39,31 +28,6 @@ pub(crate) fn of(lineage: Option<&Lineage>, source: Option<&Source>) -> Identity
     }
 }
 
-impl Identity {
-    /// Its id; `none` where it has none.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Lineage(id) | Self::Source(id) => id.as_str(),
-            Self::Unknown => "none",
-        }
-    }
-
-    /// The first eight digits of its id, enough for people to tell identities apart.
-    pub fn short(&self) -> &str {
-        match self {
-            Self::Lineage(id) | Self::Source(id) => id.short(),
-            Self::Unknown => "none",
-        }
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Where a restore point was taken from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// What the repository calls a database without a lineage; `None` for one that has a lineage.
@@ -74,7 +38,6 @@ pub struct Source {
     pub name: Option<String>,
     /// Its path, absolute and with links followed; bytes that are not UTF-8 are escaped.
     pub path: String,
-    /// Its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<FileId>,
 }
@@ -83,7 +46,6 @@ pub struct Source {
 /// its number changes when a volume is mounted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileId {
-    /// Its inode.
     pub inode: u64,
     /// When it was created; inodes are given out again, this time is not.
     pub born_at: Timestamp,
@@ -91,9 +53,6 @@ pub struct FileId {
 
 impl Source {
     /// What is seen of a database that exists. Its id is not known yet.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be looked at.
     pub(crate) fn of(database: &Path, name: Option<&str>) -> Result<Self, Error> {
         let metadata = fs::metadata(database).map_err(Error::io("look at", database))?;
         // Not every file system knows when a file was created.
@@ -102,13 +61,14 @@ impl Source {
         Ok(Self { id: None, name: name.map(str::to_owned), path: path_of(database)?, file })
     }
 
-    /// Completes it with what the repository, oldest restore point first, knows of the same source: its id and, unless it
-    /// is given a new one, its name. A source that was never seen gets an id.
-    ///
-    /// # Errors
-    /// [`Error::Sqlite`] if no id can be made.
-    pub(crate) fn recognized(self, earlier: &[Manifest], random: &Connection) -> Result<Self, Error> {
-        let known = newest_of_each(earlier);
+    /// Completes it with what the repository knows of the same source, from its restore points, the newest first: its id and,
+    /// unless it is given a new one, its name. A source that was never seen gets an id.
+    pub(crate) fn recognized<'a>(
+        self,
+        newest_first: impl Iterator<Item = &'a Self>,
+        random: &Connection,
+    ) -> Result<Self, Error> {
+        let known = newest_of_each(newest_first);
         let found = match &self.name {
             Some(name) => {
                 let named = |source: &&&Self| source.name.as_ref() == Some(name);
@@ -140,20 +100,28 @@ impl Source {
 }
 
 /// What was last seen of each source that has an id, newest first: where it was before that says nothing of it now.
-fn newest_of_each(earlier: &[Manifest]) -> Vec<&Source> {
+fn newest_of_each<'a>(newest_first: impl Iterator<Item = &'a Source>) -> Vec<&'a Source> {
     let mut seen = BTreeSet::new();
-    let sources = earlier.iter().rev().filter_map(|manifest| manifest.source.as_ref());
-    sources.filter(|source| source.id.as_ref().is_some_and(|id| seen.insert(id))).collect()
+    newest_first.filter(|source| source.id.as_ref().is_some_and(|id| seen.insert(id))).collect()
 }
 
 /// The path by which a database is known, whether or not it exists now.
-///
-/// # Errors
-/// [`Error::Io`] if its directory cannot be found.
 pub(crate) fn path_of(database: &Path) -> Result<String, Error> {
-    let path = crate::restore::resolve(database)?;
+    let path = resolve(database)?;
     Ok(match path.to_str() {
         Some(path) => path.to_owned(),
         None => path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
+    })
+}
+
+/// The real path of a database to restore: through a symbolic link, the file it names is what gets replaced, or created. It is looked at
+/// and opened by this path from here on, where no link is followed any more.
+pub(crate) fn resolve(database: &Path) -> Result<PathBuf, Error> {
+    openat::resolve(database).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            let why = format!("its directory does not exist; create it or mount its volume ({error})");
+            Error::io("restore", database)(io::Error::new(io::ErrorKind::NotFound, why))
+        }
+        _ => Error::io("look at", database)(error),
     })
 }

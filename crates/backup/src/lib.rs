@@ -3,6 +3,8 @@
 //! A [`Repository`] is a directory of restore points: copies of a database, each beside its [`Manifest`]. Readers
 //! take no lock; only a [`Writer`] may add or remove restore points, and there is one at a time.
 
+#![warn(unreachable_pub)]
+
 mod at_rest;
 pub mod authenticity;
 pub mod belongings;
@@ -22,14 +24,17 @@ pub mod fuzzed;
 pub mod identity;
 mod in_use;
 mod json;
+mod limits;
 pub mod lineage;
 mod manifest;
 mod name;
 pub mod opaque;
 pub mod openat;
 mod pages;
+pub mod paths;
 pub mod presence;
 pub mod prune;
+mod records;
 mod rehearsal;
 #[cfg(feature = "remote")]
 pub mod remote;
@@ -37,10 +42,12 @@ mod repository;
 pub mod restore;
 pub mod retention;
 mod rollback;
+pub mod said;
 mod self_digest;
 pub mod signature;
 mod source;
 pub mod space;
+mod steps;
 mod stored;
 mod suspicion;
 mod tables;
@@ -49,16 +56,15 @@ pub mod text;
 mod untrusted;
 pub mod verify;
 mod versions;
-mod wal;
 mod writer;
 
 pub use content::Table;
 pub use error::{Error, IdentitySummary, Rejected};
-pub use identity::{Identity, Source};
-pub use manifest::{Compressed, Durations, Manifest, SCHEMA_VERSION};
+pub use identity::Source;
+pub use lineage::Identity;
+pub use manifest::{Compressed, Durations, Kind, Manifest, SCHEMA_VERSION, Suspicion};
 pub use name::Name;
 pub use rehearsal::{Rehearsal, rehearse};
 pub use repository::{Entry, Repository, State};
 pub use restore::Restored;
-pub use suspicion::{Kind, Suspicion};
 pub use writer::Writer;

@@ -15,13 +15,11 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Lineage(String);
 
-/// A text that is no lineage.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no lineage, which is 32 lower-case hexadecimal digits")]
 pub struct NotALineage(String);
 
 impl Lineage {
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -68,6 +66,41 @@ impl FromSql for Lineage {
     }
 }
 
+/// Whose a restore point is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    /// The database says so itself.
+    Lineage(Lineage),
+    /// The repository gave it this id.
+    Source(Lineage),
+    /// A database without a lineage, taken before sources were told apart.
+    Unknown,
+}
+
+impl Identity {
+    /// Its id; `none` where it has none.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Lineage(id) | Self::Source(id) => id.as_str(),
+            Self::Unknown => "none",
+        }
+    }
+
+    /// The first eight digits of its id, enough for people to tell identities apart.
+    pub fn short(&self) -> &str {
+        match self {
+            Self::Lineage(id) | Self::Source(id) => id.short(),
+            Self::Unknown => "none",
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The lineage of an open database, or `None` where it has none (any SQLite database that this project did not
 /// create; what is no lineage in a table of that name does not keep it from being taken).
 pub fn read(connection: &Connection) -> rusqlite::Result<Option<Lineage>> {
@@ -78,7 +111,6 @@ pub fn read(connection: &Connection) -> rusqlite::Result<Option<Lineage>> {
     Ok(id.optional()?.flatten())
 }
 
-/// A new id, made by SQLite.
 pub(crate) fn random(connection: &Connection) -> rusqlite::Result<Lineage> {
     connection.query_row("SELECT lower(hex(randomblob(16)))", [], |row| row.get(0))
 }

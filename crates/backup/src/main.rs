@@ -1,5 +1,7 @@
 //! The program `backup`: see `backup --help`.
 
+#![warn(unreachable_pub)]
+
 mod cli;
 mod signals;
 
@@ -9,7 +11,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    cli::start(cli.log);
+    cli::start(&cli);
     signals::obey();
     let result = match &cli.command {
         cli::Command::Take(command) => command.run(cli.json),

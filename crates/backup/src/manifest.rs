@@ -1,14 +1,15 @@
 //! The manifest of a restore point: a JSON file beside the copy, written last and read first.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{self, Identity, Source};
-use crate::lineage::Lineage;
-use crate::verify::{Check, Checked};
-use crate::{Name, Suspicion, Table, bounds, clock, json, self_digest};
+use crate::checked::{Check, Checked};
+use crate::identity::{self, Source};
+use crate::lineage::{Identity, Lineage};
+use crate::{Name, Table, bounds, clock, json, self_digest};
 
 /// The schema this version writes, and the only one it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -46,11 +47,8 @@ pub struct Manifest {
     /// the two times is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// Size of the database file.
     pub size_bytes: u64,
-    /// SQLite's page size in bytes.
     pub page_size: u32,
-    /// Number of pages.
     pub page_count: u32,
     /// BLAKE3 of the database file, in lower-case hexadecimal.
     pub blake3: String,
@@ -66,8 +64,8 @@ pub struct Manifest {
     /// Where it was taken from. `None` where an older version did not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// The change counter in the header of the database: it never goes back while a file lives. `None` where an older
-    /// version did not look.
+    /// The change counter in the header of the database: it never goes back while a file lives. `None` where nobody
+    /// looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_counter: Option<u32>,
     /// By table of the user, how far its rows go. `None` where an older version did not look.
@@ -100,11 +98,9 @@ pub struct Manifest {
     pub sqlite_version: String,
     /// The version of this program that made it.
     pub tool_version: String,
-    /// How long its parts took.
     pub durations: Durations,
 }
 
-/// How long the parts of a take lasted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Durations {
     /// From the begin of the snapshot to the last page written; in WAL mode, the source's read transaction is held that
@@ -120,25 +116,96 @@ pub struct Durations {
 /// The file that a database file was compressed to, with zstd.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compressed {
-    /// Its size.
     pub bytes: u64,
     /// Its BLAKE3, in lower-case hexadecimal.
     pub blake3: String,
 }
 
+/// One thing that looks wrong about a restore point. It was published all the same: whether it is wrong, only people
+/// can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspicion {
+    /// What sort of thing.
+    pub kind: Kind,
+    /// What was expected, because of which restore point, and what was found.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Its predecessor is of another database.
+    OtherLineage,
+    /// It holds no rows, and its predecessor does.
+    Empty,
+    /// Its file is less than half of its predecessor's.
+    Shrunk,
+    /// A key that was given out before is to be given out again.
+    RolledBack,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Anybody may have written the manifest it was read from, and this reaches terminals.
+        write!(f, "{}: {}", self.kind, crate::text::printable(&self.reason))
+    }
+}
+
 impl Manifest {
-    /// Name of the stored file.
+    /// One of which no more is known.
+    pub(crate) fn of(
+        (sequence, name, created_at): (u64, Name, Timestamp),
+        (size_bytes, page_size, page_count): (u64, u32, u32),
+        blake3: String,
+    ) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            sequence,
+            name,
+            created_at,
+            verified_at: created_at,
+            confirmed_at: None,
+            confirmed_after: None,
+            confirmed_ahead_at: None,
+            not_before: None,
+            size_bytes,
+            page_size,
+            page_count,
+            blake3,
+            content_blake3: None,
+            compressed: None,
+            lineage: None,
+            source: None,
+            change_counter: None,
+            tables: None,
+            high_water: BTreeMap::new(),
+            has_rows: None,
+            checked: None,
+            suspicions: Vec::new(),
+            follows_suspect: None,
+            restored_from: None,
+            trusted_at: None,
+            sqlite_version: String::new(),
+            tool_version: String::new(),
+            durations: Durations { copy_seconds: 0.0, held_seconds: None, verify_seconds: 0.0 },
+        }
+    }
+
     pub fn stored_file(&self) -> String {
         let compressed = if self.compressed.is_some() { COMPRESSED } else { "" };
         format!("{}{compressed}", self.name.database_file())
     }
 
-    /// Size of the stored file.
     pub fn stored_bytes(&self) -> u64 {
         self.compressed.as_ref().map_or(self.size_bytes, |compressed| compressed.bytes)
     }
 
-    /// BLAKE3 of the stored file, in lower-case hexadecimal.
     pub fn stored_blake3(&self) -> &str {
         self.compressed.as_ref().map_or(&self.blake3, |compressed| &compressed.blake3)
     }
@@ -158,7 +225,6 @@ impl Manifest {
         self.confirmed_at.is_some_and(|last| clock::is_ahead(last, now) || others > Some(last))
     }
 
-    /// Whose it is.
     pub fn identity(&self) -> Identity {
         identity::of(self.lineage.as_ref(), self.source.as_ref())
     }
@@ -177,12 +243,13 @@ impl Manifest {
     /// Reads the manifest of `name` from the bytes of its file; the error says what is wrong with them.
     pub(crate) fn parse(name: &Name, bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
-        struct Version {
+        struct Form {
             schema_version: u32,
+            manifest_blake3: Option<String>,
         }
         let malformed = |error: serde_json::Error| format!("its manifest is malformed: {error}");
         // The version first: a newer schema must be called that, not malformed.
-        let Version { schema_version } = serde_json::from_slice(bytes).map_err(malformed)?;
+        let Form { schema_version, manifest_blake3 } = serde_json::from_slice(bytes).map_err(malformed)?;
         if schema_version != SCHEMA_VERSION {
             return Err(format!(
                 "its manifest has schema {schema_version}, this program reads schema {SCHEMA_VERSION}"
@@ -201,7 +268,7 @@ impl Manifest {
                 return Err(format!("its size in bytes expected at most {}, found {size}", bounds::DATABASE_BYTES));
             }
         }
-        self_digest::check(bytes)?;
+        self_digest::check(bytes, manifest_blake3.as_deref())?;
         Ok(manifest)
     }
 }

@@ -27,7 +27,6 @@ impl Name {
         Self(instant.strftime(FORMAT).to_string())
     }
 
-    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

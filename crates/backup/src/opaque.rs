@@ -20,16 +20,12 @@ const LOST_AND_FOUND: &str = "lost+found";
 pub struct Opaque {
     /// How many could be read to their end.
     pub files: u64,
-    /// Their length, in bytes.
     pub bytes: u64,
     /// Those that could not be read, and why.
     pub unreadable: Vec<(PathBuf, io::Error)>,
 }
 
 /// The length of all that lies in the repository's directory, in bytes, but for the files of these restore points.
-///
-/// # Errors
-/// [`Error::Io`] if a directory cannot be listed.
 pub fn bytes(repository: &Repository, manifests: &[Manifest]) -> Result<u64, Error> {
     let own: BTreeSet<PathBuf> = manifests
         .iter()
@@ -40,9 +36,6 @@ pub fn bytes(repository: &Repository, manifests: &[Manifest]) -> Result<u64, Err
 }
 
 /// Reads all of them. One that is removed meanwhile is left out.
-///
-/// # Errors
-/// [`Error::Io`] if a directory cannot be listed.
 pub fn read(repository: &Repository) -> Result<Opaque, Error> {
     let mut read = Opaque::default();
     for path in files(repository, false)? {

@@ -34,28 +34,28 @@ const FILE: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK).union(OFlag::O_NO
 /// # Errors
 /// As the kernel has them, and for what is planted; so do the others here.
 pub fn read(path: &Path) -> io::Result<File> {
-    Place::named(path)?.open(OFlag::O_RDONLY, 0)
+    NameIn::named(path)?.open(OFlag::O_RDONLY, 0)
 }
 
 /// Opens a regular file that exists to read and write it.
 pub fn update(path: &Path) -> io::Result<File> {
-    Place::named(path)?.open(OFlag::O_RDWR, 0)
+    NameIn::named(path)?.open(OFlag::O_RDWR, 0)
 }
 
 /// Creates a file that does not exist, to read and write it. The mode is cut by the process's mask.
 pub fn create(path: &Path, mode: u32) -> io::Result<File> {
-    Place::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL, mode)
+    NameIn::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL, mode)
 }
 
 /// Opens a regular file to read and write it, and creates it where there is none. For what all who may write the directory
 /// share, such as locks.
 pub fn share(path: &Path, mode: u32) -> io::Result<File> {
-    Place::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT, mode)
+    NameIn::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT, mode)
 }
 
 /// The same, to add to its end.
 pub fn append(path: &Path, mode: u32) -> io::Result<File> {
-    Place::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_APPEND, mode)
+    NameIn::named(path)?.open(OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_APPEND, mode)
 }
 
 /// The bytes of a regular file that has at most `max` of them.
@@ -70,18 +70,18 @@ pub fn bytes_given(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 
 /// Opens a database that a user names, to read it or to write it too.
 pub fn database(path: &Path, writes: bool) -> io::Result<File> {
-    Place::given(path)?.open(if writes { OFlag::O_RDWR } else { OFlag::O_RDONLY }, 0)
+    NameIn::given(path)?.open(if writes { OFlag::O_RDWR } else { OFlag::O_RDONLY }, 0)
 }
 
 /// Where the links of a path lead whose end may be missing. SQLite opens what is there by this path, without following another
 /// link. The file itself is not opened, which would drop this process's locks on it.
 pub fn resolve(path: &Path) -> io::Result<PathBuf> {
-    Ok(Place::given(path)?.path())
+    Ok(NameIn::given(path)?.path())
 }
 
 /// The same for a name in a directory, of which only the directory's path may have links.
 pub fn resolve_named(path: &Path) -> io::Result<PathBuf> {
-    Ok(Place::named(path)?.path())
+    Ok(NameIn::named(path)?.path())
 }
 
 /// Opens a directory that a user names, to list it or to bring it to disk.
@@ -118,14 +118,10 @@ pub fn list(path: &Path) -> io::Result<Vec<(OsString, Kind)>> {
     Ok(found)
 }
 
-/// What a name in a directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A directory.
     Directory,
-    /// A regular file.
     File,
-    /// A link, a pipe, a socket or a device.
     Other,
 }
 
@@ -141,13 +137,13 @@ impl Kind {
 
 /// Gives a file another name, and takes that from the file that had it, be it a link.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    let (from, to) = (Place::named(from)?, Place::named(to)?);
+    let (from, to) = (NameIn::named(from)?, NameIn::named(to)?);
     Ok(renameat(&from.directory, from.name.as_os_str(), &to.directory, to.name.as_os_str())?)
 }
 
 /// Removes a name, be it that of a link or a pipe, but not of a directory.
 pub fn remove(path: &Path) -> io::Result<()> {
-    let place = Place::named(path)?;
+    let place = NameIn::named(path)?;
     Ok(unlinkat(&place.directory, place.name.as_os_str(), UnlinkatFlags::NoRemoveDir)?)
 }
 
@@ -164,7 +160,7 @@ pub fn warn_of_everybody(path: &Path, place: &Metadata) {
 }
 
 /// A name in an open directory.
-struct Place {
+struct NameIn {
     directory: OwnedFd,
     /// Without links.
     directory_path: PathBuf,
@@ -173,16 +169,15 @@ struct Place {
     links: Vec<Link>,
 }
 
-/// A symbolic link that was followed.
 struct Link {
     path: PathBuf,
     owner: u32,
 }
 
-impl Place {
+impl NameIn {
     fn named(path: &Path) -> io::Result<Self> {
         let name = path.file_name().ok_or_else(|| refuse("it names a directory, expected a file"))?.to_owned();
-        let (directory, directory_path) = walk(crate::durable::directory_of(path))?;
+        let (directory, directory_path) = walk(crate::paths::directory_of(path))?;
         Ok(Self { directory, directory_path, name, links: Vec::new() })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
-use crate::{Error, durable, openat, source, untrusted};
+use crate::{Error, openat, paths, source, untrusted};
 
 /// What the file of every SQLite database begins with, see
 /// <https://www.sqlite.org/fileformat.html#the_database_header>.
@@ -23,7 +23,6 @@ const PAGE_BYTES_MAX: u64 = 65_536;
 /// What is at the path of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// No file.
     Missing,
     /// A file in which there is nothing to lose, and what it is.
     Nothing(String),
@@ -71,7 +70,7 @@ pub fn look(path: &Path) -> Result<Presence, Error> {
 
 fn has_side_file(path: &Path) -> Result<bool, Error> {
     for suffix in ["-wal", "-journal"] {
-        let file = durable::with_suffix(path, suffix);
+        let file = paths::with_suffix(path, suffix);
         match fs::metadata(&file) {
             Ok(metadata) if metadata.len() > 0 => return Ok(true),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("look at", &file)(error)),

@@ -13,7 +13,6 @@ use crate::{Error, Identity, Manifest, Name, Rejected, Writer, clock, opaque, sp
 pub struct Pruned {
     /// What goes, oldest first in each lineage.
     pub removed: Vec<Name>,
-    /// What stays.
     pub kept: Vec<Kept>,
     /// Those of what goes that a rule would have kept, had there been space.
     #[serde(default)]
@@ -31,16 +30,13 @@ pub struct Pruned {
     pub ahead: Vec<Name>,
 }
 
-/// A restore point that stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// Its name.
     pub name: Name,
     /// Why; at least one reason.
     pub reasons: Vec<Reason>,
 }
 
-/// A lineage without any good restore point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unprotected {
     /// The lineage, or the id that the repository gave; `none` for databases from before there was one.
@@ -49,12 +45,9 @@ pub struct Unprotected {
     pub rejected: Vec<Rejected>,
 }
 
-/// Whether to remove anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Remove.
     Remove,
-    /// Only tell.
     DryRun,
 }
 
@@ -101,7 +94,6 @@ pub fn run(
     Ok(pruned)
 }
 
-/// The bytes of what stays.
 fn stored_bytes(manifests: &[Manifest], removed: &[Name]) -> u64 {
     let stays = manifests.iter().filter(|manifest| !removed.contains(&manifest.name));
     stays.map(Manifest::stored_bytes).fold(0, u64::saturating_add)

@@ -1,8 +1,7 @@
 //! Restores rehearsed: a restore point is restored to a scratch directory, opened and read as a service would, and
 //! thrown away. What was proven is remembered in the repository.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,31 +10,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::checked::{self, Outcome};
 use crate::lineage::Lineage;
+use crate::repository::REHEARSALS;
 use crate::restore::{self, Request};
 use crate::verify::{self, Check, Checked, Verdict};
-use crate::{Error, Manifest, Name, Repository, Writer, bounds, durable, openat, source, tables, untrusted};
-
-/// The file in the repository that remembers the newest rehearsal of each lineage.
-pub(crate) const FILE: &str = "rehearsals.json";
+use crate::{Error, Manifest, Name, Repository, Writer, openat, records, source, tables, untrusted};
 
 /// A restore that was rehearsed and found good.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rehearsal {
-    /// The restore point.
     pub name: Name,
-    /// The lineage of its database.
     pub lineage: Option<Lineage>,
     /// The id that the repository gave to a database without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_id: Option<Lineage>,
-    /// When it was proven.
     pub at: Timestamp,
     /// How long it took to restore it, before anything was read.
     pub restore_seconds: f64,
     /// What SQLite said of it. What older versions proved was sound.
     #[serde(default = "sound")]
     pub checked: Checked,
-    /// How many tables were read to the end.
+    /// How many tables of people's own were read to the end; those of SQLite are read too.
     pub tables: usize,
     /// How many rows they have.
     pub rows: u64,
@@ -74,7 +68,7 @@ pub fn rehearse(repository: &Repository, manifest: &Manifest, scratch: &Path) ->
 }
 
 /// What SQLite says of a database that can be written, by which alone it knows the CHECKs, and the number of rows of each
-/// table.
+/// table that people made.
 fn read(database: &Path) -> rusqlite::Result<(Outcome, Vec<u64>)> {
     let mut connection = source::open(database, Duration::ZERO)?;
     untrusted::end_after(&mut connection, Some(untrusted::patience(database)))?;
@@ -84,26 +78,15 @@ fn read(database: &Path) -> rusqlite::Result<(Outcome, Vec<u64>)> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch("CREATE TABLE pra_rehearsal (row); INSERT INTO pra_rehearsal VALUES (1)")?;
     transaction.rollback()?;
-    let rows = tables::read(&connection)?.into_values().flatten().map(|rows| rows.count).collect();
+    let mut read = tables::read(&connection)?;
+    let rows = tables::of_people(&connection)?.iter().filter_map(|table| Some(read.remove(table)??.count)).collect();
     Ok((outcome, rows))
 }
 
 impl Repository {
     /// The newest rehearsal of each lineage that had one.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if what is remembered of them cannot be read.
     pub fn rehearsals(&self) -> Result<Vec<Rehearsal>, Error> {
-        let path = self.rehearsals_file();
-        match openat::bytes(&path, bounds::RECORD_BYTES) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::io("understand", &path)(error.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(Error::io("read", &path)(error)),
-        }
-    }
-
-    fn rehearsals_file(&self) -> PathBuf {
-        self.path().join(FILE)
+        records::read(&self.path().join(REHEARSALS))
     }
 }
 
@@ -113,11 +96,9 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`]; what was remembered before still is.
     pub fn remember(&self, rehearsal: &Rehearsal) -> Result<(), Error> {
-        let path = self.repository().rehearsals_file();
         let mut rehearsals = self.repository().rehearsals()?;
         rehearsals.retain(|other| (&other.lineage, &other.source_id) != (&rehearsal.lineage, &rehearsal.source_id));
         rehearsals.push(rehearsal.clone());
-        let bytes = serde_json::to_vec_pretty(&rehearsals).map_err(|error| Error::io("write", &path)(error.into()))?;
-        durable::replace(&path, &bytes)
+        records::write(&self.repository().path().join(REHEARSALS), &rehearsals)
     }
 }

@@ -33,6 +33,7 @@ mod staged;
 mod store;
 mod transport;
 pub mod versions;
+mod words;
 
 use std::fmt;
 use std::io;
@@ -48,6 +49,7 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use crate::authenticity::VerifyKeys;
+pub use crate::limits::Progress;
 use crate::{Entry, Error, Name, durable, openat};
 use address::Address;
 use as_of::AsOf;
@@ -72,7 +74,6 @@ pub struct Remote {
     time: Option<Timestamp>,
     lock: Option<Lock>,
     runtime: Runtime,
-    /// Whose restore points are believed.
     keys: VerifyKeys,
     /// For what is encrypted.
     identities: Identities,
@@ -87,19 +88,8 @@ impl fmt::Debug for Remote {
     }
 }
 
-/// How many bytes of a stored file are done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes sent or received, and those that need not be.
-    pub done: u64,
-    /// Bytes there are.
-    pub total: u64,
-}
-
-/// What is in a remote repository.
 #[derive(Debug)]
 pub struct Listed {
-    /// Its entries.
     pub entries: Vec<ListedEntry>,
     /// The record with the greatest index.
     pub head: Option<Head>,
@@ -107,10 +97,8 @@ pub struct Listed {
     pub doubt: Option<Error>,
 }
 
-/// An entry with the record that tells of it.
 #[derive(Debug, Serialize)]
 pub struct ListedEntry {
-    /// The entry.
     #[serde(flatten)]
     pub entry: Entry,
     /// Its newest record; `None` where an older version wrote it, or it is incomplete.
@@ -153,18 +141,12 @@ impl Remote {
 
     /// Every entry, as [`crate::Repository::entries`] gives them. Complete is one whose pieces are all there and have
     /// the sizes they should; their content takes a pull.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
         let listing = self.block_on(listing::read(self, &self.keys))?;
         Ok(listing.entries())
     }
 
     /// The same, with their records, and with what is wrong beside the heads that are known.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub fn list(&self, remembered: Option<&Remembered>, expected: Option<&Head>) -> Result<Listed, Error> {
         let there = self.block_on(listing::read(self, &self.keys))?;
         let record = |name: &Name| there.found.get(name).and_then(listing::Found::head);
@@ -207,9 +189,6 @@ impl Remote {
 
     /// Whether the store keeps what is overwritten and deleted, so that [`Remote::as_of`] can read it; `false` where that is
     /// not known.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub fn keeps_versions(&self) -> Result<bool, Error> {
         self.block_on(self.has_versions())
     }
@@ -257,7 +236,7 @@ impl Remote {
 
     fn failed(&self, action: &'static str, key: &Path) -> impl FnOnce(object_store::Error) -> Error {
         let object = self.object(key);
-        move |error| Error::remote(action, object, store::explain(&error))
+        move |error| Error::remote(action, object, words::explain(&error))
     }
 
     /// Brings to disk what a directory was given whose file system syncs only as a whole. Others have done so already.

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,14 +15,15 @@ use serde::{Deserialize, Serialize};
 use crate::authenticity::VerifyKeys;
 use crate::lineage::Lineage;
 use crate::manifest::COMPRESSED;
+use crate::paths::{PARTIAL, exists, partial};
 use crate::{Error, Manifest, Name, bounds, openat};
 
-/// The file that remembers the head of each remote repository, by its URL.
+/// The files that remember the newest rehearsal of each lineage, the last restore of each database, and the head of each remote
+/// repository by its URL.
+pub(crate) const REHEARSALS: &str = "rehearsals.json";
+pub(crate) const RESTORES: &str = "restores.json";
 pub(crate) const REMOTES: &str = "remotes.json";
 
-pub(crate) const PARTIAL: &str = ".partial";
-
-/// The directory that holds the restore points.
 #[derive(Clone, Debug)]
 pub struct Repository {
     directory: PathBuf,
@@ -31,7 +31,6 @@ pub struct Repository {
     keys: VerifyKeys,
 }
 
-/// What is in a repository under one name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The name its files have.
@@ -46,10 +45,7 @@ pub struct Entry {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     /// A database file with its manifest. Nothing is said of the file's content: that takes `verify`.
-    Complete {
-        /// The manifest.
-        manifest: Box<Manifest>,
-    },
+    Complete { manifest: Box<Manifest> },
     /// A part of a restore point is missing or unreadable. Nothing deletes it but people.
     Incomplete {
         /// Which part, and how.
@@ -58,7 +54,6 @@ pub enum State {
 }
 
 impl Entry {
-    /// The manifest of a complete entry.
     pub fn manifest(&self) -> Option<&Manifest> {
         match &self.state {
             State::Complete { manifest } => Some(manifest),
@@ -79,12 +74,10 @@ impl Repository {
         Self { keys, ..self }
     }
 
-    /// Its directory.
     pub fn path(&self) -> &Path {
         &self.directory
     }
 
-    /// The database file of a restore point.
     pub fn database(&self, name: &Name) -> PathBuf {
         self.directory.join(name.database_file())
     }
@@ -98,11 +91,10 @@ impl Repository {
     /// The files of which one is the stored file of a restore point.
     pub(crate) fn stored_files(&self, name: &Name) -> [PathBuf; 2] {
         let database = self.database(name);
-        let compressed = crate::durable::with_suffix(&database, COMPRESSED);
+        let compressed = crate::paths::with_suffix(&database, COMPRESSED);
         [database, compressed]
     }
 
-    /// The manifest file of a restore point.
     pub fn manifest(&self, name: &Name) -> PathBuf {
         self.directory.join(name.manifest_file())
     }
@@ -145,9 +137,6 @@ impl Repository {
 
     /// Calls `each` with the manifest of every complete entry, in the order of their names. For whoever keeps little of each:
     /// only one is in memory at a time.
-    ///
-    /// # Errors
-    /// Those of [`Repository::entries`].
     pub fn each_manifest(&self, mut each: impl FnMut(Manifest)) -> Result<(), Error> {
         self.each_entry(|entry, _| {
             if let State::Complete { manifest } = entry.state {
@@ -158,9 +147,6 @@ impl Repository {
     }
 
     /// The manifests of the complete entries, oldest first.
-    ///
-    /// # Errors
-    /// Those of [`Repository::entries`].
     pub fn manifests(&self) -> Result<Vec<Manifest>, Error> {
         let complete = |entry: Entry| match entry.state {
             State::Complete { manifest } => Some(*manifest),
@@ -260,20 +246,6 @@ impl Repository {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => Some(Err(format!("its manifest cannot be read: {error}"))),
         }
-    }
-}
-
-/// The path of a file while it is written or removed; [`crate::durable::replace`] uses the same.
-pub(crate) fn partial(path: &Path) -> PathBuf {
-    crate::durable::with_suffix(path, PARTIAL)
-}
-
-/// Whether there is something of this name, be it a link that leads nowhere.
-pub(crate) fn exists(path: &Path) -> Result<bool, Error> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Error::io("look for", path)(error)),
     }
 }
 

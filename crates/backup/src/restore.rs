@@ -5,35 +5,34 @@ mod live;
 mod plan;
 mod record;
 mod replace;
-mod steps;
 mod temporary;
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use std::{fs, io};
+use std::{fmt, fs, io};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use choose::{Choice, LineageChoice};
-pub use live::{IntoLive, Limits, Proof, into_live};
+pub use live::{IntoLive, Proof, Terms, into_live};
 pub use plan::{Plan, plan};
-pub(crate) use record::FILE as RECORD;
 
-use crate::identity;
+use crate::identity::{self, resolve};
 use crate::in_use::{self, Held};
-pub use crate::pages::Progress;
+pub use crate::limits::Progress;
 use crate::presence::{self, Presence};
 use crate::verify::{Check, Checked};
-use crate::{Entry, Error, Manifest, Rejected, Repository, State, openat};
+use crate::{Entry, Error, Manifest, Name, Rejected, Repository, State, error};
 use choose::{Candidates, Wanted};
 use temporary::Temporary;
 
-/// What to restore, and where.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The database to bring back. Its directory must exist.
     pub database: PathBuf,
-    /// Which restore point.
     pub choice: Choice,
     /// Of which lineage; needed only if the repository holds several.
     pub lineage: Option<LineageChoice>,
@@ -47,29 +46,28 @@ pub struct Request {
 
 impl Request {
     /// To restore this restore point where there is nothing yet.
-    pub fn named(database: PathBuf, name: crate::Name) -> Self {
+    pub fn named(database: PathBuf, name: Name) -> Self {
         Self { database, choice: Choice::Name(name), lineage: None, source_name: None, force: false, check: None }
     }
 }
 
-/// What a restore did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Restored {
-    /// What is in place now.
     pub restore_point: Manifest,
-    /// What SQLite said of it.
     pub checked: Checked,
     /// What fitted better but is damaged, newest first.
     pub rejected: Vec<Rejected>,
     /// What is newer but suspect, newest first.
     #[serde(default)]
     pub suspects: Vec<Rejected>,
+    /// What is newer, if an older one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Undone>,
     /// Where the database that was replaced is now.
     #[serde(serialize_with = "lossy")]
     pub safety_copy: Option<PathBuf>,
     /// Bytes that were copied into place.
     pub bytes: u64,
-    /// How long it all took.
     pub seconds: f64,
     /// How it went, if the database was restored into while in use; `None` if its file was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,6 +164,7 @@ fn restore(
     let safety_copy = replace::with(temporary, &database, held)?;
     let bytes = restore_point.size_bytes;
     Ok(Restored {
+        undone: undone(&request.choice, &entries, &restore_point),
         restore_point,
         checked,
         rejected,
@@ -263,16 +262,39 @@ fn passed_over<'a>(entries: &'a [Entry], restored: &'a Manifest) -> impl Iterato
     })
 }
 
-/// The destination's real path: through a symbolic link, the file it names is what gets replaced, or created. It is looked at
-/// and opened by this path from here on, where no link is followed any more.
-pub(crate) fn resolve(database: &Path) -> Result<PathBuf, Error> {
-    openat::resolve(database).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            let why = format!("its directory does not exist; create it or mount its volume ({error})");
-            Error::io("restore", database)(io::Error::new(io::ErrorKind::NotFound, why))
-        }
-        _ => Error::io("look at", database)(error),
-    })
+/// What goes with a restore of an older restore point than there is, as far as manifests tell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undone {
+    /// The newest one of the same database that is not suspect. Nobody has looked whether it is damaged.
+    pub newest: Name,
+    pub created_at: Timestamp,
+    /// By table, the AUTOINCREMENT keys that were given out in between.
+    pub keys: BTreeMap<String, RangeInclusive<i64>>,
+}
+
+impl fmt::Display for Undone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {:.3} is newer: without it, what was stored in between is undone",
+            self.newest, self.created_at
+        )?;
+        if self.keys.is_empty() { Ok(()) } else { write!(f, ", such as keys {}", error::key_ranges(&self.keys)) }
+    }
+}
+
+fn undone(choice: &Choice, entries: &[Entry], restored: &Manifest) -> Option<Undone> {
+    let is_newer = |manifest: &&Manifest| {
+        manifest.sequence > restored.sequence && !manifest.is_suspect() && manifest.identity() == restored.identity()
+    };
+    // They come in the order of their sequence.
+    let newest = entries.iter().filter_map(Entry::manifest).rfind(is_newer).filter(|_| *choice != Choice::Latest)?;
+    let given_out = |(table, mark): (&String, &i64)| {
+        let before = restored.high_water.get(table).copied().unwrap_or(0);
+        (before < *mark).then(|| (table.clone(), before + 1..=*mark))
+    };
+    let keys = newest.high_water.iter().filter_map(given_out).collect();
+    Some(Undone { newest: newest.name.clone(), created_at: newest.created_at, keys })
 }
 
 /// Proves that nobody uses the destination, and keeps it so. `None` where there is no database yet.

@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{self, Told};
 
-/// What to keep in each lineage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The newest this many.
@@ -40,7 +39,6 @@ pub struct Policy {
 /// What a policy looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
-    /// Its place in the order.
     pub sequence: u64,
     /// The instant its snapshot began.
     pub created_at: Timestamp,
@@ -65,31 +63,25 @@ impl Point {
 
 /// Why a restore point is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Reason {
     /// The newest of its lineage, good or not.
-    #[serde(rename = "newest")]
     Newest,
     /// [`Policy::last`].
-    #[serde(rename = "last")]
     Last,
     /// [`Policy::hourly`].
-    #[serde(rename = "hourly")]
     Hourly,
     /// [`Policy::daily`].
-    #[serde(rename = "daily")]
     Daily,
     /// [`Policy::weekly`].
-    #[serde(rename = "weekly")]
     Weekly,
     /// [`Policy::within`].
-    #[serde(rename = "within")]
     Within,
     /// The newest of its lineage whose files are what its manifest says.
     #[serde(rename = "newest good")]
     NewestGood,
     /// The newest suspect one of its lineage, while there is one that [`Reason::BeforeSuspect`] keeps: once it were
     /// gone, nothing would tell what that one is kept for.
-    #[serde(rename = "suspect")]
     Suspect,
     /// The newest good one from before the newest suspect one. Those after it are no substitute, though they look
     /// like their predecessors again.
@@ -105,19 +97,7 @@ pub enum Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Newest => "newest",
-            Self::Last => "last",
-            Self::Hourly => "hourly",
-            Self::Daily => "daily",
-            Self::Weekly => "weekly",
-            Self::Within => "within",
-            Self::NewestGood => "newest good",
-            Self::Suspect => "suspect",
-            Self::BeforeSuspect => "newest before a suspect one",
-            Self::NoneGood => "no good one known",
-            Self::Head => "newest record",
-        })
+        self.serialize(f)
     }
 }
 
@@ -131,9 +111,6 @@ const FIRST_MONDAY_SECONDS: i64 = -3 * DAY_SECONDS;
 ///
 /// `good` tells whether the files of the point with this index are what its manifest says. That takes reading them, so
 /// it is asked only if something goes, from the newest on, and no further than needed.
-///
-/// # Errors
-/// Those of `good`.
 pub fn decide<E>(
     policy: &Policy,
     points: &[Point],

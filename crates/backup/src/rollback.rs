@@ -20,8 +20,8 @@ use foldhash::quality::RandomState;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::content::Content;
-use crate::pages::{CHUNK_BYTES, Limits, Progress};
-use crate::source::BUSY_MAX;
+use crate::limits::{BUSY_MAX, Limits, Progress};
+use crate::pages::{self, CHUNK_BYTES};
 use crate::{Error, openat};
 
 /// Where SQLite puts its locks. The page there holds nothing, whatever is in the file.
@@ -49,15 +49,16 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// Ends the read transaction of a database in rollback-journal mode. `None` in WAL mode, where it need not end.
-    pub fn begin(connection: &Connection, path: &Path) -> Result<Option<Self>, Error> {
+    /// Ends the read transaction of a database in rollback-journal mode. `None` in WAL mode, where it need not end, and
+    /// where pages cannot be read one by one.
+    pub(crate) fn begin(connection: &Connection, path: &Path) -> Result<Option<Self>, Error> {
         let reads = || Error::sqlite("read", path);
         if is_wal(connection).map_err(reads())? {
             return Ok(None);
         }
+        // A copy of all pages is made in one transaction.
+        let Some(expected) = pages::first(connection).map_err(reads())? else { return Ok(None) };
         let file = kept_open(path)?;
-        let first = "SELECT data FROM sqlite_dbpage WHERE pgno = 1";
-        let expected: Vec<u8> = connection.query_row(first, [], |row| row.get(0)).map_err(reads())?;
         let mut found = vec![0; expected.len()];
         file.read_exact_at(&mut found, 0).map_err(Error::io("read", path))?;
         if found != expected {
@@ -69,18 +70,18 @@ impl Turns {
     }
 
     /// By which a chunk that changed is known.
-    pub fn hash(&self, chunk: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, chunk: &[u8]) -> u64 {
         self.state.hash_one(chunk)
     }
 
     /// How long a writer had to wait at most.
-    pub fn held_max(&self) -> Duration {
+    pub(crate) fn held_max(&self) -> Duration {
         self.held_max.get()
     }
 
     /// Calls `each` with all of the file, a chunk at a time, as [`crate::pages::each_chunk`] does, and holds no lock
     /// meanwhile. Gives whether nobody committed since the content was read. Otherwise it may have been any mixture.
-    pub fn each_chunk(
+    pub(crate) fn each_chunk(
         &self,
         (connection, path): (&Connection, &Path),
         content: &Content,
@@ -131,7 +132,7 @@ impl Turns {
 
     /// Makes the copy `target`, whose chunks have these hashes, that of the snapshot that `connection` holds, and the
     /// hashes those of its chunks.
-    pub fn copy_changed(
+    pub(crate) fn copy_changed(
         &self,
         (connection, path): (&Connection, &Path),
         content: &Content,
@@ -189,7 +190,7 @@ fn bytes_of(content: &Content) -> u64 {
 }
 
 fn progress(content: &Content, bytes: u64) -> Progress {
-    Progress { copied: bytes / u64::from(content.page_size), total: content.page_count.into() }
+    Progress { done: bytes / u64::from(content.page_size), total: content.page_count.into() }
 }
 
 /// Fills the buffer with what is at `at`; less than `length`, if the file has less. Puts nothing in the page of the locks.

@@ -2,7 +2,7 @@
 //! a suspect one look trusted, and nobody would see. It finds accidents; who must not be deceived asks for a signature, see
 //! [`crate::authenticity`].
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::authenticity;
 use crate::signature::SigningKey;
@@ -34,17 +34,10 @@ pub(crate) fn with(manifest: &impl Serialize, key: Option<&SigningKey>) -> serde
     draw(signature.as_deref(), &blake3::hash(&draw(signature.as_deref(), "")?).to_hex())
 }
 
-/// Whether the bytes of a manifest are those that were written; what an older version wrote has no digest, and is taken as
-/// it is. The error says what is wrong.
-pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
-    #[derive(Deserialize)]
-    struct Digest {
-        manifest_blake3: Option<String>,
-    }
-    let malformed = |error: serde_json::Error| format!("its manifest is malformed: {error}");
-    let Digest { manifest_blake3: Some(expected) } = serde_json::from_slice(bytes).map_err(malformed)? else {
-        return Ok(());
-    };
+/// Whether the bytes of a manifest are those that were written, by the digest that they give; what an older version wrote has
+/// none, and is taken as it is. The error says what is wrong.
+pub(crate) fn check(bytes: &[u8], expected: Option<&str>) -> Result<(), String> {
+    let Some(expected) = expected else { return Ok(()) };
     let at = bytes.windows(expected.len().max(1)).rposition(|window| window == expected.as_bytes());
     let at = at.unwrap_or(bytes.len());
     let rest = bytes.get(at + expected.len()..).unwrap_or_default();
@@ -57,7 +50,19 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+
+    #[derive(Deserialize)]
+    struct Digest {
+        manifest_blake3: Option<String>,
+    }
+
+    fn check(bytes: &[u8]) -> Result<(), String> {
+        let read: Digest = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        super::check(bytes, read.manifest_blake3.as_deref())
+    }
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Sample {

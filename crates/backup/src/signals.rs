@@ -6,7 +6,7 @@ use std::{io, process, thread};
 use nix::sys::signal::{SigSet, Signal};
 
 /// Has process 1 end like any other. Before any other thread is started, as they all have to leave the signals alone.
-pub fn obey() {
+pub(crate) fn obey() {
     if process::id() != 1 {
         return;
     }

@@ -90,9 +90,6 @@ impl fmt::Debug for PublicKey {
 
 impl PublicKey {
     /// Reads a public key, SubjectPublicKeyInfo in PEM.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it is none or cannot be read.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let unfit = |reason: String| Error::io("use the public key", path)(io::Error::other(reason));
         let help = "it must be an ed25519 public key as made by: openssl pkey -in KEY -pubout -out FILE";

@@ -13,12 +13,9 @@ use tempfile::TempDir;
 
 use crate::at_rest::{self, AtRest};
 use crate::content::{self, Content, Holdings};
-use crate::pages::{self, Limits, Progress};
+use crate::limits::{BUSY_MAX, Limits, Progress};
 use crate::rollback::Turns;
-use crate::{Error, openat, untrusted};
-
-/// The longest wait SQLite can be asked for: some 24 days, in milliseconds.
-pub(crate) const BUSY_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+use crate::{Error, openat, pages, untrusted};
 
 /// A state of the source, held by a read transaction that ends when this is dropped. In rollback-journal mode it ended
 /// already, see `turns`.
@@ -29,7 +26,7 @@ pub(crate) struct Snapshot {
     pub content: Content,
     pub holdings: Holdings,
     /// See [`crate::Manifest::change_counter`].
-    pub change_counter: u32,
+    pub change_counter: Option<u32>,
     pub kept: Kept,
     /// How to read it without keeping writers waiting; `None` in WAL mode, where nobody waits.
     pub turns: Option<Turns>,
@@ -38,7 +35,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Calls `each` with all its pages, as [`pages::each_chunk`] does. Gives whether they are those of this state: without
     /// WAL, somebody may have committed meanwhile.
-    pub fn each_chunk(
+    pub(crate) fn each_chunk(
         &self,
         path: &Path,
         limits: Limits<'_>,
@@ -71,7 +68,6 @@ pub(crate) fn begin(database: &Path, patience: Duration) -> Result<Snapshot, Err
     Ok(snapshot)
 }
 
-/// Begins a read transaction.
 pub(crate) fn hold(connection: Connection, database: &Path, patience: Duration) -> Result<Snapshot, Error> {
     snapshot((connection, now()), database, patience, Kept::default())
 }
@@ -117,7 +113,8 @@ fn snapshot(
         return Err(refuse("it is empty (no page, so no table); check the path, or wait until it is created".into()));
     }
     let holdings = content::holdings(&connection).map_err(Error::sqlite("read", database))?;
-    let change_counter = content::change_counter(&connection).map_err(Error::sqlite("read", database))?;
+    let first = pages::first(&connection).map_err(Error::sqlite("read", database))?;
+    let change_counter = first.as_deref().map(pages::change_counter);
     untrusted::end_after(&mut connection, None).map_err(Error::sqlite("read", database))?;
     Ok(Snapshot { connection, created_at, content, holdings, change_counter, kept, turns: None })
 }
@@ -162,7 +159,6 @@ pub(crate) fn resolve(database: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Opens the database at a real path.
 pub(crate) fn open(database: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     let connection = untrusted::open(database)?;
     connection.busy_timeout(patience.min(BUSY_MAX))?;

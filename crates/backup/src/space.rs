@@ -15,9 +15,6 @@ pub fn wanted(newest: &Manifest) -> u64 {
 }
 
 /// What the volume of a directory has free, in bytes.
-///
-/// # Errors
-/// [`Error::Io`] if the volume cannot be asked.
 pub fn free(path: &Path) -> Result<u64, Error> {
     let volume = statvfs(path).map_err(|errno| Error::io("ask for the free space of", path)(errno.into()))?;
     Ok(volume.blocks_available().saturating_mul(volume.fragment_size()))
@@ -47,13 +44,13 @@ pub(crate) struct Room {
 
 impl Room {
     /// Fails if there is none for as many bytes.
-    pub fn new(directory: &Path, bytes: u64) -> Result<Self, Error> {
+    pub(crate) fn new(directory: &Path, bytes: u64) -> Result<Self, Error> {
         let room = Self { directory: directory.to_owned(), left: bytes, unseen: 0 };
         room.look().map(|()| room)
     }
 
     /// Tells it what was written, and fails if the rest does not fit any more.
-    pub fn written(&mut self, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn written(&mut self, bytes: usize) -> Result<(), Error> {
         self.left = self.left.saturating_sub(bytes as u64);
         self.unseen += bytes as u64;
         if self.unseen < bounds::WRITTEN_UNSEEN_BYTES {

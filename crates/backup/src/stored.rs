@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Take, Write};
 use std::path::Path;
 
 use crate::manifest::Compressed;
-use crate::{Error, Manifest, belongings, bounds, digest, openat, verify};
+use crate::{Error, Manifest, belongings, bounds, digest, openat};
 
 /// Calls `each` with the bytes of the database file, a chunk at a time, and compares what was read, and what came of it,
 /// with the manifest. No more is read than the manifest says there is.
@@ -28,14 +28,14 @@ pub(crate) fn read_open(
     mut each: impl FnMut(&[u8]) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let unreadable = unreadable(path);
-    verify::file_size(path, manifest, file.metadata().map_err(&unreadable)?.len())?;
+    file_size(path, manifest, file.metadata().map_err(&unreadable)?.len())?;
     file.rewind().map_err(&unreadable)?;
     // One byte more tells that it grows.
     let reader = file.take(manifest.stored_bytes().saturating_add(1));
     let mut stored = Hashing { reader, hasher: blake3::Hasher::new() };
     if manifest.compressed.is_none() {
         chunks(&mut stored, &unreadable, each)?;
-        return verify::file_digest(path, manifest, stored.digest().as_str());
+        return file_digest(path, manifest, stored.digest().as_str());
     }
     let mut database = blake3::Hasher::new();
     // One byte more than there should be tells that there are too many; a disk need not be filled with them.
@@ -50,12 +50,12 @@ pub(crate) fn read_open(
     // A failure to unpack is told by what is wrong with the file, where that can be told.
     if let Err(Error::Damaged { .. }) = unpacked {
         io::copy(&mut stored, &mut io::sink()).map_err(&unreadable)?;
-        verify::file_digest(path, manifest, stored.digest().as_str())?;
+        file_digest(path, manifest, stored.digest().as_str())?;
     }
     unpacked?;
-    verify::file_digest(path, manifest, stored.digest().as_str())?;
+    file_digest(path, manifest, stored.digest().as_str())?;
     let found = database.finalize().to_hex();
-    verify::expect(path, "BLAKE3 of what it unpacks to", &manifest.blake3.as_str(), &found.as_str())
+    expect(path, "BLAKE3 of what it unpacks to", &manifest.blake3.as_str(), &found.as_str())
 }
 
 /// Compresses the database file of a restore point, whose manifest is otherwise complete, and proves from what was
@@ -97,6 +97,26 @@ fn chunks(
         digest::Failed::Read(error) => unreadable(error),
         digest::Failed::Each(error) => error,
     })
+}
+
+pub(crate) fn file_size(path: &Path, manifest: &Manifest, found: u64) -> Result<(), Error> {
+    expect(path, "size in bytes", &manifest.stored_bytes(), &found)
+}
+
+pub(crate) fn file_digest(path: &Path, manifest: &Manifest, found: &str) -> Result<(), Error> {
+    expect(path, "BLAKE3", &manifest.stored_blake3(), &found)
+}
+
+pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(
+    path: &Path,
+    what: &str,
+    expected: &T,
+    found: &T,
+) -> Result<(), Error> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::damaged(path, format!("{what} expected {expected:?}, found {found:?}")))
 }
 
 /// Hashes what is read through it.

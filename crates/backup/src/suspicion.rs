@@ -1,53 +1,7 @@
 //! What makes a restore point suspect: beside its predecessor, it looks as if its database had been lost or exchanged.
 //! Pure: it looks at manifests only.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-use crate::{Identity, Manifest, Name};
-
-/// One thing that looks wrong about a restore point. It was published all the same: whether it is wrong, only people
-/// can tell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Suspicion {
-    /// What sort of thing.
-    pub kind: Kind,
-    /// What was expected, because of which restore point, and what was found.
-    pub reason: String,
-}
-
-/// The sorts of suspicion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Its predecessor is of another database.
-    OtherLineage,
-    /// It holds no rows, and its predecessor does.
-    Empty,
-    /// Its file is less than half of its predecessor's.
-    Shrunk,
-    /// A key that was given out before is to be given out again.
-    RolledBack,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OtherLineage => "other-lineage",
-            Self::Empty => "empty",
-            Self::Shrunk => "shrunk",
-            Self::RolledBack => "rolled-back",
-        })
-    }
-}
-
-impl fmt::Display for Suspicion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Anybody may have written the manifest it was read from, and this reaches terminals.
-        write!(f, "{}: {}", self.kind, crate::text::printable(&self.reason))
-    }
-}
+use crate::{Identity, Kind, Manifest, Name, Suspicion};
 
 /// What is suspect about `taken`, given the complete restore points before it, oldest first. The first one ever is
 /// beyond suspicion, there being nothing to compare it with.
@@ -201,7 +155,6 @@ fn behind(taken: &Manifest, same: &Manifest) -> Option<String> {
 
 /// What the file tells of whether it is the one from before.
 enum Continuity {
-    /// It is.
     SameFile,
     /// Nothing is known, or it may have been moved.
     Unknown,
@@ -257,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::identity::FileId;
-    use crate::{Durations, SCHEMA_VERSION, Source, Table};
+    use crate::{Source, Table};
 
     const ONE: char = '1';
     const TWO: char = '2';
@@ -266,35 +219,10 @@ mod tests {
     fn manifest(sequence: u64, lineage: char) -> Manifest {
         let created_at = Timestamp::from_second(1_800_000_000 + i64::try_from(sequence).unwrap()).unwrap();
         Manifest {
-            schema_version: SCHEMA_VERSION,
-            sequence,
-            name: Name::at(created_at),
-            created_at,
-            verified_at: created_at,
-            confirmed_at: None,
-            confirmed_after: None,
-            confirmed_ahead_at: None,
-            not_before: None,
-            size_bytes: 40_960,
-            page_size: 4096,
-            page_count: 10,
-            blake3: String::new(),
-            content_blake3: None,
-            compressed: None,
             lineage: Some(lineage.to_string().repeat(32).parse().unwrap()),
-            source: None,
-            change_counter: None,
-            tables: None,
             high_water: BTreeMap::from([("message".to_owned(), 9)]),
             has_rows: Some(true),
-            checked: None,
-            suspicions: Vec::new(),
-            follows_suspect: None,
-            restored_from: None,
-            trusted_at: None,
-            sqlite_version: String::new(),
-            tool_version: String::new(),
-            durations: Durations { copy_seconds: 0.0, held_seconds: None, verify_seconds: 0.0 },
+            ..Manifest::of((sequence, Name::at(created_at), created_at), (40_960, 4096, 10), String::new())
         }
     }
 

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::checked;
+use crate::untrusted::quoted;
 
-/// What a table holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rows {
     /// How many.
@@ -31,6 +31,15 @@ pub(crate) fn read(connection: &Connection) -> rusqlite::Result<BTreeMap<String,
     names.into_iter().map(read).collect()
 }
 
+/// The tables that people made, without those of SQLite, of virtual tables and of this project.
+pub(crate) fn of_people(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut names = connection.prepare(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
+             AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> 'pra_lineage'",
+    )?;
+    names.query_map([], |row| row.get(0))?.collect()
+}
+
 /// By table, the greatest key that was given out, of those tables whose INTEGER PRIMARY KEY goes on after its greatest row
 /// because it has no AUTOINCREMENT. Zero where a table is empty.
 pub(crate) fn greatest_keys(connection: &Connection) -> rusqlite::Result<BTreeMap<String, i64>> {
@@ -50,11 +59,6 @@ pub(crate) fn greatest_keys(connection: &Connection) -> rusqlite::Result<BTreeMa
         Ok((table, greatest.unwrap_or(0).max(0)))
     };
     tables.map(|table| table.and_then(greatest)).collect()
-}
-
-/// The name of a table or column for SQL.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn rows(connection: &Connection, table: &str) -> rusqlite::Result<Rows> {

@@ -4,31 +4,28 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use crate::pages::Progress;
+pub use crate::limits::Progress;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::copy::{self, Copied};
-use crate::pages::{Deadline, Limits};
+use crate::limits::{Deadline, Limits, WalBound};
+use crate::paths::partial;
 use crate::prune::Pruned;
-use crate::repository::partial;
 use crate::source::{self, Snapshot};
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
 use crate::{
-    Durations, Error, Manifest, Name, SCHEMA_VERSION, Source, Suspicion, Writer, belongings, confirm, durable,
-    identity, space, stored, suspicion, wal,
+    Durations, Error, Manifest, Name, Source, Suspicion, Writer, belongings, confirm, durable, identity, space, stored,
+    suspicion,
 };
 
-/// What to take and how.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The live database.
     pub database: PathBuf,
     /// What it is called in the repository, if not by its path.
     pub name: Option<String>,
-    /// How thoroughly SQLite checks the copy.
     pub check: Check,
     /// Whether a database that has not changed since its newest restore point confirms that one, instead of being copied.
     pub confirm: bool,
@@ -91,11 +88,12 @@ fn attempt(writer: &Writer, request: &Request, report: &mut dyn FnMut(Progress))
     let earlier = writer.repository().manifests()?;
     let source = recognize(request, &snapshot, &earlier)?;
     let identity = identity::of(snapshot.content.lineage.as_ref(), Some(&source));
-    let wal = wal::Bound::new(&request.database, request.wal_growth_max, snapshot.kept.at_rest.is_some())?;
+    let wal = WalBound::new(&request.database, request.wal_growth_max, snapshot.kept.at_rest.is_some())?;
     let limits = Limits { deadline, wal: Some(&wal) };
     if request.confirm
         && let Some(newest) = earlier.iter().rfind(|manifest| manifest.identity() == identity)
-        && let Some(restore_point) = confirm::newest(writer, newest, (&snapshot, &source), request, limits)?
+        && let Some(restore_point) =
+            confirm::newest(writer, newest, (&snapshot, &source), (&request.database, request.check), limits)?
     {
         return Ok(Taken { restore_point, confirmed: true, pruned: None });
     }
@@ -115,7 +113,10 @@ fn recognize(request: &Request, snapshot: &Snapshot, earlier: &[Manifest]) -> Re
     let source = Source::of(&request.database, request.name.as_deref())?;
     match &snapshot.content.lineage {
         Some(_) => Ok(source),
-        None => source.recognized(earlier, &snapshot.connection),
+        None => {
+            let newest_first = earlier.iter().rev().filter_map(|manifest| manifest.source.as_ref());
+            source.recognized(newest_first, &snapshot.connection)
+        }
     }
 }
 
@@ -140,33 +141,16 @@ fn copy_and_publish(
         durable::rename(&target, &renamed)?;
         (target, *name) = (renamed, later);
     }
+    let size_bytes = file.metadata().map_err(Error::io("look at", &target))?.len();
+    let place = (writer.next_sequence()?, name.clone(), created_at);
     let mut manifest = Manifest {
-        schema_version: SCHEMA_VERSION,
-        sequence: writer.next_sequence()?,
-        name: name.clone(),
-        created_at,
-        verified_at: created_at,
-        confirmed_at: None,
-        confirmed_after: None,
-        confirmed_ahead_at: None,
-        not_before: None,
-        size_bytes: file.metadata().map_err(Error::io("look at", &target))?.len(),
-        page_size: content.page_size,
-        page_count: content.page_count,
-        blake3: digests.file,
         content_blake3: Some(digests.content),
-        compressed: None,
         lineage: content.lineage,
         source: Some(source),
-        change_counter: Some(change_counter),
+        change_counter,
         tables: holdings.tables,
         high_water: content.high_water,
         has_rows: Some(holdings.has_rows),
-        checked: None,
-        suspicions: Vec::new(),
-        follows_suspect: None,
-        restored_from: None,
-        trusted_at: None,
         sqlite_version: rusqlite::version().to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         durations: Durations {
@@ -174,6 +158,7 @@ fn copy_and_publish(
             held_seconds: held.map(|held| held.as_secs_f64()),
             verify_seconds: 0.0,
         },
+        ..Manifest::of(place, (size_bytes, content.page_size, content.page_count), digests.file)
     };
     manifest.checked = Some(check((&file, &target), &manifest, request)?);
     if let Some(level) = request.compress {

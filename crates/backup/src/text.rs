@@ -2,12 +2,29 @@
 //! a line or turn the order of letters around.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format;
 
 use crate::bounds;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    pub fn is_wanted(self, stream: &impl IsTerminal) -> bool {
+        let is_unwanted = || std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        self == Self::Always || (self == Self::Auto && stream.is_terminal() && !is_unwanted())
+    }
+}
 
 /// The text in one line, with what a terminal obeys or does not show escaped, and cut if nobody would read it to its end.
 pub fn printable(text: &str) -> String {

@@ -16,8 +16,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::durable::{self, directory_of};
-use crate::{Error, bounds, openat};
+use crate::paths::directory_of;
+use crate::{Error, bounds, durable, openat, paths};
 
 /// What SQLite leaves as it is in the path of a URI.
 const URI_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
@@ -47,7 +47,7 @@ pub(crate) fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
     let real = openat::resolve_named(path).map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
     // SQLite would take for its own what somebody left there.
     let removed =
-        ["-wal", "-journal"].iter().try_for_each(|suffix| durable::remove(&durable::with_suffix(&real, suffix)));
+        ["-wal", "-journal"].iter().try_for_each(|suffix| durable::remove(&paths::with_suffix(&real, suffix)));
     removed.map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
     let mut connection = open(&real)?;
     end_after(&mut connection, Some(patience(&real)))?;
@@ -67,6 +67,11 @@ fn limited(connection: Connection, path: &Path) -> rusqlite::Result<Connection> 
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     Ok(connection)
+}
+
+/// The name of a table or column for SQL.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Ends what a connection does after a time, with [`rusqlite::ErrorCode::OperationInterrupted`]; with `None`, nothing does.
@@ -90,9 +95,6 @@ fn bytes(path: &Path) -> u64 {
 
 /// Fails if root would roll back a journal of somebody else that names a file to be removed when that is done: SQLite removes
 /// any file that it names.
-///
-/// # Errors
-/// [`Error::Source`].
 pub(crate) fn check_journal(database: &Path) -> Result<(), Error> {
     let looks = || Error::io("look at", database);
     let directory = fs::symlink_metadata(directory_of(database)).map_err(looks())?;
@@ -100,7 +102,7 @@ pub(crate) fn check_journal(database: &Path) -> Result<(), Error> {
     if !geteuid().is_root() || is_roots {
         return Ok(());
     }
-    let journal = durable::with_suffix(database, "-journal");
+    let journal = paths::with_suffix(database, "-journal");
     let end = openat::read(&journal).and_then(|mut file| {
         let mut end = [0; NAMES_ANOTHER.len()];
         let length = file.metadata()?.len();

@@ -9,12 +9,10 @@ pub use crate::checked::{Check, Checked, Verdict};
 use crate::checked::{Outcome, look};
 use crate::content::Content;
 use crate::space::Room;
+use crate::stored::expect;
 use crate::{Error, Manifest, Repository, State, stored, untrusted};
 
 /// Compares the bytes of a restore point with the digest in its manifest.
-///
-/// # Errors
-/// [`Error::Damaged`] with what was expected and found.
 pub fn digest(repository: &Repository, manifest: &Manifest) -> Result<(), Error> {
     stored::read(&repository.stored_file(manifest), manifest, |_| Ok(()))
 }
@@ -54,9 +52,6 @@ pub(crate) fn blame(restore_point: &Path, error: Error) -> Error {
 }
 
 /// What to verify for an entry that is no restore point: there is nothing good about it.
-///
-/// # Errors
-/// [`Error::Damaged`] with the reason of the state.
 pub fn entry(repository: &Repository, entry: &crate::Entry, check: Option<Check>) -> Result<Checked, Error> {
     match &entry.state {
         State::Complete { manifest } => restore_point(repository, manifest, check),
@@ -64,14 +59,6 @@ pub fn entry(repository: &Repository, entry: &crate::Entry, check: Option<Check>
             .expect_readable(std::slice::from_ref(entry))
             .and(Err(Error::damaged(&repository.database(&entry.name), reason))),
     }
-}
-
-pub(crate) fn file_size(path: &Path, manifest: &Manifest, found: u64) -> Result<(), Error> {
-    expect(path, "size in bytes", &manifest.stored_bytes(), &found)
-}
-
-pub(crate) fn file_digest(path: &Path, manifest: &Manifest, found: &str) -> Result<(), Error> {
-    expect(path, "BLAKE3", &manifest.stored_blake3(), &found)
 }
 
 /// Opens a file that nobody writes, compares its content with the manifest, and lets SQLite check it.
@@ -117,16 +104,4 @@ pub(crate) fn damage(path: &Path, error: rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::damaged(path, error.to_string()),
         _ => Error::sqlite("read", path)(error),
     }
-}
-
-pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(
-    path: &Path,
-    what: &str,
-    expected: &T,
-    found: &T,
-) -> Result<(), Error> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(Error::damaged(path, format!("{what} expected {expected:?}, found {found:?}")))
 }

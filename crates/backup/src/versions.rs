@@ -20,7 +20,7 @@ pub(crate) struct Versions([u8; 2]);
 impl Versions {
     /// Makes the header of a copy say that it is not in WAL mode, so that SQLite opens it without files beside it. Gives what
     /// it said before, if that was something else.
-    pub fn hide(file: &File) -> io::Result<Option<Self>> {
+    pub(crate) fn hide(file: &File) -> io::Result<Option<Self>> {
         let mut said = [0; 2];
         file.read_exact_at(&mut said, AT)?;
         if Self(said) == LEGACY {
@@ -31,13 +31,12 @@ impl Versions {
     }
 
     /// Whether the header of a database says that it is in WAL mode. A file without one says nothing.
-    pub fn are_wal(file: &File) -> bool {
+    pub(crate) fn are_wal(file: &File) -> bool {
         let mut said = [0; 2];
         file.read_exact_at(&mut said, AT).is_ok() && said == WAL
     }
 
-    /// Puts back what the header said.
-    pub fn put_back(self, file: &File) -> io::Result<()> {
+    pub(crate) fn put_back(self, file: &File) -> io::Result<()> {
         file.write_all_at(&self.0, AT)?;
         file.sync_all()
     }

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::manifest::SEQUENCE_MAX;
-use crate::repository::{exists, partial};
+use crate::paths::{exists, partial};
+use crate::repository::{REHEARSALS, REMOTES, RESTORES};
 use crate::signature::SigningKey;
 use crate::{
     Error, Manifest, Name, Repository, at_rest, authenticity, belongings, bounds, durable, openat, self_digest, source,
@@ -60,7 +61,6 @@ impl Repository {
 }
 
 impl Writer {
-    /// The repository it may change.
     pub fn repository(&self) -> &Repository {
         &self.repository
     }
@@ -153,9 +153,6 @@ impl Writer {
     }
 
     /// Remembers that somebody said of a restore point that it is right, and gives what its manifest says now.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
     pub fn trust(&self, manifest: Manifest) -> Result<Manifest, Error> {
         let trusted = Manifest { trusted_at: Some(source::now()), ..manifest };
         self.describe(&trusted)?;
@@ -196,7 +193,7 @@ impl Writer {
 
     fn sweep(&self) -> Result<(), Error> {
         at_rest::sweep(self.repository.path())?;
-        for record in [crate::rehearsal::FILE, crate::restore::RECORD, crate::repository::REMOTES] {
+        for record in [REHEARSALS, RESTORES, REMOTES] {
             durable::remove(&partial(&self.repository.path().join(record)))?;
         }
         for name in self.repository.names()? {

@@ -18,10 +18,10 @@ use super::quota::{Asking, Client, Held};
 use super::{Member, Quotas};
 use crate::bounds::{PIECE_BYTES, WIDE_PIECE_BYTES};
 use crate::error::ApiError;
-use crate::router::harden;
+use crate::hardening::harden;
 
 /// The body of an answer. Until it is sent, its client counts as busy.
-pub struct Answer {
+pub(super) struct Answer {
     body: Body,
     _asking: Asking,
     _sending: Option<Held>,
@@ -29,7 +29,7 @@ pub struct Answer {
 
 /// What it takes to answer the requests of one connection. Nothing of it is shared with other connections while they are
 /// answered, but the router: counting who has it is what threads keep each other waiting with.
-pub struct Exchange {
+pub(super) struct Exchange {
     router: TowerToHyperService<Router>,
     client: Arc<Client>,
     quotas: Arc<Quotas>,
@@ -39,23 +39,21 @@ pub struct Exchange {
 
 /// How much of a long answer is sent at once, which its connection decides.
 #[derive(Clone, Debug, Default)]
-pub struct Width(Arc<AtomicBool>);
+pub(crate) struct Width(Arc<AtomicBool>);
 
 impl Width {
     /// In bytes, about.
-    pub fn piece_bytes(&self) -> usize {
+    pub(crate) fn piece_bytes(&self) -> usize {
         if self.0.load(Relaxed) { WIDE_PIECE_BYTES } else { PIECE_BYTES }
     }
 }
 
 impl Exchange {
-    /// Requests of a client go to a router.
-    pub fn new(router: Router, client: Arc<Client>, quotas: Arc<Quotas>) -> Arc<Self> {
+    pub(super) fn new(router: Router, client: Arc<Client>, quotas: Arc<Quotas>) -> Arc<Self> {
         Arc::new(Self { router: TowerToHyperService::new(router), client, quotas, wide: OnceLock::new() })
     }
 
-    /// Answers a request.
-    pub async fn answer(
+    pub(super) async fn answer(
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
     ) -> Result<hyper::Response<Answer>, Infallible> {

@@ -33,11 +33,10 @@ use crate::bounds::{
 };
 use crate::stop::Stop;
 use exchange::Exchange;
-pub use exchange::Width;
+pub(crate) use exchange::Width;
 use quota::{Client, Member, Quota};
 use transport::Transport;
 
-/// How long clients that found no place may take.
 const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a connection without a request stays open after a stop was asked for: a request that was sent meanwhile is
@@ -59,9 +58,8 @@ const EVICTION: Duration = Duration::from_millis(2);
 /// Files that are no connections, or not for long: the database's, the repository's, the listener.
 const OTHER_FILES: u64 = 128;
 
-/// The places for connections.
 #[derive(Clone, Debug)]
-pub struct Connections {
+pub(crate) struct Connections {
     places: Arc<Quota>,
     refusals: Arc<Semaphore>,
     refused: Counter,
@@ -79,11 +77,8 @@ struct Quotas {
     wide: Arc<Quota>,
 }
 
-/// Who answers.
-pub struct Routers {
-    /// Whoever has a place.
+pub(crate) struct Routers {
     pub all: Router,
-    /// Whoever found none.
     pub without_place: Router,
 }
 
@@ -98,7 +93,7 @@ struct Conversation {
 
 impl Connections {
     /// At most so many connections at once, and no more than this process may have files.
-    pub fn new(most: u32, patience: Duration) -> io::Result<Self> {
+    pub(crate) fn new(most: u32, patience: Duration) -> io::Result<Self> {
         let files = raise_file_limit()?;
         // Where there are few, all get less.
         let (others, refusals) = (OTHER_FILES.min(files / 2), (REFUSALS_MAX as u64).min(files / 8));
@@ -119,33 +114,31 @@ impl Connections {
     }
 
     /// How many there are, and how many there may be.
-    pub fn count(&self) -> (u64, u64) {
+    pub(crate) fn count(&self) -> (u64, u64) {
         (self.places.count() as u64, self.most() as u64)
     }
 
-    /// How many there may be.
-    pub fn most(&self) -> usize {
+    pub(crate) fn most(&self) -> usize {
         self.places.most()
     }
 
-    /// How many clients found no place.
-    pub fn refused(&self) -> &Counter {
+    pub(crate) fn refused(&self) -> &Counter {
         &self.refused
     }
 
     /// How long a client may take to send a request, or to take its answer.
-    pub fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
 
     /// How many clients may be behind with their answers, if so many are that a long answer should not be begun.
-    pub fn stalled(&self) -> Option<usize> {
+    pub(crate) fn stalled(&self) -> Option<usize> {
         (!self.quotas.stalled.has_room(Member::has_had_its_time)).then(|| self.quotas.stalled.most())
     }
 
     /// Answers requests until a stop is asked for, then what was sent before it, for `drain` at most. True if everything
     /// was answered.
-    pub async fn serve(&self, listener: TcpListener, routers: Routers, stop: Stop, drain: Duration) -> bool {
+    pub(crate) async fn serve(&self, listener: TcpListener, routers: Routers, stop: Stop, drain: Duration) -> bool {
         let mut asked = pin!(stop.clone().asked());
         let mut told = None;
         // Each conversation has a sender, so that nothing is received once all have ended.
@@ -271,7 +264,7 @@ impl Conversation {
 }
 
 /// Binds a port. What is set here is so for every connection that comes through it.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;

@@ -15,13 +15,10 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// Stands for a time that is not over.
 const BUSY: u64 = u64::MAX;
 
-/// Somebody who is connected.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     evicted: Notify,
-    /// Whether anything ever came.
     has_begun: AtomicBool,
-    /// Whether a whole request ever came.
     has_asked: AtomicBool,
     /// Since when nothing is being answered, in milliseconds from [`START`], or [`BUSY`].
     idle_since: AtomicU64,
@@ -30,7 +27,6 @@ pub struct Client {
 }
 
 impl Default for Client {
-    /// Somebody who has just connected.
     fn default() -> Self {
         let [has_begun, has_asked, sent_much, is_wide] = Default::default();
         Self { evicted: Notify::new(), has_begun, has_asked, idle_since: AtomicU64::new(now()), sent_much, is_wide }
@@ -39,62 +35,61 @@ impl Default for Client {
 
 impl Client {
     /// Something of a request is there.
-    pub fn begin(&self) {
+    pub(super) fn begin(&self) {
         self.has_begun.store(true, Relaxed);
     }
 
-    /// Whether it never sent a whole request.
-    pub fn is_silent(&self) -> bool {
+    pub(super) fn is_silent(&self) -> bool {
         !self.has_asked.load(Relaxed)
     }
 
     /// For how long nothing of it has been answered; `None` while something is.
-    pub fn idle_for(&self) -> Option<Duration> {
+    pub(super) fn idle_for(&self) -> Option<Duration> {
         Some(self.idle_since.load(Relaxed))
             .filter(|since| *since != BUSY)
             .map(|since| Duration::from_millis(now() - since))
     }
 
     /// Whether it keeps its place for nothing: it never asked, or not for a while.
-    pub fn is_of_no_use(&self) -> bool {
+    pub(super) fn is_of_no_use(&self) -> bool {
         self.is_silent() || self.idle_for().is_some_and(|time| time >= IDLE)
     }
 
     /// Resolves once another client took a place from it.
-    pub async fn evicted(&self) {
+    pub(super) async fn evicted(&self) {
         self.evicted.notified().await;
     }
 
     /// A request of it is being answered until the result is dropped.
-    pub fn ask(self: &Arc<Self>) -> Asking {
+    pub(super) fn ask(self: &Arc<Self>) -> Asking {
         self.has_asked.store(true, Relaxed);
         self.idle_since.store(BUSY, Relaxed);
         Asking(self.clone())
     }
 
     /// Its buffers have grown, and would keep their size for as long as it is connected.
-    pub fn note_much(&self) {
+    pub(super) fn note_much(&self) {
         self.sent_much.store(true, Relaxed);
     }
 
     /// It may have wide buffers from now on.
-    pub fn widen(&self) {
+    pub(super) fn widen(&self) {
         self.is_wide.store(true, Relaxed);
     }
 
     /// Whether it may have wide buffers.
-    pub fn is_wide(&self) -> bool {
+    pub(super) fn is_wide(&self) -> bool {
         self.is_wide.load(Relaxed)
     }
 
     /// Whether its buffers have grown.
-    pub fn has_sent_much(&self) -> bool {
+    pub(super) fn has_sent_much(&self) -> bool {
         self.sent_much.load(Relaxed)
     }
 }
 
 /// See [`Client::ask`].
-pub struct Asking(Arc<Client>);
+pub(super) struct Asking(Arc<Client>);
 
 impl Drop for Asking {
     fn drop(&mut self) {
@@ -108,7 +103,7 @@ fn now() -> u64 {
 
 /// A state, with those who are in it in the order in which they came.
 #[derive(Debug)]
-pub struct Quota {
+pub(super) struct Quota {
     most: usize,
     /// As many as there are members, for whoever only wants to know whether there is room.
     count: AtomicUsize,
@@ -121,27 +116,25 @@ struct Members {
     next: u64,
 }
 
-/// Somebody who is in a state.
 #[derive(Debug)]
-pub struct Member {
+pub(super) struct Member {
     client: Arc<Client>,
     since: Instant,
 }
 
 impl Member {
-    /// Who it is.
-    pub fn client(&self) -> &Client {
+    pub(super) fn client(&self) -> &Client {
         &self.client
     }
 
     /// Whether it has been there for so long that it may be asked to leave.
-    pub fn has_had_its_time(&self) -> bool {
+    pub(super) fn has_had_its_time(&self) -> bool {
         self.since.elapsed() >= GRACE
     }
 
     /// Whether it may be cut off for a newcomer: nothing of it is being answered, and what it sent would have been read by now
     /// if it were a request.
-    pub fn can_be_replaced(&self) -> bool {
+    pub(super) fn can_be_replaced(&self) -> bool {
         let has_something = self.client.is_silent() && self.client.has_begun.load(Relaxed);
         self.client.idle_for().is_some() && self.since.elapsed() >= if has_something { BEGUN } else { GRACE }
     }
@@ -149,27 +142,25 @@ impl Member {
 
 impl Quota {
     /// At most so many at once.
-    pub fn new(most: usize) -> Arc<Self> {
+    pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, count: AtomicUsize::new(0), members: Mutex::default() })
     }
 
-    /// How many there may be.
-    pub fn most(&self) -> usize {
+    pub(super) fn most(&self) -> usize {
         self.most
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.count.load(Relaxed)
     }
 
     /// Whether a client could enter now.
-    pub fn has_room(&self, may_leave: impl Fn(&Member) -> bool) -> bool {
+    pub(super) fn has_room(&self, may_leave: impl Fn(&Member) -> bool) -> bool {
         self.count() < self.most || self.lock().by_number.values().any(may_leave)
     }
 
     /// Lets a client in. Where there is no room, the first who may leave is cut off; `None` if nobody may.
-    pub fn admit(self: &Arc<Self>, client: &Arc<Client>, may_leave: impl Fn(&Member) -> bool) -> Option<Held> {
+    pub(super) fn admit(self: &Arc<Self>, client: &Arc<Client>, may_leave: impl Fn(&Member) -> bool) -> Option<Held> {
         let mut members = self.lock();
         if members.by_number.len() >= self.most && !members.evict(may_leave) {
             return None;
@@ -180,7 +171,7 @@ impl Quota {
     }
 
     /// Cuts off the first who may leave, if anybody may.
-    pub fn evict(&self, may_leave: impl Fn(&Member) -> bool) -> bool {
+    pub(super) fn evict(&self, may_leave: impl Fn(&Member) -> bool) -> bool {
         let mut members = self.lock();
         let has_evicted = members.evict(may_leave);
         self.count.store(members.by_number.len(), Relaxed);
@@ -208,14 +199,14 @@ impl Members {
 
 /// A place in a [`Quota`], left when dropped.
 #[derive(Debug)]
-pub struct Held {
+pub(super) struct Held {
     quota: Arc<Quota>,
     number: u64,
 }
 
 impl Held {
     /// As if it had just come: it makes progress.
-    pub fn renew(&mut self) {
+    pub(super) fn renew(&mut self) {
         let mut members = self.quota.lock();
         if let Some(member) = members.by_number.remove(&self.number) {
             self.number = members.insert(Member { since: Instant::now(), ..member });

@@ -18,8 +18,7 @@ use crate::bounds::{READ_BYTES, REQUEST_BYTES, TAKEN_BYTES_MIN, WIDE_SEND_BUFFER
 /// How often it is looked whether a long request may go on.
 const POLL: Duration = Duration::from_millis(20);
 
-/// A connection.
-pub struct Transport {
+pub(super) struct Transport {
     stream: TcpStream,
     client: Arc<Client>,
     quotas: Arc<Quotas>,
@@ -43,8 +42,7 @@ struct Stalled {
 }
 
 impl Transport {
-    /// Nothing was sent on it yet.
-    pub fn new(stream: TcpStream, client: Arc<Client>, quotas: Arc<Quotas>, patience: Duration) -> Self {
+    pub(super) fn new(stream: TcpStream, client: Arc<Client>, quotas: Arc<Quotas>, patience: Duration) -> Self {
         Self {
             stream,
             client,

@@ -24,21 +24,16 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// How a program writes that has the token.
 const WITH_TOKEN: &str = "curl --header 'Authorization: Bearer TOKEN' '…/add?message=test'";
 
-/// What came of the form.
-pub enum Notice {
-    /// The message with this number was stored.
+pub(crate) enum Notice {
     Added(i64),
     /// It was not, and its text is still there to be sent again.
     NotAdded {
-        /// Why, as programs are told.
         reason: String,
-        /// What was in the field.
         text: String,
     },
 }
 
-/// The page as an answer.
-pub fn answer(
+pub(crate) fn answer(
     status: StatusCode,
     bulletin: &Bulletin,
     language: Language,

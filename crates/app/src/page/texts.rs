@@ -2,8 +2,7 @@
 
 use crate::negotiate::Language;
 
-/// Every text of the page.
-pub struct Texts {
+pub(super) struct Texts {
     pub language: &'static str,
     pub title: &'static str,
     pub skip: &'static str,
@@ -45,8 +44,7 @@ pub struct Texts {
     pub no_script: &'static str,
 }
 
-/// The texts in a language.
-pub fn of(language: Language) -> &'static Texts {
+pub(super) fn of(language: Language) -> &'static Texts {
     match language {
         Language::French => &FRENCH,
         Language::English => &ENGLISH,

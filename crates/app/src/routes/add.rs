@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::query::{self, QueryError};
-use crate::router::Service;
+use crate::service::Service;
 use crate::store::Message;
 
 /// The parameter, or the field.
@@ -19,16 +19,15 @@ const NAME: &str = "message";
 /// The longest message that is stored, in bytes of UTF-8.
 pub(crate) const LENGTH_MAX: usize = 4096;
 
-/// A message that was stored.
 #[derive(Serialize)]
-pub struct Added {
+pub(crate) struct Added {
     status: &'static str,
     #[serde(flatten)]
     message: Message,
 }
 
 /// Stores the message of the query. Only for GET: HEAD must not insert.
-pub async fn add(
+pub(crate) async fn add(
     method: Method,
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,

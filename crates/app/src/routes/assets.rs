@@ -3,18 +3,15 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
-/// The colours and the layout of the page.
-pub async fn style() -> Response {
+pub(crate) async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("../page/page.css"))
 }
 
-/// What makes the page live.
-pub async fn script() -> Response {
+pub(crate) async fn script() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("../page/page.js"))
 }
 
-/// The icon of the page.
-pub async fn icon() -> Response {
+pub(crate) async fn icon() -> Response {
     asset("image/svg+xml", include_str!("../page/icon.svg"))
 }
 

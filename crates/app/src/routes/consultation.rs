@@ -15,7 +15,7 @@ use crate::bounds::ANSWER_TIMES_MAX;
 use crate::connections::Width;
 use crate::error::ApiError;
 use crate::query::{self, QueryError};
-use crate::router::Service;
+use crate::service::Service;
 use crate::store::{Page, Position, Rest};
 
 const LIMIT_DEFAULT: i64 = 50;
@@ -23,7 +23,7 @@ pub(crate) const LIMIT_MAX: i64 = 1000;
 
 /// Answers a page of messages: the newest, those before an id, or those after one. A long one in pieces, each read once the
 /// one before it was taken.
-pub async fn consultation(
+pub(crate) async fn consultation(
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {

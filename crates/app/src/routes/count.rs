@@ -7,15 +7,13 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::error::ApiError;
-use crate::router::Service;
+use crate::service::Service;
 
-/// The number of messages.
 #[derive(Serialize)]
-pub struct Count {
+pub(crate) struct Count {
     count: i64,
 }
 
-/// Answers the number of messages, whoever wrote them.
-pub async fn count(State(service): State<Arc<Service>>) -> Result<Json<Count>, ApiError> {
+pub(crate) async fn count(State(service): State<Arc<Service>>) -> Result<Json<Count>, ApiError> {
     Ok(Json(Count { count: service.store.count().await? }))
 }

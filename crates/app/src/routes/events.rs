@@ -11,13 +11,13 @@ use futures_util::{StreamExt, stream};
 use hyper::body::Bytes;
 
 use crate::error::ApiError;
-use crate::router::Service;
+use crate::service::Service;
 
 /// How many milliseconds a browser waits before it connects again.
 const RETRY: &str = "retry: 1000\n\n";
 
 /// Answers at once, and with a bulletin within a second or two.
-pub async fn events(State(service): State<Arc<Service>>) -> Result<impl IntoResponse, ApiError> {
+pub(crate) async fn events(State(service): State<Arc<Service>>) -> Result<impl IntoResponse, ApiError> {
     let bulletins =
         stream::unfold(service.bulletins.watch()?, async |mut watcher| Some((watcher.next().await?, watcher)));
     let first = stream::iter([Bytes::from_static(RETRY.as_bytes())]);

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::discretion::without_directories;
-use crate::router::Service;
+use crate::service::Service;
 use crate::store::{self, Failure};
 
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ enum Health {
 }
 
 /// Answers 200 once a write has reached the disk, 503 if none can.
-pub async fn health(State(service): State<Arc<Service>>) -> Response {
+pub(crate) async fn health(State(service): State<Arc<Service>>) -> Response {
     let proven = service.store.prove_durable().await;
     answer(proven, service.store.protection())
 }

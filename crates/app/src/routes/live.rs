@@ -9,9 +9,9 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::health;
-use crate::router::Service;
+use crate::service::Service;
 
 /// Answers 503 if the database was deleted or replaced underneath, or if nothing writes any more; else 200.
-pub async fn live(State(service): State<Arc<Service>>) -> Response {
+pub(crate) async fn live(State(service): State<Arc<Service>>) -> Response {
     health::answer(service.store.check_alive(), None)
 }

@@ -15,13 +15,13 @@ use crate::bulletin::Bulletin;
 use crate::error::ApiError;
 use crate::negotiate;
 use crate::page::{self, Notice};
-use crate::router::Service;
+use crate::service::Service;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Stores the message of the form, then leads back to the page. What cannot be stored is answered with the page as well,
 /// and stays in its field.
-pub async fn messages(State(service): State<Arc<Service>>, headers: HeaderMap, request: Request) -> Response {
+pub(crate) async fn messages(State(service): State<Arc<Service>>, headers: HeaderMap, request: Request) -> Response {
     let stored = match form(&headers, request, service.connections.patience()).await {
         Ok(form) => store(&service, &form).await.map_err(|error| (error, form)),
         Err(error) => Err((error, String::new())),
@@ -32,7 +32,7 @@ pub async fn messages(State(service): State<Arc<Service>>, headers: HeaderMap, r
         Err((error, form)) => {
             let text = add::text(&form).unwrap_or_default().into_owned();
             let notice = Notice::NotAdded { reason: error.told(), text };
-            let bulletin = Bulletin::look(&service).await;
+            let bulletin = Bulletin::look(&service.looks).await;
             let (language, writers) = (negotiate::language(&headers), service.admission.writers());
             let _turn = service.turn().await;
             page::answer(error.status(), &bulletin, language, writers, Some(&notice))

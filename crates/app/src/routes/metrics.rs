@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use crate::metrics::PREFIX;
 use crate::negotiate::takes_open_metrics;
 use crate::protection::{self, Protection};
-use crate::router::Service;
+use crate::service::Service;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -25,7 +25,7 @@ const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers in the text format of OpenMetrics, or in the older one of Prometheus to whoever does not take that. What is not
 /// known is left out: no number would be true.
-pub async fn metrics(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+pub(crate) async fn metrics(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     match exposition(&service).await {
         Ok(text) if takes_open_metrics(&headers) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Ok(text) => ([(CONTENT_TYPE, PLAIN)], plain(&text)).into_response(),
@@ -74,7 +74,7 @@ async fn exposition(service: &Arc<Service>) -> Result<String, fmt::Error> {
     let (connected, most) = service.connections.count();
     gauge(&mut now, "connections", "Clients that are connected", connected);
     gauge(&mut now, "connections_limit", "Clients that may be connected; more are refused", most);
-    let protection = service.looks.look(service).await;
+    let protection = service.looks.look().await;
     let _turn = service.turn().await;
     gauge(&mut now, "database_readable", "Whether the database can be read", u32::from(protection.is_ok()));
     // Whoever met the failure has logged it, and the gauge above tells of it.

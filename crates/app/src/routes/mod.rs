@@ -1,14 +1,14 @@
 //! One file a route.
 
-pub mod add;
-pub mod assets;
-pub mod consultation;
-pub mod count;
-pub mod events;
-pub mod health;
-pub mod live;
-pub mod messages;
-pub mod metrics;
-pub mod openapi;
-pub mod root;
-pub mod status;
+pub(crate) mod add;
+pub(crate) mod assets;
+pub(crate) mod consultation;
+pub(crate) mod count;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod live;
+pub(crate) mod messages;
+pub(crate) mod metrics;
+pub(crate) mod openapi;
+pub(crate) mod root;
+pub(crate) mod status;

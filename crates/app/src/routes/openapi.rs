@@ -4,7 +4,6 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
-/// Answers the description, in OpenAPI 3.1.
-pub async fn openapi() -> Response {
+pub(crate) async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }

@@ -11,16 +11,20 @@ use crate::bulletin::Bulletin;
 use crate::negotiate;
 use crate::page::{self, Notice};
 use crate::query;
-use crate::router::Service;
+use crate::service::Service;
 
 const JSON: &str = r#"{"status":"Bonjour tout le monde !"}"#;
 
 /// Answers the greeting in the form that the client prefers. `?added=ID` is where the form of the page leads to.
-pub async fn root(State(service): State<Arc<Service>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+pub(crate) async fn root(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
     if !negotiate::prefers_html(&headers) {
         return ([(VARY, "accept"), (CONTENT_TYPE, "application/json")], JSON).into_response();
     }
-    let bulletin = Bulletin::look(&service).await;
+    let bulletin = Bulletin::look(&service.looks).await;
     let added = query::number(query.as_deref().unwrap_or_default(), "added", 1, i64::MAX).ok().flatten();
     // Only of a message that is there to be seen: anybody can write a link.
     let is_shown = |id: &i64| {

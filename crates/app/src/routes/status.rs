@@ -13,19 +13,18 @@ use serde::Serialize;
 use crate::discretion::without_directories;
 use crate::error::ApiError;
 use crate::protection::{self, Protection};
-use crate::router::Service;
+use crate::service::Service;
 use crate::store;
 
 /// The state of the service. `null` stands for what is not known or does not exist.
 #[derive(Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     count: i64,
     /// The newest restore point of *this* database: those of an earlier lineage do not protect it.
     last_backup_file: Option<String>,
     /// Since its snapshot began, or since the database was last seen to hold the same. Where a clock was ahead, since the
     /// last time that can be believed.
     backup_age_seconds: Option<u64>,
-    /// Whether it looks like one of a lost database.
     backup_suspect: Option<bool>,
     /// What SQLite said of it: `sound`, `inconsistent` or `cannot-check`.
     backup_verdict: Option<Verdict>,
@@ -50,8 +49,8 @@ pub struct Status {
 
 /// Answers the state of the database, and of its restore points as far as the repository can be read. Paths are told only if
 /// that was asked for.
-pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
-    let look = service.looks.look(&service).await?;
+pub(crate) async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>, ApiError> {
+    let look = service.looks.look().await?;
     let Protection { summary, newest, age, rehearsed, repository_error, no_room, exposure } = &*look;
     let told = |text: String| if service.config.status_paths { text } else { without_directories(&text) };
     let path = |path: &Path| match path.file_name().filter(|_| !service.config.status_paths) {
@@ -59,7 +58,7 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>,
         None => path.display().to_string(),
     };
     let newest = newest.as_ref();
-    let backup_dir = service.config.backup_dir.as_ref();
+    let repository = service.looks.repository();
     let mut protection = service.store.protection();
     if let Some(protection) = &mut protection {
         protection.reason = protection.reason.take().map(told);
@@ -73,7 +72,7 @@ pub async fn status(State(service): State<Arc<Service>>) -> Result<Json<Status>,
         backup_sequence: newest.map(|newest| newest.sequence),
         backup_size_bytes: newest.map(|newest| newest.size_bytes),
         last_verified_restore_seconds: rehearsed.as_ref().map(|rehearsed| protection::age(rehearsed.at).as_secs()),
-        backup_dir: backup_dir.map(|directory| path(directory)),
+        backup_dir: repository.map(|repository| path(repository.path())),
         backup_error: repository_error.clone().or(no_room.clone()).map(told),
         exposed_messages: exposure.map(|exposure| exposure.messages),
         exposed_seconds: exposure.and_then(|exposure| exposure.seconds),

@@ -6,11 +6,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::metrics::SECONDS;
+/// Upper bounds of the classes of durations, in seconds: from a read that is in memory to the longest wait for a write.
+pub(crate) const SECONDS: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Counts of commits; clones count together.
 #[derive(Clone, Debug)]
-pub struct Commits {
+pub(super) struct Commits {
     writes: Histogram,
     seconds: Histogram,
     failures: Counter,
@@ -28,7 +30,7 @@ impl Default for Commits {
 
 impl Commits {
     /// Counts a commit that ended, with the number of writes that shared it.
-    pub fn ended(&self, writes: usize, took: Duration, is_on_disk: bool) {
+    pub(super) fn ended(&self, writes: usize, took: Duration, is_on_disk: bool) {
         if !is_on_disk {
             self.failures.inc();
             return;
@@ -38,8 +40,7 @@ impl Commits {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// Puts the counts into a registry.
-    pub fn register(&self, registry: &mut Registry) {
+    pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "commit_writes",
             "Writes, health checks among them, that shared a commit",

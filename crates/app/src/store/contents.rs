@@ -26,7 +26,7 @@ const INDEX_BYTES: usize = 136;
 
 /// A database and its `-shm` file, opened once more. Never closed: that would drop SQLite's POSIX locks on them.
 #[derive(Debug)]
-pub struct Contents {
+pub(super) struct Contents {
     database: ManuallyDrop<File>,
     index: ManuallyDrop<File>,
     seen: Option<Seen>,
@@ -39,27 +39,25 @@ struct Seen {
     checkpoint: Checkpoint,
 }
 
-/// The last checkpoint that was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Checkpoint {
     /// New each time that the WAL starts again.
     salts: [u8; 8],
     /// How many frames it set out to copy into the database.
     attempted: u32,
-    /// Whether it copied them all.
     complete: bool,
 }
 
 impl Contents {
     /// Takes files that are open already, and looks at them for the first time.
-    pub fn new(database: ManuallyDrop<File>, index: ManuallyDrop<File>) -> io::Result<Self> {
+    pub(super) fn new(database: ManuallyDrop<File>, index: ManuallyDrop<File>) -> io::Result<Self> {
         let mut contents = Self { database, index, seen: None };
         contents.are_overwritten()?;
         Ok(contents)
     }
 
     /// Whether something else than a checkpoint changed the database since the last time. Once that is so, it stays so.
-    pub fn are_overwritten(&mut self) -> io::Result<bool> {
+    pub(super) fn are_overwritten(&mut self) -> io::Result<bool> {
         let checkpoint = self.checkpoint()?;
         let header = read_start(&self.database)?;
         if !header.starts_with(MAGIC) {

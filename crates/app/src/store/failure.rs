@@ -6,49 +6,26 @@ use rusqlite::ErrorCode;
 use serde::Serialize;
 use thiserror::Error;
 
-/// Why the store cannot do something now.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Failure {
-    /// More writes than may wait are waiting.
+pub(crate) enum Failure {
     #[error("{depth} writes are waiting for the disk, which is the limit; try again in a second")]
-    QueueFull {
-        /// The limit.
-        depth: usize,
-    },
+    QueueFull { depth: usize },
     /// Another process holds the lock for longer than we wait.
     #[error("the database {} is locked by another process; try again in a second", .0.display())]
     Locked(PathBuf),
-    /// The store took too long.
     #[error("the database has not answered for {seconds} s (a slow disk, or the lock of another process)")]
-    TooSlow {
-        /// How long was waited.
-        seconds: u64,
-    },
+    TooSlow { seconds: u64 },
     /// The files at the database's path are not those that were opened. There is no way back.
     #[error("{0}; nothing is served from it any more: put the database in place and restart this process")]
     Lost(String),
     /// Another program changed the tables so that what is stored in them may not be kept.
     #[error("another program changed the tables of {}: found {found}; nothing is stored until that is undone", .path.display())]
-    Misshapen {
-        /// The database.
-        path: PathBuf,
-        /// What is in the way.
-        found: String,
-    },
+    Misshapen { path: PathBuf, found: String },
     /// What is stored now would be lost with the volume, and the policy is to store nothing then.
     #[error("nothing can be stored so that it survives the loss of the database's volume: {0}")]
     Unprotected(String),
-    /// SQLite or the file system refused.
     #[error("cannot {action} the database {}: {reason}", .path.display())]
-    Refused {
-        /// "read" or "write".
-        action: &'static str,
-        /// The database.
-        path: PathBuf,
-        /// What SQLite says.
-        reason: String,
-    },
-    /// The service is stopping, or its writer died.
+    Refused { action: &'static str, path: PathBuf, reason: String },
     #[error("the service does not write any more, because it is stopping or its writer failed")]
     Stopped,
 }
@@ -63,20 +40,18 @@ impl Failure {
     }
 
     /// Whether no waiting and no repair of the disk helps, but only a new process.
-    pub fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Stopped)
     }
 
-    /// Whether trying again in a second makes sense.
-    pub fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::QueueFull { .. } | Self::Locked(_) | Self::TooSlow { .. } | Self::Unprotected(_))
     }
 }
 
-/// What became of a write that was not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It is not stored and will not be.
     Refused,
     /// It may be stored.
@@ -86,10 +61,8 @@ pub enum Outcome {
 /// Why a write was not acknowledged, and whether it may be stored all the same.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{failure}")]
-pub struct WriteFailure {
-    /// Why.
+pub(crate) struct WriteFailure {
     pub failure: Failure,
-    /// What became of it.
     pub outcome: Outcome,
 }
 

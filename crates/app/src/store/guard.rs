@@ -6,12 +6,12 @@
 mod base;
 mod status;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
+use backup::Repository;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -19,7 +19,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::identity::Identity;
 use super::journal::{Journal, Trouble};
 use super::{Failure, Message};
-pub use status::{State, Status, Watch};
+pub(crate) use status::{Standing, Status, Watch};
 
 /// How often it is tried to protect again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -27,22 +27,22 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often it is made sure that database and journal agree, if others change the database meanwhile.
 const TRIES: u32 = 5;
 
-/// Whether the store protects what it acknowledges.
-#[derive(Clone, Debug)]
+/// How what is acknowledged is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Protect {
-    /// Not beyond the volume of the database. If a repository is given, it is made sure that no journal there has
-    /// messages that the database lacks.
-    No(Option<PathBuf>),
-    /// By a journal, written before anything is acknowledged.
-    Sync(Settings),
+    /// By restore points alone.
+    None,
+    /// By a journal that is on disk before anything is acknowledged.
+    Sync,
 }
 
 /// How the store protects what it acknowledges.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// The repository of restore points, beside which the journal is.
-    pub repository: PathBuf,
-    /// What to do while nothing can be protected.
+pub struct Protection {
+    pub protect: Protect,
+    /// The repository of restore points, beside which the journal is. Without a journal, it is made sure that none there has
+    /// messages that the database lacks.
+    pub repository: Option<Repository>,
     pub on_error: OnError,
     /// The latest time to replay, at the start.
     pub until: Option<Timestamp>,
@@ -58,8 +58,9 @@ pub enum OnError {
 }
 
 /// The writer's side of it.
-pub struct Guard {
-    settings: Settings,
+pub(super) struct Guard {
+    repository: Repository,
+    on_error: OnError,
     identity: Arc<Identity>,
     journal: Journal,
     watch: Watch,
@@ -79,16 +80,23 @@ impl Guard {
     ///
     /// # Errors
     /// The database may lack what was acknowledged. All else is for the policy.
-    pub fn start(settings: Settings, identity: Arc<Identity>, connection: &Connection) -> anyhow::Result<Self> {
-        let mut journal = Journal::new(identity.database(), &settings.repository)?;
-        let until = settings.until.map(Timestamp::as_microsecond);
+    pub(super) fn start(
+        protection: &Protection,
+        identity: Arc<Identity>,
+        connection: &Connection,
+    ) -> anyhow::Result<Self> {
+        let repository =
+            protection.repository.clone().context("--protect sync needs a --repository for its journal")?;
+        let mut journal = Journal::new(identity.database(), repository.path())?;
+        let until = protection.until.map(Timestamp::as_microsecond);
         journal.settle(connection, until).map_err(|trouble| match trouble {
             Trouble::Fenced(reason) => anyhow!(reason),
             Trouble::Unusable(error) => error,
         })?;
         let watch = Watch::new();
         let mut guard = Self {
-            settings,
+            repository,
+            on_error: protection.on_error,
             identity,
             journal,
             watch,
@@ -100,12 +108,11 @@ impl Guard {
         };
         // What comes of it is in the status, and tried again with the first write.
         let _ = guard.prepare(connection);
-        guard.patient = guard.settings.on_error == OnError::Refuse;
+        guard.patient = guard.on_error == OnError::Refuse;
         Ok(guard)
     }
 
-    /// A way to ask about it.
-    pub fn watch(&self) -> Watch {
+    pub(super) fn watch(&self) -> Watch {
         self.watch.clone()
     }
 
@@ -115,7 +122,7 @@ impl Guard {
     /// # Errors
     /// [`Failure::Unprotected`] where the policy is to refuse, [`Failure::Lost`] if others went on with the journal, and
     /// those of the database.
-    pub fn begin<'a>(&mut self, connection: &'a Connection) -> Result<(Transaction<'a>, bool), Failure> {
+    pub(super) fn begin<'a>(&mut self, connection: &'a Connection) -> Result<(Transaction<'a>, bool), Failure> {
         for _ in 0..TRIES {
             let journaled = self.prepare(connection)?;
             let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)
@@ -149,7 +156,7 @@ impl Guard {
     ///
     /// # Errors
     /// As [`Guard::begin`]. The messages may be in the journal all the same.
-    pub fn record(&mut self, connection: &Connection, messages: &[Message]) -> Result<(), Failure> {
+    pub(super) fn record(&mut self, connection: &Connection, messages: &[Message]) -> Result<(), Failure> {
         let recorded = match messages {
             [] => self.journal.prove(),
             messages => self.journal.append(connection, messages),
@@ -159,7 +166,7 @@ impl Guard {
     }
 
     /// Lets others go on with the journal: the database is lost.
-    pub fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.journal.leave();
     }
 
@@ -186,7 +193,7 @@ impl Guard {
         match went {
             Ok(()) => {
                 self.failed = None;
-                self.watch.publish(State::Protected, None, self.journal.position());
+                self.watch.publish(Standing::Protected, None, self.journal.position());
                 Ok(())
             }
             Err(Trouble::Fenced(reason)) => Err(self.identity.lose(reason)),
@@ -195,13 +202,13 @@ impl Guard {
                 let again = self.failed.take().map(|(_, again)| again).filter(|again| Instant::now() < *again);
                 self.failed = Some((reason.clone(), again.unwrap_or_else(|| Instant::now() + RETRY)));
                 let position = self.journal.position();
-                match self.settings.on_error {
+                match self.on_error {
                     OnError::Refuse => {
-                        self.watch.publish(State::Refusing, Some(&reason), position);
+                        self.watch.publish(Standing::Refusing, Some(&reason), position);
                         Err(Failure::Unprotected(reason))
                     }
                     OnError::Degrade => {
-                        self.watch.publish(State::Degraded, Some(&reason), position);
+                        self.watch.publish(Standing::Degraded, Some(&reason), position);
                         Ok(())
                     }
                 }

@@ -3,7 +3,6 @@
 //! Only `stat` is used to tell: opening and closing a file in this process would drop SQLite's POSIX locks on it. That
 //! a file was overwritten in place is seen in its [`Contents`].
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::mem::ManuallyDrop;
@@ -13,6 +12,7 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 use backup::openat;
+use backup::paths::with_suffix;
 
 use super::Failure;
 use super::contents::Contents;
@@ -24,9 +24,8 @@ struct FileId {
     inode: u64,
 }
 
-/// The files of an open database.
 #[derive(Debug)]
-pub struct Identity {
+pub(super) struct Identity {
     /// The database, its `-wal` and its `-shm`: a process that meets another one of any of them shares no locks with
     /// us, or writes where nobody reads.
     files: [(PathBuf, FileId); 3],
@@ -34,20 +33,18 @@ pub struct Identity {
     lost: OnceLock<Failure>,
 }
 
-/// A database file that is about to be opened.
-pub struct Unopened {
+pub(super) struct Unopened {
     path: PathBuf,
     database: FileId,
 }
 
 impl Identity {
-    /// Looks at the database before SQLite opens it.
-    pub fn before_opening(path: &Path) -> anyhow::Result<Unopened> {
+    pub(super) fn before_opening(path: &Path) -> anyhow::Result<Unopened> {
         Ok(Unopened { path: path.to_owned(), database: existing(path)? })
     }
 
     /// Fails if a file is gone or is another one. The first time that is so decides for good.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub(super) fn check(&self) -> Result<(), Failure> {
         if let Some(lost) = self.lost.get() {
             return Err(lost.clone());
         }
@@ -59,7 +56,7 @@ impl Identity {
 
     /// Whether the `-wal` file is gone and nothing else happened: SQLite then still has all of it open, and shares its
     /// locks with whoever else uses the database.
-    pub fn lacks_only_its_wal(&self) -> bool {
+    pub(super) fn lacks_only_its_wal(&self) -> bool {
         let [database, wal, shm] = &self.files;
         let is_ours = |(path, expected): &(PathBuf, FileId)| identify(path).is_ok_and(|found| found == *expected);
         let is_missing = fs::symlink_metadata(&wal.0).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
@@ -67,24 +64,24 @@ impl Identity {
     }
 
     /// Opens the database and its `-shm` file once more, to look into them.
-    pub fn contents(&self) -> anyhow::Result<Contents> {
+    pub(super) fn contents(&self) -> anyhow::Result<Contents> {
         let [database, _, shm] = &self.files;
         Contents::new(reopen(database)?, reopen(shm)?)
             .with_context(|| format!("cannot read {} and its -shm file", database.0.display()))
     }
 
     /// The database, as messages name it.
-    pub fn database(&self) -> &Path {
+    pub(super) fn database(&self) -> &Path {
         &self.files[0].0
     }
 
     /// Size of the `-wal` file; `None` if it is gone.
-    pub fn wal_bytes(&self) -> Option<u64> {
+    pub(super) fn wal_bytes(&self) -> Option<u64> {
         fs::metadata(&self.files[1].0).ok().map(|found| found.len())
     }
 
     /// Decides that the database is lost, unless that was decided before; gives what was decided.
-    pub fn lose(&self, reason: String) -> Failure {
+    pub(super) fn lose(&self, reason: String) -> Failure {
         let lost = self.lost.get_or_init(|| {
             tracing::error!(%reason, "the database is lost");
             Failure::Lost(reason)
@@ -111,7 +108,7 @@ impl Identity {
 impl Unopened {
     /// Looks again once SQLite has opened the database and its companions. The same file before and after is the one
     /// that was opened.
-    pub fn once_open(self) -> anyhow::Result<Identity> {
+    pub(super) fn once_open(self) -> anyhow::Result<Identity> {
         let Self { path, database } = self;
         anyhow::ensure!(
             existing(&path)? == database,
@@ -120,17 +117,10 @@ impl Unopened {
         );
         // SQLite follows symbolic links, and keeps the companions beside the target.
         let target = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
-        let (wal, shm) = (companion(&target, "-wal"), companion(&target, "-shm"));
+        let (wal, shm) = (with_suffix(&target, "-wal"), with_suffix(&target, "-shm"));
         let (wal_id, shm_id) = (existing(&wal)?, existing(&shm)?);
         Ok(Identity { files: [(path, database), (wal, wal_id), (shm, shm_id)], lost: OnceLock::new() })
     }
-}
-
-/// The path of a file that SQLite keeps beside a database.
-pub fn companion(database: &Path, suffix: &str) -> PathBuf {
-    let mut path = OsString::from(database);
-    path.push(suffix);
-    path.into()
 }
 
 fn reopen((path, expected): &(PathBuf, FileId)) -> anyhow::Result<ManuallyDrop<File>> {

@@ -27,51 +27,43 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
 use crate::bounds::{CACHE_KIBIBYTES, PIECE_BYTES};
-pub use failure::{Failure, Outcome, WriteFailure};
+pub(crate) use commits::SECONDS;
+pub(crate) use failure::{Failure, Outcome, WriteFailure};
 use guard::{Guard, Watch};
-pub use guard::{OnError, Protect, Settings, Status};
+pub(crate) use guard::{OnError, Protect, Protection, Status};
 use identity::Identity;
 #[cfg(any(test, fuzzing))]
-pub use journal::fuzzed as journal_fuzzed;
-pub use paging::Rest;
+pub(crate) use journal::fuzzed as journal_fuzzed;
+pub(crate) use paging::Rest;
 use readers::Readers;
 use writer::Writer;
 
-/// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Message<Text = String> {
+pub(crate) struct Message<Text = String> {
     /// Never used twice, and growing.
     pub id: i64,
     /// UTC with six fractional digits and `Z`.
     pub timestamp: Text,
-    /// The text itself.
     pub message: Text,
 }
 
-/// Some messages out of all.
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
+pub(crate) struct Page {
     /// Which end to take them from.
     pub position: Position,
-    /// How many at most.
     pub limit: i64,
 }
 
 /// Where a page lies.
 #[derive(Clone, Copy, Debug)]
-pub enum Position {
-    /// The newest messages.
+pub(crate) enum Position {
     Newest,
-    /// The newest messages older than this id.
     Before(i64),
-    /// The oldest messages newer than this id.
     After(i64),
 }
 
-/// The database as a whole.
 #[derive(Clone, Debug)]
-pub struct Summary {
-    /// The number of messages.
+pub(crate) struct Summary {
     pub count: i64,
     /// The lineage; `None` if a foreign copy without one was restored into the database.
     pub lineage: Option<Lineage>,
@@ -79,17 +71,15 @@ pub struct Summary {
     pub size_bytes: i64,
 }
 
-/// The messages that are newer than an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Newer {
+pub(crate) struct Newer {
     /// How many. Deleted ones between the first and the last count as well: to leave them out would take a scan.
     pub messages: i64,
     /// The timestamp of the first, as it is stored.
     pub since: String,
 }
 
-/// The open database.
-pub struct Store {
+pub(crate) struct Store {
     path: PathBuf,
     identity: Arc<Identity>,
     readers: Readers,
@@ -102,7 +92,12 @@ impl Store {
     /// what is there is not ours to use, or where it lacks what its journal cannot give back.
     ///
     /// The `-wal` file is moved into the database after about `wal_autocheckpoint` pages; with 0, another program has to.
-    pub fn open(path: &Path, wal_autocheckpoint: u32, queue_depth: usize, protect: Protect) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        wal_autocheckpoint: u32,
+        queue_depth: usize,
+        protection: Protection,
+    ) -> anyhow::Result<Self> {
         let path = std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))?;
         schema::prepare(&path)?;
         let identity = Identity::before_opening(&path)?;
@@ -111,93 +106,90 @@ impl Store {
             .with_context(|| format!("cannot open the database {}", path.display()))?;
         let identity = Arc::new(identity.once_open()?);
         let readers = Readers::new(path.clone(), identity.clone());
-        let guard = match protect {
-            Protect::No(None) => None,
-            Protect::No(Some(repository)) => {
-                journal::check_unprotected(&connection, &path, &repository)?;
+        let guard = match (protection.protect, &protection.repository) {
+            (Protect::Sync, _) => Some(Guard::start(&protection, identity.clone(), &connection)?),
+            (Protect::None, Some(repository)) => {
+                journal::check_unprotected(&connection, &path, repository.path())?;
                 None
             }
-            Protect::Sync(settings) => Some(Guard::start(settings, identity.clone(), &connection)?),
+            (Protect::None, None) => None,
         };
         let watch = guard.as_ref().map(Guard::watch);
         let writer = Writer::start(path.clone(), connection, identity.clone(), guard, queue_depth)?;
         Ok(Self { path, identity, readers, writer, protection: watch })
     }
 
-    /// The database file.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Stores a message. `Ok` means that it is on disk, in the database that is at the path.
-    pub async fn add(&self, message: String) -> Result<Message, WriteFailure> {
+    pub(crate) async fn add(&self, message: String) -> Result<Message, WriteFailure> {
         self.writer.add(message).await
     }
 
     /// Proves that a write reaches the disk, by one that leaves the content as it was.
-    pub async fn prove_durable(&self) -> Result<(), Failure> {
+    pub(crate) async fn prove_durable(&self) -> Result<(), Failure> {
         self.writer.prove_durable().await
     }
 
     /// Fails if this store will never serve again, whatever happens to the disk. Waits for nothing and writes nothing.
-    pub fn check_alive(&self) -> Result<(), Failure> {
+    pub(crate) fn check_alive(&self) -> Result<(), Failure> {
         let checked = self.identity.check().and_then(|()| self.writer.check_running());
         checked.or_else(|failure| if failure.is_final() { Err(failure) } else { Ok(()) })
     }
 
-    /// The number of messages.
-    pub async fn count(&self) -> Result<i64, Failure> {
+    pub(crate) async fn count(&self) -> Result<i64, Failure> {
         self.readers.read(readers::count).await
     }
 
     /// A page of messages, newest first. Of each there is the beginning: [`crate::bounds::MESSAGE_BYTES_AT_ONCE`] bytes.
-    pub async fn page(&self, page: Page) -> Result<Vec<Message>, Failure> {
+    pub(crate) async fn page(&self, page: Page) -> Result<Vec<Message>, Failure> {
         self.readers.read(|connection| paging::beginnings(connection, page)).await
     }
 
     /// The first piece of a page, as an array in JSON, and what is left of it.
-    pub async fn page_json(&self, page: Page) -> Result<(Vec<u8>, Option<Rest>), Failure> {
+    pub(crate) async fn page_json(&self, page: Page) -> Result<(Vec<u8>, Option<Rest>), Failure> {
         self.readers.read(|connection| paging::piece(connection, Rest::of(connection, page)?, PIECE_BYTES)).await
     }
 
     /// The next piece, of about so many bytes.
-    pub async fn more_json(&self, rest: Rest, bytes: usize) -> Result<(Vec<u8>, Option<Rest>), Failure> {
+    pub(crate) async fn more_json(&self, rest: Rest, bytes: usize) -> Result<(Vec<u8>, Option<Rest>), Failure> {
         self.readers.read(|connection| paging::piece(connection, Some(rest.clone()), bytes)).await
     }
 
-    /// The database as a whole.
-    pub async fn summary(&self) -> Result<Summary, Failure> {
+    pub(crate) async fn summary(&self) -> Result<Summary, Failure> {
         self.readers.read(readers::summary).await
     }
 
     /// The messages that are newer than an id; `None` if there are none.
-    pub async fn newer(&self, id: i64) -> Result<Option<Newer>, Failure> {
+    pub(crate) async fn newer(&self, id: i64) -> Result<Option<Newer>, Failure> {
         self.readers.read(|connection| readers::newer(connection, id)).await
     }
 
     /// How many writes wait for the disk, and how many may.
-    pub fn queue(&self) -> (usize, usize) {
+    pub(crate) fn queue(&self) -> (usize, usize) {
         self.writer.queue()
     }
 
     /// Size of the `-wal` file; `None` if it is gone.
-    pub fn wal_bytes(&self) -> Option<u64> {
+    pub(crate) fn wal_bytes(&self) -> Option<u64> {
         self.identity.wal_bytes()
     }
 
     /// Puts what is counted of commits into a registry.
-    pub fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         self.writer.commits().register(registry);
     }
 
     /// Whether what is acknowledged survives the loss of the volume; `None` if that was not asked for.
-    pub fn protection(&self) -> Option<Status> {
+    pub(crate) fn protection(&self) -> Option<Status> {
         self.protection.as_ref().map(Watch::status)
     }
 
     /// Writes what is still queued, moves the WAL into the database and ends the writer. Fails if the database was lost
     /// meanwhile, and says whether what was acknowledged was saved.
-    pub async fn close(&self) -> anyhow::Result<()> {
+    pub(crate) async fn close(&self) -> anyhow::Result<()> {
         self.writer.close().await
     }
 }
@@ -224,7 +216,11 @@ mod tests {
     #[tokio::test]
     async fn a_store_is_alive_until_its_writer_has_ended() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("app.db"), 1000, 1, Protect::No(None)).unwrap();
+        let store = {
+            let (protect, on_error) = (Protect::None, OnError::Refuse);
+            let protection = Protection { protect, repository: None, on_error, until: None };
+            Store::open(&directory.path().join("app.db"), 1000, 1, protection).unwrap()
+        };
         assert_eq!(store.check_alive(), Ok(()));
         store.close().await.unwrap();
         // The thread answers just before it ends.

@@ -16,7 +16,7 @@ use crate::bounds::MESSAGE_BYTES_AT_ONCE;
 
 /// What is left of a page.
 #[derive(Clone, Debug)]
-pub struct Rest {
+pub(crate) struct Rest {
     /// The ids between which it lies, both included.
     newest: i64,
     oldest: i64,
@@ -54,7 +54,7 @@ const LONG_ROW: &str = "SELECT id, CASE WHEN octet_length(timestamp) <= ?3 THEN 
 
 impl Rest {
     /// All of a page; `None` if there is none.
-    pub fn of(connection: &Connection, page: Page) -> rusqlite::Result<Option<Self>> {
+    pub(crate) fn of(connection: &Connection, page: Page) -> rusqlite::Result<Option<Self>> {
         let (oldest, newest) = match page.position {
             Position::Newest => (i64::MIN, Some(i64::MAX)),
             Position::Before(id) => (i64::MIN, id.checked_sub(1)),
@@ -129,7 +129,7 @@ impl Rest {
 }
 
 /// A whole page, of each message no more than is read at once.
-pub fn beginnings(connection: &Connection, page: Page) -> rusqlite::Result<Vec<Message>> {
+pub(super) fn beginnings(connection: &Connection, page: Page) -> rusqlite::Result<Vec<Message>> {
     let mut messages = Vec::new();
     if let Some(mut rest) = Rest::of(connection, page)? {
         rest.for_each(connection, |_, Row { id, timestamp, bytes, .. }| {
@@ -143,7 +143,11 @@ pub fn beginnings(connection: &Connection, page: Page) -> rusqlite::Result<Vec<M
 
 /// The next piece of a page as an array in JSON, of about so many bytes, and what is left of it. Written straight from SQLite's
 /// memory: two strings for each message were an eighth of a request.
-pub fn piece(connection: &Connection, rest: Option<Rest>, bytes: usize) -> rusqlite::Result<(Vec<u8>, Option<Rest>)> {
+pub(super) fn piece(
+    connection: &Connection,
+    rest: Option<Rest>,
+    bytes: usize,
+) -> rusqlite::Result<(Vec<u8>, Option<Rest>)> {
     let Some(mut rest) = rest else { return Ok((b"[]".to_vec(), None)) };
     let mut json = Vec::with_capacity(bytes / 2);
     if !rest.is_begun {

@@ -14,10 +14,9 @@ use super::{Failure, Identity, Newer, Summary, connect, schema};
 const LOCK_POLL: Duration = Duration::from_millis(10);
 
 /// The most bytes of one value that SQLite reads into memory: another program may have stored any.
-pub const VALUE_BYTES_MAX: i32 = 1024 * 1024;
+pub(super) const VALUE_BYTES_MAX: i32 = 1024 * 1024;
 
-/// Connections that are not in use.
-pub struct Readers {
+pub(super) struct Readers {
     path: PathBuf,
     identity: Arc<Identity>,
     idle: Mutex<Vec<Connection>>,
@@ -25,7 +24,7 @@ pub struct Readers {
 
 impl Readers {
     /// No connection yet: each is opened when the others are in use.
-    pub fn new(path: PathBuf, identity: Arc<Identity>) -> Self {
+    pub(super) fn new(path: PathBuf, identity: Arc<Identity>) -> Self {
         Self { path, identity, idle: Mutex::default() }
     }
 
@@ -33,7 +32,7 @@ impl Readers {
     ///
     /// It runs on the calling thread: a read takes microseconds, several times less than handing it to another thread
     /// and back. That is why SQLite itself must not wait for a lock here.
-    pub async fn read<T>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+    pub(super) async fn read<T>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
         let give_up = Instant::now() + schema::BUSY_WAIT;
         loop {
             match self.attempt(&query) {
@@ -68,18 +67,16 @@ impl Readers {
     }
 }
 
-/// Bounds what is read at once.
-pub fn bound(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn bound(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX).map(drop)
 }
 
-/// The number of messages.
-pub fn count(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn count(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT count FROM message_count")?.query_row([], |row| row.get(0))
 }
 
 /// The messages newer than an id: two look-ups in the key, however many there are.
-pub fn newer(connection: &Connection, id: i64) -> rusqlite::Result<Option<Newer>> {
+pub(super) fn newer(connection: &Connection, id: i64) -> rusqlite::Result<Option<Newer>> {
     // What is longer is no time.
     let sql = "SELECT (SELECT max(id) FROM message) - id + 1,
                    CASE WHEN octet_length(timestamp) <= 64 THEN CAST(timestamp AS TEXT) ELSE '' END
@@ -92,7 +89,7 @@ pub fn newer(connection: &Connection, id: i64) -> rusqlite::Result<Option<Newer>
 }
 
 /// The database as a whole, at one instant.
-pub fn summary(connection: &Connection) -> rusqlite::Result<Summary> {
+pub(super) fn summary(connection: &Connection) -> rusqlite::Result<Summary> {
     let snapshot = connection.unchecked_transaction()?;
     let size = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
     let summary = Summary {

@@ -17,11 +17,9 @@ use super::{Identity, schema};
 /// How often a checkpoint that met another one is tried again.
 const POLL: Duration = Duration::from_millis(10);
 
-/// The database was lost while it was served.
 #[derive(Debug, Error)]
 #[error("the database was lost while it was served: {reason}; {}", consequence(*.saved))]
-pub struct Loss {
-    /// What happened to it.
+pub(super) struct Loss {
     pub reason: String,
     /// Whether what was acknowledged is in it all the same.
     pub saved: bool,
@@ -36,7 +34,7 @@ fn consequence(saved: bool) -> &'static str {
 }
 
 /// Tries to move a deleted `-wal` file into the database. True if everything that was acknowledged is there, on disk.
-pub fn save(connection: &Connection, identity: &Identity, contents: &mut Contents) -> bool {
+pub(super) fn save(connection: &Connection, identity: &Identity, contents: &mut Contents) -> bool {
     if !identity.lacks_only_its_wal() || contents.are_overwritten().unwrap_or(true) {
         return false;
     }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use backup::openat;
+use backup::paths::with_suffix;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::identity::companion;
 use super::shape;
 
 /// The version of the tables, in `PRAGMA user_version`.
@@ -19,38 +19,16 @@ const VERSION: i64 = 1;
 
 /// How long a connection waits for the lock of another process, and how often it looks. SQLite by itself waits for longer
 /// and longer between its tries: it would be outrun for seconds by another service that writes without a pause.
-pub const BUSY_WAIT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 const BUSY_POLL: Duration = Duration::from_millis(1);
 
 /// The size to which the `-wal` file shrinks when it starts anew. It grows while a backup reads, and would keep that size for
 /// ever.
 const WAL_BYTES_KEPT: i64 = 16 * 1024 * 1024;
 
-/// Triggers keep the count, so that it is right whoever writes. SQLite fires no DELETE trigger for the row that an
-/// INSERT OR REPLACE or a changed id overwrites: both are refused.
-pub const TABLES: &str = "
-    CREATE TABLE message (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT NOT NULL, message TEXT NOT NULL);
-    CREATE TABLE message_count (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);
-    CREATE TABLE durability_probe (one INTEGER PRIMARY KEY CHECK (one = 1), ok INTEGER NOT NULL);
-    INSERT INTO message_count VALUES (1, 0);
-    INSERT INTO durability_probe VALUES (1, 1);
-    CREATE TRIGGER message_inserted AFTER INSERT ON message BEGIN
-        UPDATE message_count SET count = count + 1;
-    END;
-    CREATE TRIGGER message_deleted AFTER DELETE ON message BEGIN
-        UPDATE message_count SET count = count - 1;
-    END;
-    CREATE TRIGGER message_kept BEFORE INSERT ON message WHEN EXISTS (SELECT 1 FROM message WHERE id = NEW.id) BEGIN
-        SELECT RAISE(ABORT, 'a message is never overwritten, and this id is taken');
-    END;
-    CREATE TRIGGER message_id_kept BEFORE UPDATE OF id ON message BEGIN
-        SELECT RAISE(ABORT, 'the id of a message never changes');
-    END;";
-
 /// A write that reaches the WAL and leaves every page as it was. An UPDATE with the same value would write nothing:
 /// SQLite leaves out a change that changes no byte.
-pub const PROBE: &str = "INSERT OR REPLACE INTO durability_probe VALUES (1, 1)";
+pub(super) const PROBE: &str = "INSERT OR REPLACE INTO durability_probe VALUES (1, 1)";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
@@ -61,14 +39,14 @@ enum Content {
 /// Makes the database at a path ready to serve from, creating it if there is none.
 ///
 /// Whatever is not ours is refused and left as it is, byte for byte.
-pub fn prepare(path: &Path) -> anyhow::Result<()> {
+pub(super) fn prepare(path: &Path) -> anyhow::Result<()> {
     check_path(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(path, flags).with_context(|| format!("cannot open {}", path.display()))?;
     // Closing moves a WAL that was left here into the database: not into one that turns out to be somebody else's.
     let target = path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
-    let no_checkpoint = companion(&target, "-wal").exists();
+    let no_checkpoint = with_suffix(&target, "-wal").exists();
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, no_checkpoint)?;
     connection.busy_handler(Some(wait_for_lock))?;
     let content = look(&connection).with_context(|| format!("cannot use {} as the database", path.display()))?;
@@ -85,7 +63,7 @@ pub fn prepare(path: &Path) -> anyhow::Result<()> {
 ///
 /// What was left in the WAL is moved into the database: after a recovery, SQLite does not know of it whether it is there
 /// already, and until then no overwriting of the database can be told (see [`super::contents`]).
-pub fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> rusqlite::Result<()> {
+pub(super) fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> rusqlite::Result<()> {
     connection.busy_handler(Some(wait_for_lock))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
@@ -101,7 +79,9 @@ pub fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> rusqlite:
 fn check_path(path: &Path) -> anyhow::Result<()> {
     // Refuses to be led to what is another's.
     match openat::resolve(path).and_then(fs::symlink_metadata) {
-        Ok(found) if found.is_dir() => bail!("{} is a directory; expected a database file (--db-path)", path.display()),
+        Ok(found) if found.is_dir() => {
+            bail!("{} is a directory; expected a database file (--database)", path.display())
+        }
         Ok(found) if !found.is_file() => bail!("{} is not a regular file; expected a database file", path.display()),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => check_absent(path),
@@ -113,7 +93,7 @@ fn check_absent(path: &Path) -> anyhow::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     ensure!(
         parent.is_dir(),
-        "cannot create {}: {} is no directory; create it, or choose another path with --db-path",
+        "cannot create {}: {} is no directory; create it, or choose another path with --database",
         path.display(),
         parent.display()
     );
@@ -140,7 +120,7 @@ fn inspect(connection: &Connection) -> anyhow::Result<Content> {
         (true, VERSION) => shape::check(connection).map(|()| Content::Ours).map_err(|found| {
             anyhow!(
                 "its tables are not as this service makes them, and what is stored there may not be kept: found {found:#}; \
-                 undo that change, restore a backup from before it, or choose another path with --db-path"
+                 undo that change, restore a backup from before it, or choose another path with --database"
             )
         }),
         (true, newer) if newer > VERSION => bail!(
@@ -149,7 +129,7 @@ fn inspect(connection: &Connection) -> anyhow::Result<Content> {
         (false, 0) if tables == 0 => Ok(Content::Nothing),
         _ => bail!(
             "it is somebody else's: expected none or our tables (version {VERSION}), found {tables} others \
-             (version {version}); choose another path with --db-path"
+             (version {version}); choose another path with --database"
         ),
     }
 }
@@ -182,7 +162,7 @@ fn create(connection: &mut Connection, content: Content) -> anyhow::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
     if inspect(&transaction)? == Content::Nothing {
-        transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(shape::TABLES)?;
         backup::lineage::ensure(&transaction)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
@@ -204,7 +184,7 @@ mod tests {
         connection.execute("INSERT INTO message (timestamp, message) VALUES ('', 'kept')", []).unwrap();
         checkpoint();
         let before = fs::read(&path).unwrap();
-        let wal_bytes = || fs::metadata(companion(&path, "-wal")).unwrap().len();
+        let wal_bytes = || fs::metadata(with_suffix(&path, "-wal")).unwrap().len();
         assert_eq!(wal_bytes(), 0);
 
         connection.execute(PROBE, []).unwrap();
@@ -220,7 +200,7 @@ mod tests {
         prepare(&path).unwrap();
         let (mut writer, reader) = (Connection::open(&path).unwrap(), Connection::open(&path).unwrap());
         settle(&mut writer, 1000).unwrap();
-        let wal_bytes = || i64::try_from(fs::metadata(companion(&path, "-wal")).unwrap().len()).unwrap();
+        let wal_bytes = || i64::try_from(fs::metadata(with_suffix(&path, "-wal")).unwrap().len()).unwrap();
         reader.execute_batch("BEGIN; SELECT count FROM message_count").unwrap();
         let insert = "INSERT INTO message (timestamp, message) VALUES ('', zeroblob(?1))";
         writer.execute(insert, [WAL_BYTES_KEPT]).unwrap();

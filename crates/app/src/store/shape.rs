@@ -7,9 +7,30 @@
 use anyhow::{Context, bail, ensure};
 use rusqlite::Connection;
 
-use super::{journal, schema};
+use super::journal;
 
-/// An entry of `sqlite_schema`.
+/// Triggers keep the count, so that it is right whoever writes. SQLite fires no DELETE trigger for the row that an
+/// INSERT OR REPLACE or a changed id overwrites: both are refused.
+pub(super) const TABLES: &str = "
+    CREATE TABLE message (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp TEXT NOT NULL, message TEXT NOT NULL);
+    CREATE TABLE message_count (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);
+    CREATE TABLE durability_probe (one INTEGER PRIMARY KEY CHECK (one = 1), ok INTEGER NOT NULL);
+    INSERT INTO message_count VALUES (1, 0);
+    INSERT INTO durability_probe VALUES (1, 1);
+    CREATE TRIGGER message_inserted AFTER INSERT ON message BEGIN
+        UPDATE message_count SET count = count + 1;
+    END;
+    CREATE TRIGGER message_deleted AFTER DELETE ON message BEGIN
+        UPDATE message_count SET count = count - 1;
+    END;
+    CREATE TRIGGER message_kept BEFORE INSERT ON message WHEN EXISTS (SELECT 1 FROM message WHERE id = NEW.id) BEGIN
+        SELECT RAISE(ABORT, 'a message is never overwritten, and this id is taken');
+    END;
+    CREATE TRIGGER message_id_kept BEFORE UPDATE OF id ON message BEGIN
+        SELECT RAISE(ABORT, 'the id of a message never changes');
+    END;";
+
 struct Entry {
     kind: String,
     name: String,
@@ -19,7 +40,7 @@ struct Entry {
 }
 
 /// Fails, and says why, if what is stored might not be there afterwards.
-pub fn check(connection: &Connection) -> anyhow::Result<()> {
+pub(super) fn check(connection: &Connection) -> anyhow::Result<()> {
     let (expected, found) = (expected().context("cannot tell how the tables should be")?, entries(connection)?);
     for entry in &found {
         let Some(ours) = expected.iter().find(|ours| ours.name == entry.name) else {
@@ -79,7 +100,7 @@ fn is_optional(column: &[String]) -> bool {
 /// What we would create today, which is what every version of this service created.
 fn expected() -> rusqlite::Result<Vec<Entry>> {
     let reference = Connection::open_in_memory()?;
-    reference.execute_batch(schema::TABLES)?;
+    reference.execute_batch(TABLES)?;
     journal::create_tables(&reference)?;
     entries(&reference)
 }
@@ -131,15 +152,15 @@ mod tests {
 
     fn with(change: &str) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(schema::TABLES).unwrap();
+        connection.execute_batch(TABLES).unwrap();
         connection.execute_batch(change).unwrap();
         connection
     }
 
     /// The table of messages made anew by another statement, with our triggers on it.
     fn remade(columns: &str) -> Connection {
-        let triggers = schema::TABLES.find("CREATE TRIGGER").unwrap();
-        with(&format!("DROP TABLE message; CREATE TABLE message {columns}; {}", &schema::TABLES[triggers..]))
+        let triggers = TABLES.find("CREATE TRIGGER").unwrap();
+        with(&format!("DROP TABLE message; CREATE TABLE message {columns}; {}", &TABLES[triggers..]))
     }
 
     #[test]
@@ -158,8 +179,8 @@ mod tests {
         ] {
             let connection = with(change);
             if change.contains("RENAME") {
-                let rest = schema::TABLES.find("CREATE TABLE message_count").unwrap();
-                connection.execute_batch(&schema::TABLES[rest..]).unwrap();
+                let rest = TABLES.find("CREATE TABLE message_count").unwrap();
+                connection.execute_batch(&TABLES[rest..]).unwrap();
             }
             check(&connection).unwrap();
         }

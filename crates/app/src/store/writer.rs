@@ -21,21 +21,18 @@ use super::{Failure, Identity, Message, WriteFailure, schema, shape};
 /// How many writes share a commit at most, so that the first of them does not wait for ever.
 const BATCH_MAX: usize = 512;
 
-/// How long a client waits for its write.
 const ADD_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a health check waits: a disk that is slower is not healthy. Shorter than the wait for a foreign lock.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
 
-/// Something to do for the writing thread.
 enum Job {
     Add { message: String, reply: oneshot::Sender<Result<Message, WriteFailure>> },
     Probe { reply: oneshot::Sender<Result<(), WriteFailure>> },
     Close { reply: oneshot::Sender<Result<(), Loss>> },
 }
 
-/// The way to the writing thread.
-pub struct Writer {
+pub(super) struct Writer {
     queue: Sender<Job>,
     depth: usize,
     commits: Commits,
@@ -43,7 +40,7 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread, which owns the connection from now on.
-    pub fn start(
+    pub(super) fn start(
         path: PathBuf,
         connection: Connection,
         identity: Arc<Identity>,
@@ -64,7 +61,7 @@ impl Writer {
     }
 
     /// Stores a message. Does not wait for a place in the queue: clients hear of an overload at once.
-    pub async fn add(&self, message: String) -> Result<Message, WriteFailure> {
+    pub(super) async fn add(&self, message: String) -> Result<Message, WriteFailure> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(Job::Add { message, reply }).map_err(|error| {
             WriteFailure::refused(match error {
@@ -80,7 +77,7 @@ impl Writer {
     }
 
     /// Proves that a write reaches the disk. Waits for a place in the queue: a service with much to do is not ill.
-    pub async fn prove_durable(&self) -> Result<(), Failure> {
+    pub(super) async fn prove_durable(&self) -> Result<(), Failure> {
         let (reply, answer) = oneshot::channel();
         let proof = async {
             self.queue.send(Job::Probe { reply }).await.map_err(|_| Failure::Stopped)?;
@@ -90,22 +87,20 @@ impl Writer {
     }
 
     /// How many writes wait, and how many may.
-    pub fn queue(&self) -> (usize, usize) {
+    pub(super) fn queue(&self) -> (usize, usize) {
         (self.queue.max_capacity() - self.queue.capacity(), self.queue.max_capacity())
     }
 
-    /// What is counted of commits.
-    pub fn commits(&self) -> &Commits {
+    pub(super) fn commits(&self) -> &Commits {
         &self.commits
     }
 
-    /// Fails if the thread has ended.
-    pub fn check_running(&self) -> Result<(), Failure> {
+    pub(super) fn check_running(&self) -> Result<(), Failure> {
         if self.queue.is_closed() { Err(Failure::Stopped) } else { Ok(()) }
     }
 
     /// Waits until everything queued is written and the WAL is in the database. Fails if the database was lost.
-    pub async fn close(&self) -> anyhow::Result<()> {
+    pub(super) async fn close(&self) -> anyhow::Result<()> {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Job::Close { reply }).await.ok().context("the writing thread is gone")?;
         Ok(answer.await.context("the writing thread died")??)
@@ -127,7 +122,6 @@ struct WriterThread {
     rescued: Option<bool>,
 }
 
-/// What is written with one commit.
 #[derive(Default)]
 struct Batch {
     adds: Vec<(String, oneshot::Sender<Result<Message, WriteFailure>>)>,

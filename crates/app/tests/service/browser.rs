@@ -86,7 +86,7 @@ async fn add(browser: &Client, message: &str) {
 
 fn start(place: &Place, address: &str) -> App {
     let mut command = place.command();
-    command.arg("--backup-dir").arg(place.path().join("backup")).args(["--listen", address]);
+    command.arg("--repository").arg(place.path().join("backup")).args(["--listen", address]);
     App::start(command)
 }
 

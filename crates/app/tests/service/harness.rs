@@ -71,6 +71,7 @@ pub fn command(database: &Path) -> Command {
         "PROTECT_ON_ERROR",
         "QUEUE_DEPTH",
         "CONNECTIONS_MAX",
+        "CLIENT_TIMEOUT",
         "CLIENT_TIMEOUT_SECONDS",
         "LOG_FORMAT",
         "LOG_LEVEL",
@@ -82,7 +83,7 @@ pub fn command(database: &Path) -> Command {
     ] {
         command.env_remove(variable);
     }
-    command.arg("--db-path").arg(database).env("LISTEN", "127.0.0.1:0");
+    command.arg("--database").arg(database).env("LISTEN", "127.0.0.1:0");
     command
 }
 

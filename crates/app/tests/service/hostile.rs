@@ -214,7 +214,7 @@ async fn probes_are_answered_while_somebody_opens_connections_without_end() {
 #[tokio::test]
 async fn who_takes_an_answer_too_slowly_is_cut_off_however_long_it_goes_on() {
     let place = Place::new();
-    let app = start(&place, &["--client-timeout-seconds", "1"]);
+    let app = start(&place, &["--client-timeout", "1s"]);
     let mut slow = client(app.address.parse().unwrap(), b"GET /consultation?limit=1000 HTTP/1.1\r\nhost: app\r\n\r\n");
     slow.set_nonblocking(false).unwrap();
     slow.set_read_timeout(Some(BOUND)).unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use backup::restore::{self, Choice, Limits, Request};
+use backup::restore::{self, Choice, Request, Terms};
 use backup::verify::Check;
 use backup::{Manifest, Repository, Restored, take};
 use reqwest::Method;
@@ -29,8 +29,8 @@ async fn restore(place: &Place, point: &Manifest) -> Restored {
     let choice = Choice::Name(point.name.clone());
     let request =
         Request { database, choice, lineage: None, source_name: None, force: false, check: Some(Check::Full) };
-    let limits = Limits { wait: BOUND, hold: BOUND, reuse_keys: false };
-    spawn_blocking(move || restore::into_live(&repository, &request, limits, &mut |_| {})).await.unwrap().unwrap()
+    let terms = Terms { wait: BOUND, hold: BOUND, reuse_keys: false };
+    spawn_blocking(move || restore::into_live(&repository, &request, terms, &mut |_| {})).await.unwrap().unwrap()
 }
 
 fn ids(path: &Path) -> BTreeSet<i64> {

@@ -69,7 +69,7 @@ async fn everyone_is_gone(app: &App) {
 #[tokio::test]
 async fn who_sends_a_request_too_slowly_is_cut_off() {
     let place = Place::new();
-    let app = start(&place, &["--client-timeout-seconds", "1"]);
+    let app = start(&place, &["--client-timeout", "1s"]);
     let began = Instant::now();
     let mut silent = connect(&app);
     let mut slow = connect(&app);
@@ -95,7 +95,7 @@ async fn who_sends_a_request_too_slowly_is_cut_off() {
 #[tokio::test]
 async fn who_takes_nothing_of_an_answer_is_cut_off() {
     let place = Place::new();
-    let app = start(&place, &["--client-timeout-seconds", "2"]);
+    let app = start(&place, &["--client-timeout", "2s"]);
     place
         .sqlite()
         .execute_batch(
@@ -205,7 +205,7 @@ async fn ten_thousand_clients_are_answered_at_once() {
     }
     setrlimit(Resource::RLIMIT_NOFILE, soft.max(2 * CLIENTS as u64), hard).unwrap();
     let place = Place::new();
-    let app = start(&place, &["--connections-max", "10100", "--client-timeout-seconds", "600"]);
+    let app = start(&place, &["--connections-max", "10100", "--client-timeout", "600s"]);
     let mut connected: Vec<_> = (0..CLIENTS).map(|_| connect(&app)).collect();
     for stream in &mut connected {
         assert!(ask(stream).starts_with("HTTP/1.1 200 "));

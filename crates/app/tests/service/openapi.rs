@@ -55,7 +55,7 @@ async fn nothing_that_the_description_does_not_allow_is_answered() {
     let place = Place::new();
     std::fs::create_dir(place.path().join("backup")).unwrap();
     let mut command = place.command();
-    command.arg("--backup-dir").arg(place.path().join("backup"));
+    command.arg("--repository").arg(place.path().join("backup"));
     let app = App::start(command);
     app.add("x").await.id();
     take(&place, &place);

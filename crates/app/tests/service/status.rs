@@ -13,7 +13,7 @@ use crate::harness::{App, Place};
 /// Starts the service beside a repository in `backup/`.
 pub fn start(place: &Place) -> App {
     let mut command = place.command();
-    command.arg("--backup-dir").arg(place.path().join("backup"));
+    command.arg("--repository").arg(place.path().join("backup"));
     App::start(command)
 }
 
@@ -52,7 +52,7 @@ async fn paths_are_told_only_if_that_is_asked_for() {
     let directory = place.path().to_str().unwrap();
     for is_asked in [false, true] {
         let mut command = place.command();
-        command.arg("--backup-dir").arg(place.path().join("backup"));
+        command.arg("--repository").arg(place.path().join("backup"));
         if is_asked {
             command.arg("--status-paths");
         }

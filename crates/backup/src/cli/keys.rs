@@ -9,14 +9,14 @@ use backup::signature::SigningKey;
 use clap::Args;
 
 #[derive(Debug, Args)]
-pub struct SignArgs {
+pub(super) struct SignArgs {
     /// Sign manifests with this ed25519 key, in PEM, as openssl genpkey makes it
     #[arg(long, value_name = "FILE", env = "BACKUP_SIGN_KEY", hide_env_values = true)]
     sign_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub struct VerifyArgs {
+pub(super) struct VerifyArgs {
     /// Believe only what was signed with the other half of this ed25519 key, in PEM; several times, or with commas, for any of
     /// several
     #[arg(long, value_name = "FILE", env = "BACKUP_VERIFY_KEY", value_delimiter = ',')]
@@ -24,27 +24,27 @@ pub struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct IdentityArgs {
+pub(super) struct IdentityArgs {
     /// The file of a secret key of age, for what is encrypted; the variable may have the key itself
     #[arg(long, value_name = "FILE", env = IDENTITY, hide_env_values = true)]
     identity: Option<IdentitySource>,
 }
 
 impl IdentityArgs {
-    pub fn read(&self) -> Result<Identities, Error> {
+    pub(super) fn read(&self) -> Result<Identities, Error> {
         Ok(self.identity.as_ref().map(IdentitySource::read).transpose()?.unwrap_or_default())
     }
 }
 
 impl SignArgs {
-    pub fn read(&self) -> Result<Option<SigningKey>, Error> {
+    pub(super) fn read(&self) -> Result<Option<SigningKey>, Error> {
         self.sign_key.as_deref().map(SigningKey::read).transpose()
     }
 }
 
 impl VerifyArgs {
     /// None, if everything is believed.
-    pub fn read(&self) -> Result<VerifyKeys, Error> {
+    pub(super) fn read(&self) -> Result<VerifyKeys, Error> {
         VerifyKeys::read(&self.verify_key)
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use backup::remote::head;
 use backup::verify::{Checked, Verdict};
-use backup::{Entry, Identity, Manifest, Source, State, clock, exit, text};
+use backup::{Entry, Identity, Manifest, Source, State, clock, exit, said, text};
 use clap::Args;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
@@ -18,13 +18,13 @@ const WIDTH: u16 = 80;
 
 /// List the restore points, oldest first; reads their manifests only
 #[derive(Debug, Args)]
-pub struct List {
+pub(crate) struct List {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
     remote: InsteadArg,
     /// With --remote: what there was at this time, as 2026-11-22T18:09:35Z, from the versions that the bucket keeps
-    #[arg(long, value_name = "RFC3339", requires = "remote")]
+    #[arg(long, value_name = "TIME", value_parser = said::time, requires = "remote")]
     as_of: Option<Timestamp>,
     #[command(flatten)]
     verify: VerifyArgs,
@@ -35,7 +35,7 @@ pub struct List {
 }
 
 impl List {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let keys = self.verify.read()?;
         let repository = self.repository.open();
         let Some(remote) = self.remote.open(None)? else {

@@ -4,13 +4,12 @@ use backup::prune::{self, Mode, Pruned, Unprotected};
 use backup::remote::prune::Locked;
 use backup::remote::{self, Remote};
 use backup::retention::Policy;
-use backup::{Error, exit};
-use bytesize::ByteSize;
+use backup::{Error, exit, said};
 use clap::Args;
 
 use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{InsteadArg, LockArgs};
-use super::{RepositoryArg, days, duration, output};
+use super::{RepositoryArg, output};
 
 /// Remove the restore points that no --keep rule keeps
 ///
@@ -18,7 +17,7 @@ use super::{RepositoryArg, days, duration, output};
 /// kept.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("policy").args(PolicyArgs::NAMES).multiple(true).required(true)))]
-pub struct Prune {
+pub(crate) struct Prune {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -35,12 +34,12 @@ pub struct Prune {
     #[arg(long)]
     dry_run: bool,
     /// How long to wait while another take or prune is at work
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "0s")]
     wait: Duration,
 }
 
 #[derive(Debug, Args)]
-pub struct PolicyArgs {
+pub(super) struct PolicyArgs {
     /// Keep the newest N
     #[arg(long, value_name = "N")]
     keep_last: Option<u32>,
@@ -54,23 +53,23 @@ pub struct PolicyArgs {
     #[arg(long, value_name = "N")]
     keep_weekly: Option<u32>,
     /// Keep all that were current within this span, such as 36h or 7d, before the newest of their lineage
-    #[arg(long, value_name = "DURATION", value_parser = days)]
+    #[arg(long, value_name = "DURATION", value_parser = said::days)]
     keep_within: Option<Duration>,
     /// Let restore points, room for two more, and what else lies beside them, such as a service's journal, take up no more
     /// than this, such as 200MiB, nor than the volume has: the oldest that only a rule keeps go first
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = said::size)]
     pub max_space: Option<u64>,
 }
 
 impl PolicyArgs {
     const NAMES: [&str; 5] = ["keep_last", "keep_hourly", "keep_daily", "keep_weekly", "keep_within"];
 
-    pub fn is_given(&self) -> bool {
+    pub(super) fn is_given(&self) -> bool {
         let counts = self.keep_last.or(self.keep_hourly).or(self.keep_daily).or(self.keep_weekly);
         counts.is_some() || self.keep_within.is_some()
     }
 
-    pub fn policy(&self) -> Policy {
+    pub(super) fn policy(&self) -> Policy {
         Policy {
             last: self.keep_last.unwrap_or(0),
             hourly: self.keep_hourly.unwrap_or(0),
@@ -83,7 +82,7 @@ impl PolicyArgs {
 }
 
 impl Prune {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let mode = if self.dry_run { Mode::DryRun } else { Mode::Remove };
         if let Some(remote) = self.remote.open(Some(&self.lock))? {
             let remote = remote.believing(self.verify.read()?).reading(self.identity.read()?);
@@ -144,13 +143,8 @@ impl Prune {
     }
 }
 
-/// Reads a size in bytes, `200MiB` or `1.5 GB`.
-pub fn size(text: &str) -> Result<u64, String> {
-    text.parse().map(|ByteSize(bytes)| bytes)
-}
-
 /// Says what people should do something about, long before backups fail.
-pub fn warn(pruned: &Pruned) {
+pub(super) fn warn(pruned: &Pruned) {
     pruned.unprotected.iter().for_each(nothing_good);
     for name in &pruned.ahead {
         tracing::warn!(%name, "its time is in the future: the clock was wrong when it was taken, or is now; no rule counts from it");

@@ -5,17 +5,17 @@ use backup::remote::Remote;
 use backup::remote::head;
 use backup::remote::pull::{self, Pulled, Request, Which};
 use backup::restore::Choice;
-use backup::{Name, exit};
+use backup::{Name, exit, said};
 use clap::Args;
 use jiff::Timestamp;
 
 use super::keys::{IdentityArgs, VerifyArgs};
-use super::remote::{HeadArgs, RemoteArg, as_of, progress_bar, show};
-use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
+use super::remote::{HeadArgs, RemoteArg, as_of};
+use super::{DatabaseArg, RepositoryArg, WhoseArgs, output};
 
 /// Fetch restore points from a remote repository, to restore from
 #[derive(Debug, Args)]
-pub struct Pull {
+pub(crate) struct Pull {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -24,14 +24,14 @@ pub struct Pull {
     #[arg(conflicts_with_all = ["at", "all"])]
     name: Option<Name>,
     /// The newest good one that began at this time or before, as 2026-11-22T18:09:35Z
-    #[arg(long, value_name = "RFC3339", conflicts_with = "all")]
+    #[arg(long, value_name = "TIME", value_parser = said::time, conflicts_with = "all")]
     at: Option<Timestamp>,
     /// All that are not here yet
     #[arg(long)]
     all: bool,
     /// From the remote repository as it was at this time of its store, as 2026-11-22T18:09:35Z: from the versions that the
     /// bucket keeps, whatever was overwritten, deleted or added since
-    #[arg(long, value_name = "RFC3339")]
+    #[arg(long, value_name = "TIME", value_parser = said::time)]
     as_of: Option<Timestamp>,
     #[command(flatten)]
     whose: WhoseArgs,
@@ -54,12 +54,12 @@ pub struct Pull {
     #[command(flatten)]
     database: DatabaseArg,
     /// How long to wait while a take or prune is at work here
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "0s")]
     wait: Duration,
 }
 
 impl Pull {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let keys = self.verify.read()?;
         let repository = self.repository.open().believing(keys.clone());
         if self.if_missing
@@ -92,9 +92,9 @@ impl Pull {
             accept_rollback: self.accept_rollback,
         };
         let writer = repository.writer(self.wait)?;
-        let bar = progress_bar();
-        let pulled = pull::run(&remote, &writer, &request, &mut |progress| show(&bar, progress));
-        bar.finish_and_clear();
+        let bar = output::ProgressBar::of_bytes();
+        let pulled = pull::run(&remote, &writer, &request, &mut |progress| bar.show(progress));
+        drop(bar);
         if !pulled.as_ref().is_ok_and(|pulled| pulled.rejected.is_empty()) {
             self.advise(&remote);
         }

@@ -3,7 +3,7 @@ use backup::{Error, Name, exit};
 use clap::Args;
 
 use super::keys::{SignArgs, VerifyArgs};
-use super::remote::{LockArgs, RemoteArg, progress_bar, show};
+use super::remote::{LockArgs, RemoteArg};
 use super::{RepositoryArg, output};
 
 /// Send restore points to a remote repository
@@ -11,7 +11,7 @@ use super::{RepositoryArg, output};
 /// What is there already is not sent again, and an interrupted push goes on where it was. Nothing is removed there:
 /// that is what `prune --remote` does.
 #[derive(Debug, Args)]
-pub struct Push {
+pub(crate) struct Push {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub struct Push {
 }
 
 impl Push {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let which = match &self.name {
             Some(name) => Which::Name(name.clone()),
             None if self.all => Which::All,
@@ -66,9 +66,9 @@ impl Push {
         let accept_rollback = self.accept_rollback;
         let request = Request { which, recipients, encrypt_manifests, sign_key, accept_rollback };
         let remote = self.remote.open(self.lock.lock()?)?.believing(keys);
-        let bar = progress_bar();
-        let pushed = push::run(&remote, &self.repository.open(), &request, &mut |progress| show(&bar, progress));
-        bar.finish_and_clear();
+        let bar = output::ProgressBar::of_bytes();
+        let pushed = push::run(&remote, &self.repository.open(), &request, &mut |progress| bar.show(progress));
+        drop(bar);
         let pushed = pushed?;
         if json {
             output::json(&pushed)?;

@@ -4,15 +4,12 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use backup::Error;
 use backup::remote::head::Head;
 use backup::remote::lock::{Lock, LockMode};
-use backup::remote::{Options, Progress, Remote};
+use backup::remote::{Options, Remote};
+use backup::{Error, said};
 use clap::{Args, ValueEnum as _};
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-
-use super::{days, duration};
 
 const VARIABLE: &str = "BACKUP_REMOTE";
 
@@ -22,7 +19,7 @@ const LOCK_MODE: &str = "BACKUP_LOCK_MODE";
 
 /// The remote repository, where it has to be given, if it is needed at all.
 #[derive(Debug, Args)]
-pub struct RemoteArg {
+pub(super) struct RemoteArg {
     /// The remote repository: s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY. The credentials are those of the
     /// environment: AWS_…, GOOGLE_…, AZURE_…; an endpoint of http:// also takes AWS_ALLOW_HTTP=true or AZURE_ALLOW_HTTP=true
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
@@ -33,7 +30,7 @@ pub struct RemoteArg {
 
 /// The remote repository instead of the local one. A variable that is set for pushes must not turn a prune elsewhere.
 #[derive(Debug, Args)]
-pub struct InsteadArg {
+pub(super) struct InsteadArg {
     /// Look at the remote repository instead [default of URL: what BACKUP_REMOTE says]
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     remote: Option<Option<String>>,
@@ -43,23 +40,23 @@ pub struct InsteadArg {
 
 /// How far a remote repository is known to be.
 #[derive(Debug, Args)]
-pub struct HeadArgs {
+pub(super) struct HeadArgs {
     /// Fail if the remote repository does not hold this record or later ones: the head that a push, a pull or a list printed
     #[arg(long, value_name = "INDEX:DIGEST", env = "BACKUP_EXPECT_HEAD")]
     expect_head: Option<Head>,
 }
 
 impl HeadArgs {
-    pub fn expected(&self) -> Option<Head> {
+    pub(super) fn expected(&self) -> Option<Head> {
         self.expect_head.clone()
     }
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Remote repository")]
-pub struct StoreArgs {
+pub(super) struct StoreArgs {
     /// How long one request may take, for at most 8 MiB
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "60s")]
     remote_timeout: Duration,
     /// How often a request that failed for a reason that may pass is sent again
     #[arg(long, value_name = "N", default_value_t = 4)]
@@ -72,10 +69,10 @@ pub struct StoreArgs {
 /// How long what is kept in a remote repository is locked.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Locks")]
-pub struct LockArgs {
+pub(super) struct LockArgs {
     /// Lock what this writes or keeps in the bucket (S3 Object Lock) for this long, such as 30d. A lock is renewed once a
     /// tenth of its time is gone [default: BACKUP_LOCK_FOR; without it, nothing is locked]
-    #[arg(long, value_name = "DURATION", value_parser = days)]
+    #[arg(long, value_name = "DURATION", value_parser = said::days)]
     lock_for: Option<Duration>,
     /// Whom the lock binds [default: BACKUP_LOCK_MODE; without it, governance]
     #[arg(long, value_name = "MODE", value_enum)]
@@ -83,20 +80,20 @@ pub struct LockArgs {
 }
 
 impl RemoteArg {
-    pub fn open(&self, lock: Option<Lock>) -> Result<Remote, Error> {
+    pub(super) fn open(&self, lock: Option<Lock>) -> Result<Remote, Error> {
         self.store.open(self.remote.clone(), lock)
     }
 }
 
 impl LockArgs {
     /// Whether one was asked for here, not by a variable.
-    pub fn is_given(&self) -> bool {
+    pub(super) fn is_given(&self) -> bool {
         self.lock_for.is_some() || self.lock_mode.is_some()
     }
 
     /// The lock, as it was asked for.
-    pub fn lock(&self) -> Result<Option<Lock>, Error> {
-        let span = read(self.lock_for, LOCK_FOR, days)?;
+    pub(super) fn lock(&self) -> Result<Option<Lock>, Error> {
+        let span = read(self.lock_for, LOCK_FOR, said::days)?;
         let mode = read(self.lock_mode, LOCK_MODE, |text| LockMode::from_str(text, true))?;
         let refused = |reason: &str| Err(Error::RemoteAddress { reason: reason.to_owned() });
         match (span, mode) {
@@ -122,7 +119,7 @@ fn read<T>(given: Option<T>, variable: &str, parse: impl Fn(&str) -> Result<T, S
 
 impl InsteadArg {
     /// `None` if the local repository is meant.
-    pub fn open(&self, lock: Option<&LockArgs>) -> Result<Option<Remote>, Error> {
+    pub(super) fn open(&self, lock: Option<&LockArgs>) -> Result<Option<Remote>, Error> {
         let Some(given) = &self.remote else { return Ok(None) };
         let lock = lock.map(LockArgs::lock).transpose()?.flatten();
         self.store.open(given.clone().or_else(|| env::var(VARIABLE).ok()), lock).map(Some)
@@ -139,21 +136,9 @@ impl StoreArgs {
 }
 
 /// As it was at a time, if one is given.
-pub fn as_of(remote: Remote, time: Option<Timestamp>) -> Result<Remote, Error> {
+pub(super) fn as_of(remote: Remote, time: Option<Timestamp>) -> Result<Remote, Error> {
     match time {
         Some(time) => remote.as_of(time),
         None => Ok(remote),
     }
-}
-
-/// On stderr, and only if that is a terminal.
-pub fn progress_bar() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:30} {decimal_bytes}/{decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-pub fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.total);
-    bar.set_position(progress.done);
 }

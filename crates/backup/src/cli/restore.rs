@@ -1,17 +1,17 @@
 use std::time::Duration;
 
-use backup::restore::{self, Choice, Ensured, IntoLive, Limits, Plan, Proof, Request};
+use backup::restore::{self, Choice, Ensured, IntoLive, Plan, Proof, Request, Terms};
 use backup::verify::Check;
-use backup::{Error, Name, Repository, Restored, exit};
+use backup::{Error, Name, Repository, Restored, exit, said};
 use clap::Args;
 use jiff::Timestamp;
 
 use super::keys::VerifyArgs;
-use super::{DatabaseArg, RepositoryArg, WhoseArgs, duration, output};
+use super::{DatabaseArg, RepositoryArg, WhoseArgs, output};
 
 /// Restore the database from the newest good restore point that fits
 #[derive(Debug, Args)]
-pub struct Restore {
+pub(crate) struct Restore {
     #[command(flatten)]
     database: DatabaseArg,
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub struct Restore {
     #[arg(long, conflicts_with = "at")]
     latest: bool,
     /// The newest good one that began at this time or before, as 2026-11-22T18:09:35Z
-    #[arg(long, value_name = "RFC3339")]
+    #[arg(long, value_name = "TIME", value_parser = said::time)]
     at: Option<Timestamp>,
     #[command(flatten)]
     whose: WhoseArgs,
@@ -44,11 +44,12 @@ pub struct Restore {
     #[arg(long, conflicts_with = "if_missing")]
     into_live: bool,
     /// With --into-live: how long to wait for others that write
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s", requires = "into_live")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "10s", requires = "into_live")]
     wait: Duration,
     /// With --into-live: how long others may be kept from writing; after that nothing is changed
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m", requires = "into_live")]
-    deadline: Duration,
+    #[arg(long, alias = "deadline", value_name = "DURATION", value_parser = said::duration, default_value = "10m",
+          requires = "into_live")]
+    hold: Duration,
     /// With --into-live: go on although tables without AUTOINCREMENT will give out keys again that they gave out since
     /// the restore point
     #[arg(long, requires = "into_live")]
@@ -59,7 +60,7 @@ pub struct Restore {
 }
 
 impl Restore {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         if self.if_missing {
             return self.ensure(json);
         }
@@ -67,9 +68,9 @@ impl Restore {
             return self.plan(json);
         }
         let (repository, request) = (self.open()?, self.request());
-        let bar = output::ProgressBar::new();
-        let restored = if let Some(limits) = self.limits() {
-            restore::into_live(&repository, &request, limits, &mut |progress| bar.show(progress))
+        let bar = output::ProgressBar::of_pages();
+        let restored = if let Some(terms) = self.terms() {
+            restore::into_live(&repository, &request, terms, &mut |progress| bar.show(progress))
         } else {
             restore::run(&repository, &request, &mut |progress| bar.show(progress))
         };
@@ -97,12 +98,12 @@ impl Restore {
         tracing::warn!("restored {database} from {name}{kept}; this could not be printed: {error:#}");
     }
 
-    fn limits(&self) -> Option<Limits> {
-        self.into_live.then_some(Limits { wait: self.wait, hold: self.deadline, reuse_keys: self.reuse_keys })
+    fn terms(&self) -> Option<Terms> {
+        self.into_live.then_some(Terms { wait: self.wait, hold: self.hold, reuse_keys: self.reuse_keys })
     }
 
     fn plan(&self, json: bool) -> anyhow::Result<u8> {
-        let plan = restore::plan(&self.open()?, &self.request(), self.limits())?;
+        let plan = restore::plan(&self.open()?, &self.request(), self.terms())?;
         if json {
             output::json(&plan)?;
         } else {
@@ -113,7 +114,7 @@ impl Restore {
 
     fn ensure(&self, json: bool) -> anyhow::Result<u8> {
         let repository = self.open()?;
-        let bar = output::ProgressBar::new();
+        let bar = output::ProgressBar::of_pages();
         let ensured = restore::if_missing(&repository, &self.request(), &mut |progress| bar.show(progress));
         drop(bar);
         let ensured = ensured?;
@@ -158,13 +159,14 @@ impl Restore {
 }
 
 fn print(restored: &Restored, database: &DatabaseArg) -> anyhow::Result<()> {
-    let Restored { restore_point, rejected, suspects, safety_copy, bytes, seconds, live, .. } = restored;
+    let Restored { restore_point, rejected, suspects, undone, safety_copy, bytes, seconds, live, .. } = restored;
     let (name, created_at) = (&restore_point.name, restore_point.created_at);
     for rejected in suspects.iter().chain(rejected) {
         output::line(&format!("passed over {rejected}"))?;
     }
     let (path, size) = (database.database.display(), output::size(*bytes));
     output::line(&format!("restored {path} from {name} (of {created_at:.3}, {size}) in {seconds:.2} s"))?;
+    undone.iter().try_for_each(|undone| output::line(&undone.to_string()))?;
     if let Some(safety_copy) = safety_copy {
         output::line(&format!("what it replaced is kept as {}", safety_copy.display()))?;
     }
@@ -172,7 +174,7 @@ fn print(restored: &Restored, database: &DatabaseArg) -> anyhow::Result<()> {
 }
 
 fn print_plan(
-    Plan { restore_point, rejected, suspects, database, replaces, free_bytes }: &Plan,
+    Plan { restore_point, rejected, suspects, undone, database, replaces, free_bytes }: &Plan,
     live: bool,
 ) -> anyhow::Result<()> {
     for rejected in suspects.iter().chain(rejected) {
@@ -181,6 +183,7 @@ fn print_plan(
     let (path, name, created_at) = (database.display(), &restore_point.name, restore_point.created_at);
     let size = output::size(restore_point.size_bytes);
     output::line(&format!("would restore {path} from {name} (of {created_at:.3}, {size}), which is good"))?;
+    undone.iter().try_for_each(|undone| output::line(&undone.to_string()))?;
     if *replaces {
         let how = if live { "while it is in use, in one transaction" } else { "by a new file" };
         output::line(&format!("would replace what is there {how}, and keep it as {path}.replaced-…"))?;

@@ -1,19 +1,22 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use backup::prune::{self, Mode};
 use backup::take::{self, Taken};
 use backup::verify::Check;
-use backup::{Manifest, Repository, exit, space};
+use backup::{Manifest, Repository, exit, said, space};
 use clap::Args;
 
 use super::keys::SignArgs;
-use super::prune::{PolicyArgs, size};
-use super::{DatabaseArg, RepositoryArg, duration, output};
+use super::prune::PolicyArgs;
+use super::{DatabaseArg, RepositoryArg, output};
 
 /// Take a restore point of a database, which may be in use
 #[derive(Debug, Args)]
-pub struct Take {
+pub(crate) struct Take {
     #[command(flatten)]
     database: DatabaseArg,
     #[command(flatten)]
@@ -26,14 +29,14 @@ pub struct Take {
     #[arg(long, value_enum, default_value_t)]
     check: Check,
     /// How long to wait while another take or prune is at work
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "0s")]
     wait: Duration,
     /// How long the copy may take; the WAL of the database grows meanwhile. Without WAL, others that commit meanwhile have
     /// to wait while the file is read once more from memory
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "10m")]
     deadline: Duration,
     /// How much the WAL may grow meanwhile, such as 200MiB; half of what its volume has free is the limit in any case
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1GiB")]
+    #[arg(long, value_name = "SIZE", value_parser = said::size, default_value = "1GiB")]
     wal_growth: u64,
     /// Copy the database even if it holds just what its newest restore point holds; otherwise that one is confirmed, and as
     /// good as taken now
@@ -51,7 +54,7 @@ pub struct Take {
 }
 
 impl Take {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let sign_key = self.sign.read()?;
         let writer = self.repository.open().writer(self.wait)?.signing(sign_key);
         let request = take::Request {
@@ -63,7 +66,7 @@ impl Take {
             deadline: self.deadline,
             wal_growth_max: self.wal_growth,
         };
-        let bar = output::ProgressBar::new();
+        let bar = output::ProgressBar::of_pages();
         let taken = take::run(&writer, &request, &mut |progress| bar.show(progress));
         drop(bar);
         let taken = taken?;
@@ -71,6 +74,9 @@ impl Take {
         let prune = || prune::run(&writer, self.policy.policy(), self.policy.max_space, Some(name), Mode::Remove);
         let pruned = self.policy.is_given().then(prune).transpose();
         let pruned = pruned.with_context(|| format!("{name} was taken and published, but pruning failed"))?;
+        let is_first = taken.restore_point.sequence == 1 && !taken.confirmed;
+        warn_of_one_volume(&request.database, writer.repository(), is_first)
+            .unwrap_or_else(|error| tracing::warn!("cannot tell on which volumes they are: {error:#}"));
         // Old damage must not make a good take look failed: it is a warning here, and an exit code of `prune`.
         match &pruned {
             Some(pruned) => super::prune::warn(pruned),
@@ -80,6 +86,26 @@ impl Take {
         }
         print(&Taken { pruned, ..taken }, json)
     }
+}
+
+/// What is lost together protects nothing. That both are on one file system is said once, as it may not be for ever.
+fn warn_of_one_volume(database: &Path, repository: &Repository, is_first: bool) -> anyhow::Result<()> {
+    let (database, repository) = (database.canonicalize()?, repository.path().canonicalize()?);
+    let directory = database.parent().unwrap_or(&database);
+    if repository.starts_with(directory) {
+        tracing::warn!(
+            "the repository {} lies in the directory of the database: what takes that takes the restore points too; name \
+             another, on another volume, with --repository",
+            repository.display()
+        );
+    } else if is_first && fs::metadata(directory)?.dev() == fs::metadata(&repository)?.dev() {
+        tracing::warn!(
+            "the repository {} is on the file system of the database, and would be lost with it; name another, on another \
+             volume, with --repository, or push restore points off this machine",
+            repository.display()
+        );
+    }
+    Ok(())
 }
 
 /// Nothing is removed to make room, so people have to.

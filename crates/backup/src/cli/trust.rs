@@ -1,14 +1,14 @@
 use std::time::Duration;
 
-use backup::{Error, Name, exit};
+use backup::{Error, Name, exit, said};
 use clap::Args;
 
 use super::keys::SignArgs;
-use super::{RepositoryArg, duration, output};
+use super::{RepositoryArg, output};
 
 /// Say that a suspect restore point is right: that its database was meant to become what it is
 #[derive(Debug, Args)]
-pub struct Trust {
+pub(crate) struct Trust {
     #[command(flatten)]
     repository: RepositoryArg,
     /// Which one
@@ -16,12 +16,12 @@ pub struct Trust {
     #[command(flatten)]
     sign: SignArgs,
     /// How long to wait while a take or prune is at work
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "20s")]
     wait: Duration,
 }
 
 impl Trust {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let sign_key = self.sign.read()?;
         let writer = self.repository.open().writer(self.wait)?.signing(sign_key);
         let manifests = writer.repository().manifests()?;

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup::verify::{self, Check, Checked};
-use backup::{Entry, Error, Identity, Name, Rehearsal, Repository, exit, opaque};
+use backup::{Entry, Error, Identity, Name, Rehearsal, Repository, exit, opaque, said};
 use clap::Args;
 
 use super::keys::VerifyArgs;
-use super::{RepositoryArg, duration, output};
+use super::{RepositoryArg, output};
 
 /// Verify that restore points are what their manifests say, and that what else is kept with them can be read
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub struct Verify {
     #[arg(long, requires = "deep")]
     record: bool,
     /// With --record: how long to wait while a take or prune is at work
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s", requires = "record")]
+    #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "20s", requires = "record")]
     wait: Duration,
 }
 
@@ -54,7 +54,7 @@ struct Verdict {
 }
 
 impl Verify {
-    pub fn run(&self, json: bool) -> anyhow::Result<u8> {
+    pub(crate) fn run(&self, json: bool) -> anyhow::Result<u8> {
         let repository = self.repository.open().believing(self.signed.read()?);
         let entries = self.choose(repository.entries()?)?;
         let mut verdicts = Vec::new();

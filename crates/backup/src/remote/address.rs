@@ -62,8 +62,7 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The URL of an object of it.
-    pub fn object(&self, key: &Path) -> String {
+    pub(super) fn object(&self, key: &Path) -> String {
         let relative = key
             .prefix_match(&self.prefix)
             .map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"));

@@ -32,7 +32,7 @@ pub(super) struct AsOf {
 
 impl AsOf {
     /// Of each object of a repository the newest version from this time or before, unless that says that it was deleted.
-    pub async fn read(bucket: &Bucket, store: Arc<dyn ObjectStore>, time: Timestamp) -> Result<Self, Error> {
+    pub(super) async fn read(bucket: &Bucket, store: Arc<dyn ObjectStore>, time: Timestamp) -> Result<Self, Error> {
         let prefix = bucket.prefix();
         let (mut there, mut last) = (BTreeMap::new(), String::new());
         let decide = |version: Version| {

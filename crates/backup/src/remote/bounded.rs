@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
 use http_body_util::{BodyExt as _, Limited};
 use object_store::client::{
     HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
@@ -24,7 +24,7 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    pub fn new(client: HttpClient) -> Self {
+    pub(super) fn new(client: HttpClient) -> Self {
         Self { client, pages: Mutex::default() }
     }
 
@@ -66,15 +66,9 @@ fn endless(why: String) -> HttpError {
     HttpError::new(HttpErrorKind::Unknown, io::Error::other(format!("the listing does not end: {why}")))
 }
 
+#[async_trait]
 impl HttpService for Bounded {
-    fn call<'service, 'answer>(
-        &'service self,
-        request: HttpRequest,
-    ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'answer>>
-    where
-        'service: 'answer,
-        Self: 'answer,
-    {
-        Box::pin(self.answer(request))
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.answer(request).await
     }
 }

@@ -19,7 +19,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{Address, Options, store};
+use super::lock::region_of;
+use super::{Address, words};
 use crate::{Error, bounds};
 
 /// Begin and end of the pauses between two tries.
@@ -47,7 +48,6 @@ impl fmt::Debug for Bucket {
 /// A request, whose answer is worth having whatever its status.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
-    /// What is done.
     pub method: Method,
     /// The whole key of an object; empty for the bucket.
     pub key: &'a str,
@@ -55,7 +55,6 @@ pub struct Ask<'a> {
     pub query: Vec<(&'static str, Cow<'a, str>)>,
     /// Headers beside those of every request.
     pub headers: Vec<(&'static str, String)>,
-    /// What is sent.
     pub body: Vec<u8>,
 }
 
@@ -65,33 +64,27 @@ impl<'a> Ask<'a> {
         Self { method, key, query: Vec::new(), headers: Vec::new(), body: Vec::new() }
     }
 
-    /// With a parameter.
     #[must_use]
     pub fn query(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.query.push((name, value.into()));
         self
     }
 
-    /// With a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// With a body.
     #[must_use]
     pub fn body(self, body: Vec<u8>) -> Self {
         Self { body, ..self }
     }
 }
 
-/// What the store answered.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// What it sent.
     pub body: Vec<u8>,
     /// What its clock said.
     pub date: Option<Timestamp>,
@@ -100,11 +93,9 @@ pub struct Answer {
 /// What the store says where it does not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The HTTP status.
     pub status: u16,
     /// Its code, such as `AccessDenied`; empty if it gave none.
     pub code: String,
-    /// Its words.
     pub message: String,
 }
 
@@ -139,24 +130,14 @@ impl Answer {
         }
         // A proxy, or an answer without a body, says nothing that can be understood.
         let Said { code, message } = parsed(&self.body).unwrap_or_default();
-        let (code, message) = (store::plain(&code), store::plain(&message));
+        let (code, message) = (words::plain(&code), words::plain(&message));
         Some(Refusal { status: self.status, code, message })
     }
 }
 
 impl Bucket {
-    /// The bucket at `url`.
-    ///
-    /// # Errors
-    /// [`Error::RemoteAddress`] if it is not `s3://`, or what the environment says of its store makes no sense.
-    pub fn open(url: &str, options: &Options) -> Result<Self, Error> {
-        let address: Address = url.parse().map_err(|reason| Error::RemoteAddress { reason })?;
-        let reason = format!("{address} is no bucket of S3 (s3://)");
-        store::open(&address, options)?.1.ok_or(Error::RemoteAddress { reason })
-    }
-
-    pub(super) fn new(s3: AmazonS3, client: HttpClient, options: &Options, address: &Address) -> Self {
-        Self { s3, client, retries: options.retries, address: address.clone() }
+    pub(super) fn new(s3: AmazonS3, client: HttpClient, retries: usize, address: &Address) -> Self {
+        Self { s3, client, retries, address: address.clone() }
     }
 
     /// What all keys of the repository begin with, with a slash at the end unless it is empty.
@@ -173,9 +154,6 @@ impl Bucket {
 
     /// Sends a request, again if it fails for a reason that may pass: every one that is sent this way has the same effect twice
     /// as once.
-    ///
-    /// # Errors
-    /// [`Error::Remote`] if there is no answer.
     pub async fn send(&self, ask: &Ask<'_>) -> Result<Answer, Error> {
         let mut pause = PAUSE.0;
         let mut tries = 0..=self.retries;
@@ -196,9 +174,6 @@ impl Bucket {
     }
 
     /// What the store's clock says, in whole seconds: the one by which it dates versions.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub async fn now(&self) -> Result<Timestamp, Error> {
         let answer = self.send(&Ask::new(Method::GET, "").query("versioning", "")).await?;
         answer.date.ok_or_else(|| Error::remote("read the time of", self.name(""), "its answers have no date"))
@@ -216,7 +191,7 @@ impl Bucket {
     async fn request(&self, ask: &Ask<'_>) -> Result<HttpRequest, String> {
         // How a store is addressed is the client's knowledge, and it tells it this way alone.
         let key = Path::parse(ask.key).map_err(|error| error.to_string())?;
-        let signed = self.s3.signed_url(Method::GET, &key, LOOK).await.map_err(|error| store::explain(&error))?;
+        let signed = self.s3.signed_url(Method::GET, &key, LOOK).await.map_err(|error| words::explain(&error))?;
         let region = region(&signed).ok_or("the client does not say in which region the bucket is")?;
         let mut url = signed;
         url.set_query(None);
@@ -227,9 +202,9 @@ impl Bucket {
         *request.method_mut() = ask.method.clone();
         *request.uri_mut() = url.as_str().parse().map_err(|_| format!("{} has no URL", self.name(ask.key)))?;
         fill(request.headers_mut(), ask).map_err(|error| error.to_string())?;
-        let credential = self.s3.credentials().get_credential().await.map_err(|error| store::explain(&error))?;
+        let credential = self.s3.credentials().get_credential().await.map_err(|error| words::explain(&error))?;
         let signer = AwsAuthorizer::new(&credential, "s3", &region);
-        signer.try_authorize(&mut request, None).map_err(|error| store::explain(&error))?;
+        signer.try_authorize(&mut request, None).map_err(|error| words::explain(&error))?;
         Ok(request)
     }
 }
@@ -252,13 +227,6 @@ fn region(signed: &Url) -> Option<String> {
     region_of(&signed.query_pairs().find(|(name, _)| name == "X-Amz-Credential")?.1)
 }
 
-/// The region in which a request to S3 is signed, by its credential: `KEY/DATE/REGION/s3/aws4_request`.
-pub(super) fn region_of(credential: &str) -> Option<String> {
-    let mut parts = credential.rsplit('/').skip(1);
-    let (service, region) = (parts.next()?, parts.next()?);
-    (service == "s3").then(|| region.to_owned())
-}
-
 impl Answer {
     async fn read(response: HttpResponse) -> Result<Self, String> {
         let status: StatusCode = response.status();
@@ -274,7 +242,6 @@ impl Answer {
     }
 }
 
-/// Reads XML.
 pub(super) fn parsed<T: DeserializeOwned>(xml: &[u8]) -> Result<T, String> {
     quick_xml::de::from_reader(xml).map_err(|error| format!("its answer is malformed: {error}"))
 }

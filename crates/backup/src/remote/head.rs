@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -15,12 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{Chain, Link};
 use crate::repository::REMOTES;
-use crate::{Error, Repository, bounds, durable, openat, source};
+use crate::{Repository, records, source};
 
-/// A record of a remote repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// Its place among all records.
     pub index: u64,
     /// BLAKE3 of the object, in lower-case hexadecimal.
     pub blake3: String,
@@ -29,7 +26,6 @@ pub struct Head {
     pub seen: Option<Seen>,
 }
 
-/// What is remembered of a remote repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The head that was seen last, and was as it should be.
@@ -40,14 +36,12 @@ pub struct Remembered {
     pub doubt: Option<String>,
 }
 
-/// What was seen of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its key, relative to the repository.
     pub key: String,
     /// When it was written, as its writer's clock had it.
     pub pushed_at: Timestamp,
-    /// When it was seen.
     pub seen_at: Timestamp,
     /// BLAKE3 of the record that it follows.
     pub previous: Option<String>,
@@ -146,24 +140,17 @@ fn path(repository: &Repository) -> PathBuf {
 /// it protects from nothing.
 pub fn remembered(repository: &Repository, url: &str) -> Option<Remembered> {
     let path = path(repository);
-    let read = all(repository).map(|mut all| all.remove(url));
+    let read = records::read::<BTreeMap<String, Remembered>>(&path).map(|mut all| all.remove(url));
     read.unwrap_or_else(|error| {
         tracing::warn!("a rollback of {url} cannot be noticed, {} cannot be read: {error}", path.display());
         None
     })
 }
 
-fn all(repository: &Repository) -> io::Result<BTreeMap<String, Remembered>> {
-    match openat::bytes(&path(repository), bounds::RECORD_BYTES) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error),
-    }
-}
-
 /// Remembers this in the place of what was before. That it cannot be remembered fails nothing that was done: it is said.
 pub(super) fn remember(repository: &Repository, url: &str, head: Head, doubt: Option<String>) {
-    let mut heads = all(repository).unwrap_or_default();
+    let path = path(repository);
+    let mut heads: BTreeMap<String, Remembered> = records::read(&path).unwrap_or_default();
     let is_known =
         |known: &Remembered| (known.head.index, &known.head.blake3, &known.doubt) == (head.index, &head.blake3, &doubt);
     if heads.get(url).is_some_and(is_known) {
@@ -171,11 +158,7 @@ pub(super) fn remember(repository: &Repository, url: &str, head: Head, doubt: Op
     }
     let text = head.to_string();
     heads.insert(url.to_owned(), Remembered { head, doubt });
-    let path = path(repository);
-    let written = serde_json::to_vec_pretty(&heads)
-        .map_err(|error| Error::io("write", &path)(error.into()))
-        .and_then(|bytes| durable::replace(&path, &bytes));
-    if let Err(error) = written {
+    if let Err(error) = records::write(&path, &heads) {
         let error = anyhow::Error::from(error);
         tracing::warn!(
             "a rollback of {url} will not be noticed from here, its head {text} is not remembered: {error:#}"

@@ -61,7 +61,6 @@ pub(super) struct Stored {
     /// How each piece is encrypted, if it is.
     #[serde(default)]
     pub encryption: Option<Encryption>,
-    /// In their order.
     pub pieces: Vec<Piece>,
 }
 
@@ -86,17 +85,17 @@ pub(super) struct Piece {
 
 impl Piece {
     /// As it is.
-    pub fn of(stored: &[u8]) -> Self {
+    pub(super) fn of(stored: &[u8]) -> Self {
         Self { bytes: stored.len() as u64, blake3: blake3::hash(stored).to_hex().to_string(), content: None }
     }
 
     /// Encrypted.
-    pub fn sealed(stored: &[u8], content: &[u8]) -> Self {
+    pub(super) fn sealed(stored: &[u8], content: &[u8]) -> Self {
         Self { content: Some(short(content)), ..Self::of(stored) }
     }
 
     /// Whether it holds this content, by its digest.
-    pub fn holds(&self, content: &[u8]) -> bool {
+    pub(super) fn holds(&self, content: &[u8]) -> bool {
         match &self.content {
             None => *self == Self::of(content),
             Some(known) => *known == short(content),
@@ -104,7 +103,7 @@ impl Piece {
     }
 
     /// Its key in the folder: sorted, the pieces are in order.
-    pub fn key(&self, index: usize) -> String {
+    pub(super) fn key(&self, index: usize) -> String {
         let plain = format!("{index:06}-{}-{}", self.bytes, self.blake3);
         self.content.as_ref().map_or(plain.clone(), |content| format!("{plain}-{content}"))
     }
@@ -128,15 +127,14 @@ fn is_short(digest: &str) -> bool {
 }
 
 impl Stored {
-    /// The keys of its pieces, relative to the repository.
-    pub fn keys(&self) -> impl Iterator<Item = String> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = String> {
         self.pieces.iter().enumerate().map(|(index, piece)| format!("{}/{}", self.folder, piece.key(index)))
     }
 }
 
 impl RemoteManifest {
     /// Reads the record of `name` in the object whose key has this index; the error says what is wrong with it.
-    pub fn parse(name: &Name, index: Option<u64>, bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(name: &Name, index: Option<u64>, bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Rest {
             remote: Stored,
@@ -160,17 +158,17 @@ impl RemoteManifest {
     }
 
     /// Whether what it says is only an outline.
-    pub fn is_sealed(&self) -> bool {
+    pub(super) fn is_sealed(&self) -> bool {
         self.sealed.is_some() && self.opened.is_none()
     }
 
     /// Whether it is of the same content as a restore point here.
-    pub fn holds(&self, local: &Manifest) -> bool {
+    pub(super) fn holds(&self, local: &Manifest) -> bool {
         self.manifest.blake3 == if self.is_sealed() { outline::of(local).blake3 } else { local.blake3.clone() }
     }
 
     /// Reads the whole manifest, if it is sealed and a key fits. The error says what is wrong with it.
-    pub fn open(self, identities: &Identities, keys: &VerifyKeys) -> Result<Self, String> {
+    pub(super) fn open(self, identities: &Identities, keys: &VerifyKeys) -> Result<Self, String> {
         let Some(sealed) = self.sealed.as_ref().filter(|_| !identities.is_empty()) else { return Ok(self) };
         let sealed =
             STANDARD.decode(sealed).map_err(|error| format!("its encrypted manifest is no base64: {error}"))?;

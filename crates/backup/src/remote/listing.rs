@@ -34,7 +34,6 @@ pub(super) struct Found {
     pub read: Result<RemoteManifest, String>,
     /// Which one that is.
     pub record: Option<Link>,
-    /// Its length.
     pub bytes: u64,
     /// The keys of all, the newest first.
     pub keys: Vec<String>,
@@ -48,7 +47,6 @@ pub(super) struct Found {
     pub missing: Option<String>,
 }
 
-/// A piece that is stored.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     /// Relative to the repository.
@@ -63,7 +61,7 @@ pub(super) struct Object {
 }
 
 impl Listing {
-    pub fn entries(&self) -> Vec<Entry> {
+    pub(super) fn entries(&self) -> Vec<Entry> {
         let entry = |(name, found): (&Name, &Found)| {
             let state = match (&found.read, &found.missing) {
                 (Ok(read), None) => State::Complete { manifest: Box::new(read.manifest.clone()) },
@@ -76,12 +74,12 @@ impl Listing {
         entries
     }
 
-    pub fn manifests(&self) -> Vec<Manifest> {
+    pub(super) fn manifests(&self) -> Vec<Manifest> {
         self.entries().iter().filter_map(Entry::manifest).cloned().collect()
     }
 
     /// Those that are no restore points, as far as they are asked for, the newest name first.
-    pub fn rejected(&self, is_asked_for: impl Fn(&Name, &Found) -> bool) -> Vec<Rejected> {
+    pub(super) fn rejected(&self, is_asked_for: impl Fn(&Name, &Found) -> bool) -> Vec<Rejected> {
         let found = self.found.iter().rev().filter(|(name, found)| is_asked_for(name, found));
         let rejected = found.filter_map(|(name, found)| {
             let reason = found.read.as_ref().err().or(found.missing.as_ref())?;
@@ -91,28 +89,25 @@ impl Listing {
     }
 
     /// The records that are believed, in no order.
-    pub fn heads(&self) -> Vec<Head> {
+    pub(super) fn heads(&self) -> Vec<Head> {
         self.found.values().filter_map(Found::head).collect()
     }
 
     /// The same, and the one that is known, whoever is believed now: that it is there is all it has to prove.
-    pub fn heads_beside(&self, known: &Head) -> Vec<Head> {
+    pub(super) fn heads_beside(&self, known: &Head) -> Vec<Head> {
         let unbelieved = self.found.values().flat_map(|found| &found.unbelieved);
         let known = unbelieved.filter(|head| (head.index, &head.blake3) == (known.index, &known.blake3));
         known.cloned().chain(self.heads()).collect()
     }
 
     /// The record with the greatest index.
-    pub fn head(&self) -> Option<Head> {
+    pub(super) fn head(&self) -> Option<Head> {
         self.heads().into_iter().max_by(|a, b| (a.index, &a.blake3).cmp(&(b.index, &b.blake3)))
     }
 
     /// The place of the next record, after all that are believed, or were before. Of others, those are respected that leave
     /// room for more.
-    ///
-    /// # Errors
-    /// What is wrong if no index is left.
-    pub fn next(&self, remembered: Option<&Head>) -> Result<Chain, String> {
+    pub(super) fn next(&self, remembered: Option<&Head>) -> Result<Chain, String> {
         let head = self.head();
         let known = [head.as_ref(), remembered].into_iter().flatten().map(|head| head.index).max();
         let room = known.unwrap_or(0).saturating_add(ROOM);
@@ -126,7 +121,7 @@ impl Listing {
     }
 
     /// Adds a record that was written or seen since.
-    pub fn add(&mut self, read: RemoteManifest, record: Link) {
+    pub(super) fn add(&mut self, read: RemoteManifest, record: Link) {
         let index = read.chain.as_ref().map(|chain| chain.index);
         let name = read.manifest.name.clone();
         self.claim(&name, record.key.clone(), index);
@@ -136,14 +131,14 @@ impl Listing {
     }
 
     /// Adds that there is an object of this key.
-    pub fn claim(&mut self, name: &Name, key: String, index: Option<u64>) {
+    pub(super) fn claim(&mut self, name: &Name, key: String, index: Option<u64>) {
         let found = self.found.entry(name.clone()).or_insert_with(|| Found::without("its record is not believed"));
         found.keys.insert(0, key);
         found.claims.extend(index);
     }
 
     /// Records that follow another than what has its key now; nobody may write one key twice.
-    pub fn broken(&self) -> Option<String> {
+    pub(super) fn broken(&self) -> Option<String> {
         let read = || self.found.values().filter_map(|found| Some((found.read.as_ref().ok()?, found.record.as_ref()?)));
         let digests: BTreeMap<&str, &str> = read().map(|(_, link)| (link.key.as_str(), link.blake3.as_str())).collect();
         read().find_map(|(read, link)| {
@@ -159,7 +154,7 @@ impl Listing {
     }
 
     /// The pieces of no manifest, which are those of a push that is under way or ended early.
-    pub fn unowned(&self) -> impl Iterator<Item = &Object> {
+    pub(super) fn unowned(&self) -> impl Iterator<Item = &Object> {
         let owned: BTreeSet<String> = self
             .found
             .values()
@@ -191,18 +186,18 @@ impl Found {
     }
 
     /// The keys of the records that the one that was read stands for.
-    pub fn superseded(&self) -> Vec<String> {
+    pub(super) fn superseded(&self) -> Vec<String> {
         let later = self.keys.iter().skip_while(|key| self.record.as_ref().is_some_and(|record| record.key != **key));
         later.skip(1).cloned().collect()
     }
 
     /// The keys of the objects that it takes: its pieces, then the record that counts; none if none does.
-    pub fn objects(&self) -> Vec<String> {
+    pub(super) fn objects(&self) -> Vec<String> {
         let read = self.read.as_ref().ok().zip(self.record.as_ref());
         read.map_or_else(Vec::new, |(read, record)| read.remote.keys().chain([record.key.clone()]).collect())
     }
 
-    pub fn head(&self) -> Option<Head> {
+    pub(super) fn head(&self) -> Option<Head> {
         Some(Head::of(self.read.as_ref().ok()?.chain.as_ref()?, self.record.as_ref()?))
     }
 }

@@ -12,13 +12,11 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::bucket::region_of;
 use crate::signature::unhex;
 
 /// How long what is written stays, and whom that binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// Whom it binds.
     pub mode: LockMode,
     /// How long, from the moment of writing.
     pub span: Duration,
@@ -35,7 +33,6 @@ pub enum LockMode {
 }
 
 impl LockMode {
-    /// As S3 writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Governance => "GOVERNANCE",
@@ -46,9 +43,6 @@ impl LockMode {
 
 impl Lock {
     /// Until when what is written now is locked: a whole second, as S3 has it, and never less than was asked for.
-    ///
-    /// # Errors
-    /// If that is beyond the calendar.
     pub fn until(self, now: Timestamp) -> Result<Timestamp, jiff::Error> {
         let whole = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);
         now.checked_add(self.span)?.round(whole)
@@ -106,6 +100,13 @@ impl Locking {
 fn scope(headers: &HeaderMap) -> Option<String> {
     let signature = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256 Credential=")?;
     region_of(signature.split(',').next()?)
+}
+
+/// The region in which a request to S3 is signed, by its credential: `KEY/DATE/REGION/s3/aws4_request`.
+pub(super) fn region_of(credential: &str) -> Option<String> {
+    let mut parts = credential.rsplit('/').skip(1);
+    let (service, region) = (parts.next()?, parts.next()?);
+    (service == "s3").then(|| region.to_owned())
 }
 
 /// A digest in hexadecimal; `None` for a payload that is not signed.

@@ -33,10 +33,8 @@ pub struct RemotePruned {
     pub keeps_versions: bool,
 }
 
-/// A restore point that cannot go yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locked {
-    /// Its name.
     pub name: Name,
     /// When the last lock of it ends.
     pub until: Timestamp,

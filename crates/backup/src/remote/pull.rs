@@ -13,17 +13,15 @@ use super::head::{self, Head};
 use super::layout::{Encryption, Link, Piece, RemoteManifest};
 use super::listing::{self, Found, Listing};
 use super::{PARALLEL, Progress, Remote};
-use crate::repository::partial;
+use crate::paths::partial;
 use crate::restore::choose::{Candidates, Wanted, candidates};
 use crate::restore::{Choice, LineageChoice};
 use crate::space::Room;
 use crate::{Error, Manifest, Name, Rejected, Repository, State, Writer};
 use crate::{authenticity, belongings, bounds, clock, durable, identity, openat, stored, verify};
 
-/// What to pull, and with whose keys.
 #[derive(Debug)]
 pub struct Request {
-    /// Which restore points.
     pub which: Which,
     /// Of which lineage; needed only if there are several.
     pub lineage: Option<LineageChoice>,
@@ -59,11 +57,9 @@ impl Request {
 pub enum Which {
     /// The best good one that fits.
     One(Choice),
-    /// All.
     All,
 }
 
-/// What a pull did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pulled {
     /// The restore points that are here now and were not before.

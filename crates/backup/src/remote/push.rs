@@ -26,7 +26,7 @@ use crate::authenticity::VerifyKeys;
 use crate::restore::Choice;
 use crate::restore::choose::{Wanted, candidates};
 use crate::signature::SigningKey;
-use crate::{Error, Identity, Manifest, Name, Rejected, Repository, openat, self_digest, stored, verify};
+use crate::{Error, Identity, Manifest, Name, Rejected, Repository, openat, self_digest, stored};
 
 /// How old a piece of an unfinished push may be to be built upon. Much younger than what a prune sweeps, so that no
 /// restore point is completed with a piece that is being swept.
@@ -38,7 +38,6 @@ const ATTEMPTS: u32 = 8;
 /// What to push, and for whom.
 #[derive(Debug)]
 pub struct Request {
-    /// Which restore points.
     pub which: Which,
     /// Who signs for them. With a key, what nobody believed in has signed counts for nothing there.
     pub sign_key: Option<SigningKey>,
@@ -62,13 +61,10 @@ impl Request {
 pub enum Which {
     /// The newest good one of each lineage.
     Newest,
-    /// All that are not there yet.
     All,
-    /// This one.
     Name(Name),
 }
 
-/// What a push did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pushed {
     /// The restore points that are there now and were not before.
@@ -86,10 +82,8 @@ pub struct Pushed {
     pub doubt: Option<String>,
 }
 
-/// A restore point that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// Its name.
     pub name: Name,
     /// Size of what is stored there.
     pub bytes: u64,
@@ -166,7 +160,6 @@ fn newest_first(manifests: impl DoubleEndedIterator<Item = Manifest>) -> Vec<Vec
     identities.into_values().collect()
 }
 
-/// A push under way.
 struct Push<'a> {
     remote: &'a Remote,
     repository: &'a Repository,
@@ -377,7 +370,7 @@ async fn send(
         _ => stored::unreadable(&path)(error),
     })?;
     // Before anything is sent: what is of another size is something else.
-    verify::file_size(&path, local, file.metadata().map_err(Error::io("look at", &path))?.len())?;
+    stored::file_size(&path, local, file.metadata().map_err(Error::io("look at", &path))?.len())?;
     let total = local.stored_bytes();
     let (mut hasher, mut read_bytes, mut sent_bytes) = (blake3::Hasher::new(), 0, 0);
     let (mut pieces, mut uploads) = (Vec::new(), FuturesUnordered::new());
@@ -412,8 +405,8 @@ async fn send(
     if !uploads.try_all(std::future::ready).await? {
         return Ok(None);
     }
-    verify::file_size(&path, local, read_bytes)?;
-    verify::file_digest(&path, local, hasher.finalize().to_hex().as_str())?;
+    stored::file_size(&path, local, read_bytes)?;
+    stored::file_digest(&path, local, hasher.finalize().to_hex().as_str())?;
     Ok(Some((pieces, sent_bytes)))
 }
 

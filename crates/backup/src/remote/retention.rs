@@ -10,15 +10,14 @@ use serde::Deserialize;
 
 use super::bucket::{Ask, Bucket, parsed};
 use super::lock::{Lock, LockMode};
-use super::store::CREDENTIALS;
 use super::versions::Version;
+use super::words::CREDENTIALS;
 use super::{PARALLEL, Remote};
 use crate::{Error, Name};
 
 /// A lock is renewed once this part of its time is gone, so that not every push renews every lock.
 const SLACK: u32 = 10;
 
-/// Whether a bucket can lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Locks {
     /// What is written with a lock is locked.
@@ -34,9 +33,7 @@ pub enum Locks {
 /// The lock of one version of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Whom it binds.
     pub mode: LockMode,
-    /// When it ends.
     pub until: Timestamp,
 }
 
@@ -49,9 +46,6 @@ struct Written {
 
 impl Bucket {
     /// Whether it can lock.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub async fn locks(&self) -> Result<Locks, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -79,9 +73,6 @@ impl Bucket {
     }
 
     /// The lock of an object, or of one version of it; `None` if it has none.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub async fn retention(&self, key: &str, version: Option<&str>) -> Result<Option<Retention>, Error> {
         let mut ask = Ask::new(Method::GET, key).query("retention", "");
         if let Some(version) = version {

@@ -83,7 +83,6 @@ impl Identities {
         if identities.is_empty() { Err(none()) } else { Ok(Self(identities)) }
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,6 +1,5 @@
 //! The store behind an address: who speaks to it, how long, and what its errors mean.
 
-use std::iter;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -16,16 +15,14 @@ use url::Url;
 
 use super::bounded::Bounded;
 use super::bucket::Bucket;
-use super::environment::{is_true, redacted};
+use super::environment::is_true;
 use super::lock::{Lock, Locking};
+use super::words::explain;
 use super::{Address, environment, transport};
-use crate::text::printable;
 use crate::{Error, bounds, durable, openat};
 
-/// How a store is spoken to.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long one request may take, with its answer.
     pub timeout: Duration,
     /// How often a request that failed for a reason that may pass is sent again.
     pub retries: usize,
@@ -35,14 +32,10 @@ pub struct Options {
     pub lock: Option<Lock>,
 }
 
-/// What may take a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Begin and end of the pauses between retries.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
-
-/// As much of a store's own words as is worth reading.
-const WORDS_MAX: usize = 600;
 
 /// Opens a store with what the environment says of it: `AWS_…`, `AZURE_…`, `GOOGLE_…`; and with it, if it is of S3, its bucket.
 pub(super) fn open(address: &Address, options: &Options) -> Result<(Arc<dyn ObjectStore>, Option<Bucket>), Error> {
@@ -56,6 +49,18 @@ pub(super) fn open(address: &Address, options: &Options) -> Result<(Arc<dyn Obje
     }
     let store = other(address, options)?;
     Ok((store, None))
+}
+
+impl Bucket {
+    /// The bucket at `url`.
+    ///
+    /// # Errors
+    /// [`Error::RemoteAddress`] if it is not `s3://`, or what the environment says of its store makes no sense.
+    pub fn open(url: &str, options: &Options) -> Result<Self, Error> {
+        let address: Address = url.parse().map_err(|reason| Error::RemoteAddress { reason })?;
+        let reason = format!("{address} is no bucket of S3 (s3://)");
+        open(&address, options)?.1.ok_or(Error::RemoteAddress { reason })
+    }
 }
 
 fn s3(address: &Address, options: &Options) -> Result<(Arc<dyn ObjectStore>, Option<Bucket>), Error> {
@@ -74,7 +79,7 @@ fn s3(address: &Address, options: &Options) -> Result<(Arc<dyn ObjectStore>, Opt
     // Nothing was sent yet.
     let _ = credentials.set(store.credentials().clone());
     let client = made.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let bucket = client.map(|client| Bucket::new(store.clone(), client, options, address));
+    let bucket = client.map(|client| Bucket::new(store.clone(), client, options.retries, address));
     Ok((Arc::new(store), bucket))
 }
 
@@ -185,41 +190,4 @@ impl HttpConnector for Connector {
             None => client,
         })
     }
-}
-
-/// What a store said, for people, and what to do next; never a credential, though stores repeat those they refuse.
-pub(super) fn explain(error: &object_store::Error) -> String {
-    use object_store::Error as E;
-    let words = words(error);
-    // An error of a listing has no kind, but it has the status.
-    let is = |status: u16| words.contains(&format!("status code: {status}"));
-    let next = match error {
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => CREDENTIALS,
-        _ if is(401) || is(403) => CREDENTIALS,
-        E::NotImplemented { .. } | E::NotSupported { .. } => "this store cannot be used: it has to write on condition",
-        _ if words.contains("URL scheme is not allowed") => NO_HTTP,
-        _ if words.contains("the store redirects to") => "nothing that was stored is changed",
-        _ if is(404) => "check that the bucket exists and that the URL names it",
-        _ => "nothing that was stored is changed; check that the store is well, then try again",
-    };
-    let words: String = printable(&redacted(&words)).chars().take(WORDS_MAX).collect();
-    format!("{words}; {next}")
-}
-
-const NO_HTTP: &str = "use https://, or set AWS_ALLOW_HTTP=true (AZURE_…, GOOGLE_…) if nobody else is on that network";
-
-pub(super) const CREDENTIALS: &str = "check the credentials in the environment, and what they allow";
-
-/// In one line, with the cause of it all, which its wrappers do not tell.
-fn words(error: &object_store::Error) -> String {
-    let causes = iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let (first, last) = (error.to_string(), causes.last().map(ToString::to_string).unwrap_or_default());
-    let all = if first.contains(&last) { first } else { format!("{first}: {last}") };
-    all.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Words of a store as they can be shown: in one line, bounded, without what steers a terminal, and without a credential.
-pub(super) fn plain(words: &str) -> String {
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    printable(&redacted(&line)).chars().take(WORDS_MAX).collect()
 }

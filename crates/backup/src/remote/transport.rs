@@ -1,10 +1,10 @@
 //! The client that speaks to a store, and to whoever gives credentials for it: to the host it was told, and to no other.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Once;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
 use object_store::{ClientConfigKey, ClientOptions};
 use reqwest::redirect::Policy;
@@ -84,16 +84,10 @@ impl Direct {
     }
 }
 
+#[async_trait]
 impl HttpService for Direct {
-    fn call<'service, 'answer>(
-        &'service self,
-        request: HttpRequest,
-    ) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'answer>>
-    where
-        'service: 'answer,
-        Self: 'answer,
-    {
-        Box::pin(self.answer(request))
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.answer(request).await
     }
 }
 

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::bucket::{Ask, Bucket, parsed};
-use super::store::CREDENTIALS;
+use super::words::CREDENTIALS;
 use crate::Error;
 
 /// A version of an object, or that it was deleted.
@@ -16,7 +16,6 @@ use crate::Error;
 pub struct Version {
     /// The whole key of the object.
     pub key: String,
-    /// The version's id.
     pub id: String,
     /// When it was written, in whole seconds of the store's clock.
     pub modified: Timestamp,
@@ -58,9 +57,6 @@ struct Described {
 impl Bucket {
     /// Shows every version of the objects whose keys begin with `prefix`: in the order of the keys, each with its newest first,
     /// as S3 lists them, until it was shown enough. The client bounds the number of pages.
-    ///
-    /// # Errors
-    /// [`Error::Remote`], also if the store goes on for ever.
     pub async fn each_version(
         &self,
         prefix: &str,
@@ -122,9 +118,6 @@ impl Bucket {
     }
 
     /// Whether the bucket keeps versions; `None` if these credentials may not know.
-    ///
-    /// # Errors
-    /// [`Error::Remote`].
     pub async fn keeps_versions(&self) -> Result<Option<bool>, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]

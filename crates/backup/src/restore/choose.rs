@@ -8,18 +8,15 @@ use jiff::Timestamp;
 
 use crate::{Entry, Error, Identity, IdentitySummary, Manifest, Name, Rejected, State, suspicion};
 
-/// Which restore point of a lineage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The newest good one.
     Latest,
     /// The newest good one whose snapshot began at this time or before.
     At(Timestamp),
-    /// This one and no other.
     Name(Name),
 }
 
-/// An identity as people name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineageChoice {
     /// `none`: databases without a lineage.
@@ -45,7 +42,6 @@ impl LineageChoice {
     }
 }
 
-/// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted<'a> {
     pub choice: &'a Choice,
@@ -62,12 +58,12 @@ pub(crate) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// By choice alone.
     #[cfg(feature = "remote")]
-    pub fn new(choice: &'a Choice, lineage: Option<&'a LineageChoice>) -> Self {
+    pub(crate) fn new(choice: &'a Choice, lineage: Option<&'a LineageChoice>) -> Self {
         Self { choice, lineage, source_name: None, path: None, is_strict: false }
     }
 
     /// Whether it is of whom is asked for.
-    pub fn matches(&self, manifest: &Manifest) -> bool {
+    pub(crate) fn matches(&self, manifest: &Manifest) -> bool {
         let of_source = || manifest.source.as_ref().and_then(|source| source.name.as_deref());
         self.lineage.is_none_or(|choice| choice.matches(&manifest.identity()))
             && self.source_name.is_none_or(|name| of_source() == Some(name))
@@ -85,7 +81,6 @@ pub(crate) struct Candidates {
     pub suspects: Vec<Rejected>,
 }
 
-/// The restore points that fit.
 pub(crate) fn candidates(entries: &[Entry], wanted: &Wanted<'_>) -> Result<Candidates, Error> {
     if let Choice::Name(name) = wanted.choice {
         let best_first = vec![named(entries, name, wanted)?];

@@ -17,13 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use super::choose::Candidates;
 use super::temporary::{self, Temporary};
-use super::{Request, Restored, entries, fill, passed_over, replace, resolve, steps};
+use super::{Request, Restored, entries, fill, passed_over, replace, undone};
 use crate::at_rest::AtRest;
 use crate::checked::{self, Check, Outcome};
 use crate::content::Content;
+use crate::identity::resolve;
+use crate::limits::{BUSY_MAX, Deadline, Limits, Progress};
 use crate::lineage::Lineage;
-use crate::pages::{self, Deadline, Progress};
-use crate::{Error, Manifest, Repository, belongings, copy, durable, source, tables, untrusted};
+use crate::paths::exists;
+use crate::{Error, Manifest, Repository, belongings, copy, durable, paths, source, steps, tables, untrusted};
 
 /// How often a lock is asked for again. SQLite waits for longer and longer between its tries, and would be outrun by a
 /// service that writes without a pause.
@@ -37,8 +39,7 @@ type ReusedKeys = BTreeMap<String, RangeInclusive<i64>>;
 
 /// How long others may be waited for, and be kept waiting, and what they may lose by it.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How long to wait for the write lock.
+pub struct Terms {
     pub wait: Duration,
     /// How long to hold it. After that the restore is given up and the database stays as it is.
     pub hold: Duration,
@@ -81,19 +82,19 @@ pub enum Proof {
 ///
 /// # Errors
 /// [`Error::IntoLive`] if the database cannot be restored into, [`Error::OtherLineage`], [`Error::LiveBusy`],
-/// [`Error::Deadline`] and [`Error::ReusedKeys`] for the [`Limits`], and those of [`super::run`], all of which leave the database as it is;
+/// [`Error::Deadline`] and [`Error::ReusedKeys`] for the [`Terms`], and those of [`super::run`], all of which leave the database as it is;
 /// [`Error::Damaged`] with the database's path if what is there afterwards is not what was restored.
 pub fn into_live(
     repository: &Repository,
     request: &Request,
-    limits: Limits,
+    terms: Terms,
     report: &mut dyn FnMut(Progress),
 ) -> Result<Restored, Error> {
     let began = Instant::now();
     let database = resolve(&request.database)?;
     let entries = entries(repository, &request.choice)?;
     let Candidates { best_first, suspects } = request.candidates(&entries, &database, true)?;
-    let live = Live { path: &database, limits, force: request.force };
+    let live = Live { path: &database, terms, force: request.force };
     let mut connection = live.open()?;
     // They are all of one lineage.
     let lineage = best_first.first().and_then(|candidate| candidate.lineage.clone());
@@ -125,6 +126,7 @@ pub fn into_live(
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).ok();
     let Overwritten { safety_copy, kept_high_water, reused_keys, locked_seconds, .. } = overwritten;
     Ok(Restored {
+        undone: undone(&request.choice, &entries, &restore_point),
         bytes: restore_point.size_bytes,
         restore_point,
         checked,
@@ -140,11 +142,11 @@ pub fn into_live(
 pub(super) fn check(
     repository: &Repository,
     path: &Path,
-    limits: Limits,
+    terms: Terms,
     force: bool,
     restore_point: &Manifest,
 ) -> Result<(), Error> {
-    let live = Live { path, limits, force };
+    let live = Live { path, terms, force };
     let connection = live.open()?;
     live.check_lineage(&live.look(&connection)?, restore_point.lineage.as_ref())?;
     live.check_page_size(&connection, restore_point)?;
@@ -158,10 +160,9 @@ pub(super) fn check(
     live.check_keys(&connection, &restored_keys).map(drop)
 }
 
-/// The live database.
 struct Live<'a> {
     path: &'a Path,
-    limits: Limits,
+    terms: Terms,
     /// Whether it may become another lineage.
     force: bool,
 }
@@ -178,13 +179,13 @@ struct Overwritten {
 
 impl Live<'_> {
     fn open(&self) -> Result<Connection, Error> {
-        if !crate::repository::exists(self.path)? {
+        if !exists(self.path)? {
             return Err(refuse(self.path, "it does not exist; restore it without --into-live"));
         }
         // Released at once: it only has to be known that those who use it have their files here.
         drop(AtRest::hold(self.path)?);
         untrusted::check_journal(self.path)?;
-        let connection = source::open(self.path, self.limits.wait).map_err(Error::sqlite("open", self.path))?;
+        let connection = source::open(self.path, self.terms.wait).map_err(Error::sqlite("open", self.path))?;
         let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         let mode = mode.map_err(|error| self.unreadable(error))?;
         if mode != "wal" {
@@ -243,7 +244,7 @@ impl Live<'_> {
             (restored < key).then_some((table, restored + 1..=key))
         };
         let reused: ReusedKeys = live.into_iter().filter_map(again).collect();
-        if reused.is_empty() || self.limits.reuse_keys {
+        if reused.is_empty() || self.terms.reuse_keys {
             return Ok(reused);
         }
         Err(Error::ReusedKeys { path: self.path.to_owned(), keys: reused })
@@ -263,11 +264,11 @@ impl Live<'_> {
         connection.busy_timeout(Duration::ZERO).map_err(fails())?;
         loop {
             if let Some(overwritten) = self.try_overwrite(connection, source, restored_keys, report)? {
-                connection.busy_timeout(self.limits.wait.min(source::BUSY_MAX)).map_err(fails())?;
+                connection.busy_timeout(self.terms.wait.min(BUSY_MAX)).map_err(fails())?;
                 return Ok(overwritten);
             }
-            if asked.elapsed() >= self.limits.wait {
-                return Err(Error::LiveBusy { path: self.path.to_owned(), waited: self.limits.wait });
+            if asked.elapsed() >= self.terms.wait {
+                return Err(Error::LiveBusy { path: self.path.to_owned(), waited: self.terms.wait });
             }
             thread::sleep(LOCK_POLL);
         }
@@ -285,12 +286,15 @@ impl Live<'_> {
         let Some(version) = unless_busy(data_version(connection)).map_err(fails())? else { return Ok(None) };
         let backup = Backup::new(source, connection).map_err(fails())?;
         let Some(StepResult::More) = unless_busy(backup.step(0)).map_err(fails())? else { return Ok(None) };
-        let deadline = Deadline { began: Instant::now(), limit: self.limits.hold };
+        let deadline = Deadline { began: Instant::now(), limit: self.terms.hold };
         let (safety_copy, replaced, reused_keys) = self.save(restored_keys, deadline, report)?;
         self.check_lineage(&replaced, Content::read(source).map_err(fails())?.lineage.as_ref())?;
         let filled = temporary::path(self.path);
         let kept_high_water = keep_high_water(source, &replaced).map_err(Error::sqlite("write", &filled))?;
-        steps::to_the_end(&backup, self.path, deadline, report)?;
+        steps::to_the_end(&backup, self.path, &mut |progress| {
+            report(progress);
+            deadline.check(self.path, progress)
+        })?;
         let locked_seconds = deadline.began.elapsed().as_secs_f64();
         Ok(Some(Overwritten { safety_copy, kept_high_water, reused_keys, locked_seconds, version }))
     }
@@ -302,10 +306,10 @@ impl Live<'_> {
         deadline: Deadline,
         report: &mut dyn FnMut(Progress),
     ) -> Result<(PathBuf, Content, ReusedKeys), Error> {
-        let (partial, safety_copy) = (durable::beside(self.path, ".saving"), replace::safety_name(self.path)?);
+        let (partial, safety_copy) = (paths::beside(self.path, ".saving"), replace::safety_name(self.path)?);
         let saved = self.copy_to(&partial, restored_keys, deadline, report).and_then(|(content, keys)| {
             durable::rename(&partial, &safety_copy)?;
-            durable::sync_directory(durable::directory_of(self.path))?;
+            durable::sync_directory(paths::directory_of(self.path))?;
             Ok((safety_copy, content, keys))
         });
         if saved.is_err()
@@ -326,9 +330,9 @@ impl Live<'_> {
         // What a killed restore left.
         durable::remove(target)?;
         let file = belongings::create_copy(self.path, target)?;
-        let snapshot = source::begin(self.path, self.limits.wait)?;
+        let snapshot = source::begin(self.path, self.terms.wait)?;
         let reused_keys = self.check_keys(&snapshot.connection, restored_keys)?;
-        let limits = pages::Limits { deadline, wal: None };
+        let limits = Limits { deadline, wal: None };
         copy::pages((&snapshot.connection, self.path), (&file, target), limits, report)?;
         file.sync_all().map_err(Error::io("sync", target))?;
         Ok((snapshot.content, reused_keys))

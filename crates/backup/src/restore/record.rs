@@ -1,16 +1,13 @@
 //! The record of restores: whoever goes back on purpose lost nothing, and the next take has to know.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Manifest, Name, Repository, Writer, bounds, durable, identity, openat, source};
-
-/// The file in the repository that remembers the last restore of each database.
-pub(crate) const FILE: &str = "restores.json";
+use crate::repository::RESTORES;
+use crate::{Error, Manifest, Name, Repository, identity, records, source};
 
 /// How long a take or prune may keep the record from being written.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,13 +37,13 @@ impl Repository {
         if restored.source.as_ref().is_some_and(|source| source.path != path) {
             return Ok(());
         }
-        let writer = self.writer(PATIENCE)?;
+        let _writer = self.writer(PATIENCE)?;
         let sequence = self.manifests()?.last().map_or(restored.sequence, |newest| newest.sequence);
         let identity = restored.identity().to_string();
         let mut records = self.records()?;
         records.retain(|other| (&other.identity, &other.path) != (&identity, &path));
         records.push(Recorded { identity, restore_point: restored.name.clone(), path, sequence, at: source::now() });
-        writer.keep_records(&records)
+        records::write(&self.path().join(RESTORES), &records)
     }
 
     /// The restore point that a database goes on from, if it was restored since the newest of `earlier` was taken of it.
@@ -69,23 +66,6 @@ impl Repository {
     }
 
     fn records(&self) -> Result<Vec<Recorded>, Error> {
-        let path = self.records_file();
-        match openat::bytes(&path, bounds::RECORD_BYTES) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::io("understand", &path)(error.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(Error::io("read", &path)(error)),
-        }
-    }
-
-    fn records_file(&self) -> PathBuf {
-        self.path().join(FILE)
-    }
-}
-
-impl Writer {
-    fn keep_records(&self, records: &[Recorded]) -> Result<(), Error> {
-        let path = self.repository().records_file();
-        let bytes = serde_json::to_vec_pretty(records).map_err(|error| Error::io("write", &path)(error.into()))?;
-        durable::replace(&path, &bytes)
+        records::read(&self.path().join(RESTORES))
     }
 }

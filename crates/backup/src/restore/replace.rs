@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::temporary::Temporary;
 use crate::in_use::Held;
-use crate::repository::exists;
-use crate::{Error, belongings, durable, openat};
+use crate::paths::exists;
+use crate::{Error, belongings, durable, openat, paths};
 
 /// The side files that may hold committed transactions; `-shm` holds none.
 const SIDE_FILES: [&str; 2] = ["-wal", "-journal"];
@@ -20,7 +20,7 @@ const SIDE_FILES: [&str; 2] = ["-wal", "-journal"];
 /// At each instant the old database is whole under one of two names: a kill before its renaming leaves it in place,
 /// one after leaves no database but the temporary file, which tells that a restore was interrupted.
 pub(super) fn with(mut temporary: Temporary, database: &Path, held: Option<Held>) -> Result<Option<PathBuf>, Error> {
-    let (safety, directory) = (safety_name(database)?, durable::directory_of(database));
+    let (safety, directory) = (safety_name(database)?, paths::directory_of(database));
     let replaces = held.is_some();
     let mut aside = Aside::Renamed;
     if replaces {
@@ -71,7 +71,7 @@ enum Aside {
 fn set_aside(database: &Path, safety: &Path) -> Result<Aside, Error> {
     let set_aside = copy_side_files(database, safety).and_then(|()| {
         // Their names, and that of the temporary file, are on disk before the database has no name.
-        durable::sync_directory(durable::directory_of(database))?;
+        durable::sync_directory(paths::directory_of(database))?;
         match durable::rename(database, safety) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::ResourceBusy => {
                 tracing::info!("{} is a mount of its own, so it is overwritten", database.display());
@@ -81,7 +81,7 @@ fn set_aside(database: &Path, safety: &Path) -> Result<Aside, Error> {
         }
     });
     if set_aside.is_err() {
-        SIDE_FILES.iter().for_each(|suffix| clean_up(&durable::with_suffix(safety, suffix)));
+        SIDE_FILES.iter().for_each(|suffix| clean_up(&paths::with_suffix(safety, suffix)));
     }
     set_aside
 }
@@ -94,7 +94,7 @@ fn clean_up(copy: &Path) {
 
 fn copy_side_files(database: &Path, safety: &Path) -> Result<(), Error> {
     for suffix in SIDE_FILES {
-        let (from, to) = (durable::with_suffix(database, suffix), durable::with_suffix(safety, suffix));
+        let (from, to) = (paths::with_suffix(database, suffix), paths::with_suffix(safety, suffix));
         match fs::symlink_metadata(&from) {
             Ok(found) if found.is_file() || found.is_dir() => copy(&from, &to)?,
             Ok(_) => tracing::warn!("{} is no regular file, so it is none of the database's: not kept", from.display()),
@@ -119,22 +119,22 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
 /// else (their database was lost before) kept under its name.
 fn clear_side_files(database: &Path, safety: &Path, kept: bool) -> Result<(), Error> {
     for suffix in SIDE_FILES {
-        let stale = durable::with_suffix(database, suffix);
+        let stale = paths::with_suffix(database, suffix);
         if kept {
             durable::remove(&stale)?;
         } else if exists(&stale)? {
-            durable::rename(&stale, &durable::with_suffix(safety, suffix))?;
+            durable::rename(&stale, &paths::with_suffix(safety, suffix))?;
         }
     }
-    durable::remove(&durable::with_suffix(database, "-shm"))
+    durable::remove(&paths::with_suffix(database, "-shm"))
 }
 
 /// `<database>.replaced-<UTC>`, free under all its suffixes.
 pub(super) fn safety_name(database: &Path) -> Result<PathBuf, Error> {
     let mut instant = Timestamp::now();
     loop {
-        let name = durable::beside(database, &instant.strftime(".replaced-%Y%m%dT%H%M%S%.3fZ").to_string());
-        let taken = ["", "-wal", "-journal"].map(|suffix| exists(&durable::with_suffix(&name, suffix)));
+        let name = paths::beside(database, &instant.strftime(".replaced-%Y%m%dT%H%M%S%.3fZ").to_string());
+        let taken = ["", "-wal", "-journal"].map(|suffix| exists(&paths::with_suffix(&name, suffix)));
         if !taken.into_iter().collect::<Result<Vec<_>, _>>()?.contains(&true) {
             return Ok(name);
         }

@@ -12,19 +12,19 @@ use rusqlite::Connection;
 
 use crate::belongings::{self, Belongings};
 use crate::durable::WriteBack;
-use crate::pages::Progress;
-use crate::repository::exists;
+use crate::limits::Progress;
+use crate::paths::exists;
 use crate::space::Room;
 use crate::verify::{self, Check, Checked};
 use crate::versions::Versions;
-use crate::{Error, Manifest, durable, openat, stored, untrusted};
+use crate::{Error, Manifest, durable, openat, paths, stored, untrusted};
 
 /// The header of a database. Without it, SQLite calls a file no database.
 const HEADER_BYTES: usize = 100;
 
 /// `<database>.restoring`. Beside a missing database, it tells that a restore was interrupted.
 pub(super) fn path(database: &Path) -> PathBuf {
-    durable::beside(database, ".restoring")
+    paths::beside(database, ".restoring")
 }
 
 /// Removed on drop unless it is to be kept.
@@ -39,7 +39,7 @@ impl Temporary {
     ///
     /// # Errors
     /// [`Error::RestoreBusy`] if a living restore holds it.
-    pub fn create(database: &Path) -> Result<Self, Error> {
+    pub(super) fn create(database: &Path) -> Result<Self, Error> {
         let path = path(database);
         let busy = || Error::RestoreBusy { path: database.to_owned() };
         let creates = || Error::io("create", &path);
@@ -61,7 +61,7 @@ impl Temporary {
     ///
     /// # Errors
     /// [`Error::Damaged`] if the restore point is damaged or cannot be read; others if the destination fails.
-    pub fn fill(
+    pub(super) fn fill(
         &mut self,
         source: &Path,
         manifest: &Manifest,
@@ -69,7 +69,7 @@ impl Temporary {
         report: &mut dyn FnMut(Progress),
     ) -> Result<Checked, Error> {
         self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(Error::io("empty", &self.path))?;
-        let mut room = Room::new(durable::directory_of(&self.path), manifest.size_bytes)?;
+        let mut room = Room::new(paths::directory_of(&self.path), manifest.size_bytes)?;
         let (mut written, mut write_back) = (0, WriteBack::default());
         stored::read(source, manifest, |chunk| {
             self.file.write_all(chunk).map_err(Error::io("write", &self.path))?;
@@ -77,7 +77,7 @@ impl Temporary {
             room.written(chunk.len())?;
             written += chunk.len() as u64;
             report(Progress {
-                copied: written / u64::from(manifest.page_size).max(1),
+                done: written / u64::from(manifest.page_size).max(1),
                 total: manifest.page_count.into(),
             });
             Ok(())
@@ -87,7 +87,7 @@ impl Temporary {
     }
 
     /// Opens it, once it is filled, to be copied into a database. It is changed so that no side file appears beside it.
-    pub fn open_for_copy(&self) -> Result<Connection, Error> {
+    pub(super) fn open_for_copy(&self) -> Result<Connection, Error> {
         Versions::hide(&self.file).map_err(Error::io("write", &self.path))?;
         let opened = untrusted::open_alone(&self.path).and_then(|mut connection| {
             untrusted::end_after(&mut connection, None)?;
@@ -98,30 +98,30 @@ impl Temporary {
     }
 
     /// Gives it to those whose database it will be: whose one it replaces, or else whose directory it is in.
-    pub fn belong(&self, database: &Path, restored: &Path) -> Result<(), Error> {
+    pub(super) fn belong(&self, database: &Path, restored: &Path) -> Result<(), Error> {
         let belongings = if exists(database)? {
             Belongings::of(database)?
         } else {
-            Belongings::of_new_in(durable::directory_of(database), restored)?
+            Belongings::of_new_in(paths::directory_of(database), restored)?
         };
         belongings.give(&self.file, &self.path)?;
         self.file.sync_all().map_err(Error::io("sync", &self.path))
     }
 
     /// From here on it stays whatever happens: without a database beside, it is what tells of the interruption.
-    pub fn keep(&mut self) {
+    pub(super) fn keep(&mut self) {
         self.kept = true;
     }
 
     /// Renames it to the database, which must not exist.
-    pub fn publish(mut self, database: &Path) -> Result<(), Error> {
+    pub(super) fn publish(mut self, database: &Path) -> Result<(), Error> {
         self.keep();
         durable::rename(&self.path, database)
     }
 
     /// Puts its content into the file of the database, which cannot be renamed. Until all of it is on disk, that is no
     /// database to SQLite, and this file stays, to tell that a restore was interrupted.
-    pub fn overwrite(mut self, database: &Path) -> Result<(), Error> {
+    pub(super) fn overwrite(mut self, database: &Path) -> Result<(), Error> {
         self.keep();
         let fails = || Error::io("overwrite", database);
         let target = openat::update(database).map_err(fails())?;
@@ -195,7 +195,7 @@ fn take_over(path: &Path, busy: impl Fn() -> Error) -> Result<Option<File>, Erro
 
 /// A new file, in the place of another, so that there is none at no instant.
 fn renewed(path: &Path) -> io::Result<File> {
-    let directory = durable::directory_of(path);
+    let directory = paths::directory_of(path);
     let new = tempfile::Builder::new().prefix(".restoring-").make_in(directory, |new| openat::create(new, 0o600))?;
     let (file, new) = new.keep().map_err(|error| error.error)?;
     if let Err(error) = openat::rename(&new, path) {

@@ -221,7 +221,7 @@ fn a_lock_that_is_held_too_long_is_given_up_and_nothing_is_changed() {
     let (stage, connection) = Stage::with_rows(10_000);
     stage.take();
     insert(&connection, 1);
-    stage.run(&[&INTO_LIVE[..], &["--deadline", "0s"]].concat()).expect(1).says("--deadline");
+    stage.run(&[&INTO_LIVE[..], &["--hold", "0s"]].concat()).expect(1).says("--hold");
     assert_eq!(leftovers(&stage), [""; 0]);
     assert_eq!(ids(&stage.database), up_to(10_001));
     insert(&connection, 1);

@@ -47,4 +47,5 @@ mod take;
 mod terminal;
 mod together;
 mod unchanged;
+mod usage;
 mod verdicts;

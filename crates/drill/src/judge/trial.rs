@@ -175,7 +175,17 @@ pub(super) fn refused() -> Outcome {
 pub(super) fn restored(restore_point: Manifest) -> Restored {
     let checked = Checked { check: Check::Quick, verdict: verify::Verdict::Sound, findings: Vec::new() };
     let (rejected, suspects) = (Vec::new(), Vec::new());
-    Restored { restore_point, checked, rejected, suspects, safety_copy: None, bytes: 0, seconds: 0.0, live: None }
+    Restored {
+        restore_point,
+        checked,
+        rejected,
+        suspects,
+        undone: None,
+        safety_copy: None,
+        bytes: 0,
+        seconds: 0.0,
+        live: None,
+    }
 }
 
 /// A manifest as `backup` writes it, of a database with one table.

@@ -5,13 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use backup::Repository;
 use backup::take::{self, Request};
 
 use super::Guard;
 use crate::store::journal::{self, History, MARK_TABLE};
 
-/// How long another take may have the repository.
 const REPOSITORY_WAIT: Duration = Duration::from_secs(5);
 
 impl Guard {
@@ -36,7 +34,7 @@ impl Guard {
         anyhow::ensure!(
             self.has_base()?,
             "the restore point that was taken is not in {}",
-            self.repository().path().display()
+            self.repository.path().display()
         );
         Ok(())
     }
@@ -62,7 +60,7 @@ impl Guard {
     }
 
     fn take(&self) -> anyhow::Result<thread::JoinHandle<anyhow::Result<()>>> {
-        let (repository, database) = (self.repository(), self.identity.database().to_owned());
+        let (repository, database) = (self.repository.clone(), self.identity.database().to_owned());
         let take = move || {
             let writer = repository.writer(REPOSITORY_WAIT)?;
             let taken = take::run(&writer, &Request::new(database), &mut |_| {})?;
@@ -79,7 +77,7 @@ impl Guard {
     fn marks(&self) -> anyhow::Result<Vec<i64>> {
         let lineage = self.journal.lineage();
         let mut marks = Vec::new();
-        self.repository().each_manifest(|manifest| {
+        self.repository.each_manifest(|manifest| {
             if manifest.lineage.as_ref() == lineage {
                 marks.extend(manifest.high_water.get(MARK_TABLE).copied());
             }
@@ -107,10 +105,6 @@ impl Guard {
 
     fn history(&self) -> anyhow::Result<History> {
         History::read(self.journal.directory().context("the journal is not open")?)
-    }
-
-    fn repository(&self) -> Repository {
-        Repository::at(&self.settings.repository)
     }
 }
 

@@ -5,12 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Whether what is acknowledged now is protected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// In one word.
-    pub state: State,
-    /// Why it is not.
+    pub state: Standing,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when it is so: UTC.
@@ -23,41 +21,38 @@ pub struct Status {
 
 impl Status {
     /// Whether it is.
-    pub fn is_protected(&self) -> bool {
-        self.state == State::Protected
+    pub(crate) fn is_protected(&self) -> bool {
+        self.state == Standing::Protected
     }
 }
 
 /// See [`Status`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
-    /// It is.
+pub(crate) enum Standing {
     Protected,
     /// It is not, and nothing is stored.
     Refusing,
-    /// It is not.
     Degraded,
 }
 
 /// The status, as the writer keeps it.
 #[derive(Clone)]
-pub struct Watch(Arc<Mutex<Status>>);
+pub(crate) struct Watch(Arc<Mutex<Status>>);
 
 impl Watch {
     /// Nothing is protected yet.
-    pub fn new() -> Self {
-        let status = Status { state: State::Refusing, reason: None, since: now(), group: None, epoch: None };
+    pub(crate) fn new() -> Self {
+        let status = Status { state: Standing::Refusing, reason: None, since: now(), group: None, epoch: None };
         Self(Arc::new(Mutex::new(status)))
     }
 
-    /// What is so now.
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says what is so now, and logs a change. `position` is the last group in the journal and its epoch.
-    pub fn publish(&self, state: State, reason: Option<&str>, position: Option<(i64, i64)>) {
+    pub(crate) fn publish(&self, state: Standing, reason: Option<&str>, position: Option<(i64, i64)>) {
         let mut status = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if status.state != state {
             (status.state, status.since) = (state, now());

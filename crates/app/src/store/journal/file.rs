@@ -18,12 +18,12 @@ const FILE_BYTES_MAX: u64 = super::ROTATE_BYTES + 2 * record::PAYLOAD_MAX as u64
 const HEADER_BYTES_MAX: u64 = 4096;
 
 /// The path of an epoch's file. Its creation begins the epoch.
-pub fn path(directory: &Path, epoch: i64) -> PathBuf {
+pub(crate) fn path(directory: &Path, epoch: i64) -> PathBuf {
     directory.join(format!("{epoch:010}{SUFFIX}"))
 }
 
 /// The epochs that have a file, oldest first.
-pub fn epochs(directory: &Path) -> anyhow::Result<Vec<i64>> {
+pub(super) fn epochs(directory: &Path) -> anyhow::Result<Vec<i64>> {
     let listing =
         fs::read_dir(directory).with_context(|| format!("cannot list the journal {}", directory.display()))?;
     let mut epochs = Vec::new();
@@ -38,10 +38,7 @@ pub fn epochs(directory: &Path) -> anyhow::Result<Vec<i64>> {
 }
 
 /// The header of an epoch's file; `None` if the epoch was begun and nothing was ever written in it.
-///
-/// # Errors
-/// The file cannot be read, or its header is damaged.
-pub fn header(directory: &Path, epoch: i64) -> anyhow::Result<Option<Header>> {
+pub(super) fn header(directory: &Path, epoch: i64) -> anyhow::Result<Option<Header>> {
     let path = path(directory, epoch);
     let mut start = Vec::new();
     let read = openat::read(&path).and_then(|file| file.take(HEADER_BYTES_MAX).read_to_end(&mut start));
@@ -53,8 +50,7 @@ pub fn header(directory: &Path, epoch: i64) -> anyhow::Result<Option<Header>> {
 }
 
 /// A file and how far it was read.
-pub struct Contents {
-    /// Its header.
+pub(super) struct Contents {
     pub header: Header,
     path: PathBuf,
     epoch: i64,
@@ -65,7 +61,7 @@ pub struct Contents {
 
 /// What is behind the last group.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Tail {
+pub(super) enum Tail {
     /// Nothing.
     Clean,
     /// What a write left that was cut off. It was never acknowledged.
@@ -79,7 +75,7 @@ pub enum Tail {
 
 impl Contents {
     /// Reads the file of an epoch; `None` if nothing was ever written in it.
-    pub fn read(directory: &Path, epoch: i64) -> anyhow::Result<Option<Self>> {
+    pub(super) fn read(directory: &Path, epoch: i64) -> anyhow::Result<Option<Self>> {
         let path = path(directory, epoch);
         let bytes = openat::bytes(&path, FILE_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
         Self::of(path, epoch, bytes)
@@ -102,26 +98,24 @@ impl Contents {
         Ok(Some(Self { header, path, epoch, bytes, at, next }))
     }
 
-    /// The next group.
-    pub fn next_group(&mut self) -> Option<Group> {
+    pub(super) fn next_group(&mut self) -> Option<Group> {
         let Frame::Whole(payload, after) = record::read_frame(&self.bytes, self.at) else { return None };
         let group = Group::decode(payload, self.epoch).filter(|group| group.number == self.next)?;
         (self.at, self.next) = (after, self.next + 1);
         Some(group)
     }
 
-    /// The number of the last group that was read.
-    pub fn last(&self) -> i64 {
+    pub(super) fn last(&self) -> i64 {
         self.next - 1
     }
 
     /// Where the last group that was read ends, in bytes.
-    pub fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.at as u64
     }
 
     /// What is behind the last group that was read, which is the last that is whole.
-    pub fn tail(&self) -> Tail {
+    pub(super) fn tail(&self) -> Tail {
         match record::read_frame(&self.bytes, self.at) {
             Frame::End => Tail::Clean,
             // Whole, and not the next: numbers do not jump.
@@ -134,7 +128,7 @@ impl Contents {
     }
 
     /// The file, as messages name it.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 }

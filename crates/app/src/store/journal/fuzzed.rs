@@ -10,7 +10,7 @@ const EPOCH: i64 = 3;
 
 /// Reads a file with these payloads, a byte that is in no text between them, in frames that fit; then the bytes as they are.
 /// What was read is where it says.
-pub fn journal(bytes: &[u8]) {
+pub(crate) fn journal(bytes: &[u8]) {
     let framed: Vec<u8> = bytes.split(|byte| *byte == 0xff).flat_map(record::frame).collect();
     for file in [framed, bytes.to_vec()] {
         let length = file.len() as u64;

@@ -10,10 +10,8 @@ use anyhow::Context;
 use super::file;
 use super::record::Header;
 
-/// The files of a journal, oldest first.
 #[derive(Clone, Debug)]
-pub struct History {
-    /// Where they are.
+pub(crate) struct History {
     pub directory: PathBuf,
     /// Those in which something was written.
     pub files: Vec<(i64, Header)>,
@@ -21,12 +19,9 @@ pub struct History {
     pub newest_epoch: i64,
 }
 
-/// A part of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// The file's epoch.
+pub(crate) struct Link {
     pub epoch: i64,
-    /// The first group to replay.
     pub from: i64,
     /// The last group that counts; `None` in the newest file, where all do.
     pub to: Option<i64>,
@@ -34,7 +29,7 @@ pub struct Link {
 
 /// Why no chain leads from a group to the newest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoChain {
+pub(crate) enum NoChain {
     /// The journal ends before that group, or there is none.
     #[error("the journal ends before it, at group {last}")]
     Behind {
@@ -43,31 +38,16 @@ pub enum NoChain {
     },
     /// History went on from an older group.
     #[error("that was left behind: history went on after group {after}, in epoch {epoch}")]
-    LeftBehind {
-        /// The epoch that went on.
-        epoch: i64,
-        /// After which group.
-        after: i64,
-    },
+    LeftBehind { epoch: i64, after: i64 },
     /// What was stored in between was not journaled.
     #[error("what was stored between it and group {first} was not journaled, and is in the restore points since then")]
-    Unjournaled {
-        /// The first group that is.
-        first: i64,
-    },
-    /// Files are missing.
+    Unjournaled { first: i64 },
     #[error("the journal file with groups {from} to {to} is missing")]
-    Missing {
-        /// The first group that is.
-        from: i64,
-        /// The last one.
-        to: i64,
-    },
+    Missing { from: i64, to: i64 },
 }
 
 impl History {
-    /// Reads the headers of all files.
-    pub fn read(directory: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(directory: &Path) -> anyhow::Result<Self> {
         let epochs = file::epochs(directory)?;
         let newest_epoch = epochs.last().copied().unwrap_or(0);
         let mut files = Vec::new();
@@ -78,24 +58,24 @@ impl History {
     }
 
     /// The newest file in which something was written.
-    pub fn newest(&self) -> Option<&(i64, Header)> {
+    pub(crate) fn newest(&self) -> Option<&(i64, Header)> {
         self.files.last()
     }
 
     /// What to replay after a group, up to the newest. The last group of the newest file is not known here: whether it is
     /// that group or a later one is seen when the file is read.
-    pub fn chain(&self, number: i64) -> Result<Vec<Link>, NoChain> {
+    pub(crate) fn chain(&self, number: i64) -> Result<Vec<Link>, NoChain> {
         chain(&self.files, number)
     }
 
     /// What to replay after a group on the branch that it is on, be it left behind: what a person wants who goes back.
-    pub fn branch(&self, number: i64) -> Vec<Link> {
+    pub(crate) fn branch(&self, number: i64) -> Vec<Link> {
         let branches = (1..=self.files.len()).rev().map(|newest| chain(&self.files[..newest], number));
         branches.flatten().next().unwrap_or_default()
     }
 
     /// The greatest number that any group has.
-    pub fn greatest(&self) -> anyhow::Result<i64> {
+    pub(crate) fn greatest(&self) -> anyhow::Result<i64> {
         let Some((epoch, _)) = self.newest() else { return Ok(0) };
         let contents = file::Contents::read(&self.directory, *epoch)?;
         let mut contents = contents.with_context(|| format!("the file of epoch {epoch} vanished"))?;
@@ -104,7 +84,7 @@ impl History {
     }
 
     /// Whether every file that ever was is there and none holds a message: whoever lacks them lacks nothing.
-    pub fn is_without_messages(&self) -> anyhow::Result<bool> {
+    pub(crate) fn is_without_messages(&self) -> anyhow::Result<bool> {
         if !file::epochs(&self.directory)?.into_iter().eq(1..=self.newest_epoch) {
             return Ok(false);
         }
@@ -124,7 +104,7 @@ impl History {
     }
 
     /// The epochs whose files lead from no restore point on: all are older than what the oldest restore point needs.
-    pub fn needless(&self, oldest_mark: i64) -> Vec<i64> {
+    pub(crate) fn needless(&self, oldest_mark: i64) -> Vec<i64> {
         let needed = self.files.iter().rposition(|(_, header)| header.first <= oldest_mark + 1);
         needed.map_or(Vec::new(), |needed| self.files[..needed].iter().map(|(epoch, _)| *epoch).collect())
     }

@@ -11,28 +11,25 @@ use anyhow::Context;
 use backup::durable::sync_directory;
 use backup::lineage::Lineage;
 
-/// An open directory. Its lock goes with it.
-pub struct Home {
+pub(super) struct Home {
     pub lineage: Lineage,
     pub directory: PathBuf,
     lock: File,
 }
 
-/// How much of the lock is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub(super) enum Hold {
     Shared,
     Alone,
 }
 
-/// Where the journal of a lineage is.
-pub fn directory(repository: &Path, lineage: &Lineage) -> PathBuf {
+pub(super) fn directory(repository: &Path, lineage: &Lineage) -> PathBuf {
     repository.join("journal").join(lineage.as_str())
 }
 
 impl Home {
     /// Opens the directory of a lineage, creating it in a repository that exists.
-    pub fn open(repository: &Path, lineage: &Lineage) -> anyhow::Result<Self> {
+    pub(super) fn open(repository: &Path, lineage: &Lineage) -> anyhow::Result<Self> {
         let directory = directory(repository, lineage);
         for directory in directory.ancestors().take(2).collect::<Vec<_>>().into_iter().rev() {
             create(directory).with_context(|| format!("cannot create the journal {}", directory.display()))?;
@@ -43,7 +40,7 @@ impl Home {
     }
 
     /// Whether the lock could be taken, or exchanged for the other kind.
-    pub fn hold(&self, hold: Hold) -> anyhow::Result<bool> {
+    pub(super) fn hold(&self, hold: Hold) -> anyhow::Result<bool> {
         let held = match hold {
             Hold::Shared => self.lock.try_lock_shared(),
             Hold::Alone => self.lock.try_lock(),

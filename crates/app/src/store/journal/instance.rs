@@ -15,7 +15,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 ///
 /// Processes of two kernels never see the same one, so that each takes the other for a stranger: right, since they share
 /// no locks.
-pub fn of(database: &Path) -> anyhow::Result<String> {
+pub(super) fn of(database: &Path) -> anyhow::Result<String> {
     let boot = fs::read_to_string(BOOT_ID).with_context(|| format!("cannot read {BOOT_ID}"))?;
     let file = fs::metadata(database).with_context(|| format!("cannot look at {}", database.display()))?;
     let born = file.created().with_context(|| {

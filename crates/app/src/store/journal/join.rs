@@ -6,14 +6,14 @@ use anyhow::{Context, ensure};
 use rusqlite::Connection;
 
 use super::file::{Contents, Tail};
-use super::position::State;
+use super::position::Marks;
 use super::replay::apply;
 use super::{History, Journal, Open, home, position};
 
 impl Journal {
     /// Opens the newest file to go on in, after the group whose COMMIT never came is replayed and the one that was cut
     /// off is cut away. False if it lacks what the database has. Inside a write transaction, so that nobody writes it.
-    pub(super) fn join(&mut self, connection: &Connection, state: &State, history: &History) -> anyhow::Result<bool> {
+    pub(super) fn join(&mut self, connection: &Connection, state: &Marks, history: &History) -> anyhow::Result<bool> {
         let (Some((epoch, _)), Some(position)) = (history.newest(), &state.position) else { return Ok(false) };
         let Some(mut contents) = Contents::read(&history.directory, *epoch)? else { return Ok(false) };
         let mut time = position.time;
@@ -53,7 +53,7 @@ impl Journal {
 }
 
 /// Fails if a journal has messages that a database lacks, which is about to be served without a journal.
-pub fn check_unprotected(connection: &Connection, database: &Path, repository: &Path) -> anyhow::Result<()> {
+pub(crate) fn check_unprotected(connection: &Connection, database: &Path, repository: &Path) -> anyhow::Result<()> {
     let (state, lineage) = (position::read(connection)?, backup::lineage::read(connection)?);
     let (Some(position), Some(lineage)) = (state.position, lineage) else { return Ok(()) };
     let directory = home::directory(repository, &lineage);

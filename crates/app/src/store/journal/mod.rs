@@ -35,7 +35,7 @@
 
 mod file;
 #[cfg(any(test, fuzzing))]
-pub mod fuzzed;
+pub(crate) mod fuzzed;
 mod history;
 mod home;
 mod instance;
@@ -47,37 +47,36 @@ mod record;
 mod replay;
 mod settle;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use backup::paths::exists;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-pub use file::path as file_path;
-pub use history::History;
+pub(crate) use file::path as file_path;
+pub(crate) use history::History;
 use home::Home;
-pub use join::check_unprotected;
+pub(crate) use join::check_unprotected;
 use open::Open;
-pub use position::{MARK_TABLE, create as create_tables, is_table};
+pub(crate) use position::{MARK_TABLE, create as create_tables, is_table};
 use record::{FORMAT, Group, Header};
 
 use super::Message;
 
 /// A file that is longer is followed by another: whole files go once no restore point needs them.
-pub const ROTATE_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const ROTATE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a proof writes behind the last group: zeros, over which the next group is written.
 const PROOF: [u8; 4096] = [0; 4096];
 
-/// Why nothing can be written.
 #[derive(Debug)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// Another service took over. There is no way back for this process.
     Fenced(String),
-    /// It cannot be used now.
     Unusable(anyhow::Error),
 }
 
@@ -87,8 +86,7 @@ impl<E: Into<anyhow::Error>> From<E> for Trouble {
     }
 }
 
-/// The journal of a database.
-pub struct Journal {
+pub(super) struct Journal {
     repository: PathBuf,
     instance: String,
     home: Option<Home>,
@@ -101,28 +99,28 @@ pub struct Journal {
 
 impl Journal {
     /// The journal of the database at a path, in a repository. Call [`Journal::settle`] before anything else.
-    pub fn new(database: &Path, repository: &Path) -> anyhow::Result<Self> {
+    pub(super) fn new(database: &Path, repository: &Path) -> anyhow::Result<Self> {
         let instance = instance::of(database)?;
         Ok(Self { repository: repository.to_owned(), instance, home: None, epoch: 0, open: None, failed: false })
     }
 
     /// The last group and its epoch, if the journal can be written.
-    pub fn position(&self) -> Option<(i64, i64)> {
+    pub(super) fn position(&self) -> Option<(i64, i64)> {
         self.open.as_ref().map(|open| (open.last, open.epoch))
     }
 
     /// The directory of the lineage's files, once it is known.
-    pub fn directory(&self) -> Option<&Path> {
+    pub(super) fn directory(&self) -> Option<&Path> {
         self.home.as_ref().map(|home| home.directory.as_path())
     }
 
     /// The lineage, once it is known.
-    pub fn lineage(&self) -> Option<&backup::lineage::Lineage> {
+    pub(super) fn lineage(&self) -> Option<&backup::lineage::Lineage> {
         self.home.as_ref().map(|home| &home.lineage)
     }
 
     /// Whether the database is where the journal is. If not, [`Journal::settle`] makes it so. Part of a write transaction.
-    pub fn agrees(&self, connection: &Connection) -> Result<bool, Trouble> {
+    pub(super) fn agrees(&self, connection: &Connection) -> Result<bool, Trouble> {
         let Some(open) = &self.open else { return Ok(false) };
         let state = position::read(connection)?;
         let is_there = state.mark == open.last
@@ -133,7 +131,7 @@ impl Journal {
     }
 
     /// Brings messages to disk, as the next group, and stores its number. Part of the transaction that stores them.
-    pub fn append(&mut self, connection: &Connection, messages: &[Message]) -> Result<(), Trouble> {
+    pub(super) fn append(&mut self, connection: &Connection, messages: &[Message]) -> Result<(), Trouble> {
         if self.open.as_ref().is_some_and(|open| open.end >= ROTATE_BYTES) {
             self.rotate(connection)?;
         }
@@ -150,7 +148,7 @@ impl Journal {
     }
 
     /// Proves that a group could be brought to disk.
-    pub fn prove(&mut self) -> Result<(), Trouble> {
+    pub(super) fn prove(&mut self) -> Result<(), Trouble> {
         let Some(open) = &self.open else { return Err(closed()) };
         let proven = open.file.write_all_at(&PROOF, open.end).and_then(|()| open.file.sync_data());
         let proven = proven.with_context(|| format!("cannot write {}", open.path().display()));
@@ -162,12 +160,12 @@ impl Journal {
     }
 
     /// Writes nothing until the journal is settled again.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.open = None;
     }
 
     /// Gives up the file and the lock: the database is lost, and others may go on.
-    pub fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         (self.open, self.home) = (None, None);
     }
 
@@ -223,20 +221,11 @@ impl Journal {
     }
 }
 
-/// How an epoch begins.
 struct Begin {
     first: i64,
     after: Option<i64>,
     /// The time of the group that it goes on from.
     time: i64,
-}
-
-fn exists(path: &Path) -> anyhow::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("cannot look for {}", path.display())),
-    }
 }
 
 fn fenced(next: &Path) -> Trouble {

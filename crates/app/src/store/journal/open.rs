@@ -6,12 +6,12 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use backup::paths::exists;
 
 use super::record::{self, Group};
-use super::{Trouble, exists, fenced, file};
+use super::{Trouble, fenced, file};
 
-/// The file that is written.
-pub struct Open {
+pub(super) struct Open {
     pub epoch: i64,
     pub directory: PathBuf,
     pub file: File,
@@ -22,13 +22,12 @@ pub struct Open {
 }
 
 impl Open {
-    /// Its path.
-    pub fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         file::path(&self.directory, self.epoch)
     }
 
     /// Brings a group to disk, and makes sure that it counts.
-    pub fn write(&mut self, group: &Group) -> Result<(), Trouble> {
+    pub(super) fn write(&mut self, group: &Group) -> Result<(), Trouble> {
         let payload = group.encode(self.epoch);
         if payload.len() > record::PAYLOAD_MAX {
             return Err(anyhow!("a group of {} bytes is too long for the journal", payload.len()).into());
@@ -43,7 +42,7 @@ impl Open {
 
     /// Fails if somebody began the next epoch, or the file is not the one at its path any more. In this order: files are
     /// removed oldest first, so that whoever slept through the next epoch and its removal misses its own file.
-    pub fn check_mine(&self) -> Result<(), Trouble> {
+    pub(super) fn check_mine(&self) -> Result<(), Trouble> {
         let next = file::path(&self.directory, self.epoch + 1);
         if exists(&next)? {
             return Err(fenced(&next));

@@ -3,12 +3,12 @@
 use anyhow::{bail, ensure};
 
 use super::History;
-use super::position::{Position, State};
+use super::position::{Marks, Position};
 use super::replay::text;
 
 /// What to do to agree.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Plan {
+pub(super) enum Plan {
     /// Go on in the newest file.
     Join,
     /// Replay what the database lacks, then begin an epoch.
@@ -19,10 +19,8 @@ pub enum Plan {
     BeginAnew,
 }
 
-/// What the plan depends on.
-pub struct Found<'a> {
-    /// What the database says.
-    pub state: &'a State,
+pub(super) struct Found<'a> {
+    pub state: &'a Marks,
     /// What there is of its journal.
     pub history: &'a History,
     /// Whether the newest file is one that was written with this very database file.
@@ -43,7 +41,7 @@ impl Found<'_> {
     ///
     /// # Errors
     /// Nobody can know whether the database has everything that was acknowledged.
-    pub fn plan(&self) -> anyhow::Result<Plan> {
+    pub(super) fn plan(&self) -> anyhow::Result<Plan> {
         let Self { state, history, owned, .. } = *self;
         let Some(position) = &state.position else {
             ensure!(
@@ -144,7 +142,7 @@ mod tests {
         let message_mark = if case.unjournaled { 8 } else { 7 };
         let position =
             case.number.map(|number| Position { number, time: 1000, message_mark: 7, instance: String::new() });
-        let state = State { position, mark: case.mark, message_mark };
+        let state = Marks { position, mark: case.mark, message_mark };
         let Case { owned, original, failed, unused, until, .. } = case;
         Found { state: &state, history: &history, owned, original, failed, unused, until }.plan().ok()
     }

@@ -15,11 +15,10 @@ const TABLES: &str = "
         WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'journal_mark');";
 
 /// The table whose mark is in the manifests of restore points.
-pub const MARK_TABLE: &str = "journal_mark";
+pub(crate) const MARK_TABLE: &str = "journal_mark";
 
-/// What a database says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub(super) struct Marks {
     /// The last group that is in it; `None` if it never was journaled.
     pub position: Option<Position>,
     /// The greatest number of a group that was ever in it or in what it replaced.
@@ -28,14 +27,12 @@ pub struct State {
     pub message_mark: i64,
 }
 
-/// A group, as the database remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Position {
-    /// Its number.
+pub(super) struct Position {
     pub number: i64,
     /// Its time, see [`super::record::Group`].
     pub time: i64,
-    /// [`State::message_mark`] once the group was stored. If there are greater ids, somebody stored messages past the
+    /// [`Marks::message_mark`] once the group was stored. If there are greater ids, somebody stored messages past the
     /// journal.
     pub message_mark: i64,
     /// The database file that it was written to, see [`super::instance`].
@@ -43,21 +40,21 @@ pub struct Position {
 }
 
 /// Reads it. Inside a write transaction it cannot change meanwhile.
-pub fn read(connection: &Connection) -> rusqlite::Result<State> {
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<Marks> {
     let message_mark = mark(connection, "message")?;
     if !connection.table_exists(None, "journal_position")? {
-        return Ok(State { position: None, mark: mark(connection, MARK_TABLE)?, message_mark });
+        return Ok(Marks { position: None, mark: mark(connection, MARK_TABLE)?, message_mark });
     }
     let mut position =
         connection.prepare_cached("SELECT number, time, message_mark, instance FROM journal_position")?;
     let position = position.query_row([], |row| {
         Ok(Position { number: row.get(0)?, time: row.get(1)?, message_mark: row.get(2)?, instance: row.get(3)? })
     });
-    Ok(State { position: position.optional()?, mark: mark(connection, MARK_TABLE)?, message_mark })
+    Ok(Marks { position: position.optional()?, mark: mark(connection, MARK_TABLE)?, message_mark })
 }
 
 /// Stores that a group is in the database. Part of the transaction that puts it there.
-pub fn store(connection: &Connection, number: i64, time: i64, instance: &str) -> rusqlite::Result<()> {
+pub(super) fn store(connection: &Connection, number: i64, time: i64, instance: &str) -> rusqlite::Result<()> {
     let mut store = connection.prepare_cached(
         "INSERT OR REPLACE INTO journal_position
          SELECT 1, ?1, ?2, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'message'), 0), ?3",
@@ -68,12 +65,12 @@ pub fn store(connection: &Connection, number: i64, time: i64, instance: &str) ->
 }
 
 /// Makes room for it in a database that never was journaled.
-pub fn create(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(TABLES)
 }
 
 /// Whether a table is one of these.
-pub fn is_table(name: &str) -> bool {
+pub(crate) fn is_table(name: &str) -> bool {
     name == "journal_position" || name == MARK_TABLE
 }
 

@@ -9,22 +9,20 @@ use serde::{Deserialize, Serialize};
 use crate::store::Message;
 
 /// The version of this format, and the only one that is read.
-pub const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// The longest payload. A group is at most 512 messages of 4 KiB and their ids and timestamps, which is 2.2 MB: whatever
 /// claims to be longer is damaged, and no memory is spent on it.
-pub const PAYLOAD_MAX: usize = 4 * 1024 * 1024;
+pub(super) const PAYLOAD_MAX: usize = 4 * 1024 * 1024;
 
 const LENGTH_BYTES: usize = 4;
 const CHECKSUM_BYTES: usize = 16;
 const FRAME_BYTES: usize = LENGTH_BYTES + CHECKSUM_BYTES;
 
-/// What a journal file says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub(crate) struct Header {
     /// Always [`FORMAT`].
     pub format: u32,
-    /// The database it belongs to.
     pub lineage: String,
     /// The number of its first group. Greater than any in an older file.
     pub first: i64,
@@ -37,20 +35,18 @@ pub struct Header {
     pub begun_at: String,
 }
 
-/// What was written with one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub(super) struct Group {
     /// One more than that of the group before, in one file.
     pub number: i64,
     /// When it was written, in microseconds since 1970. Never less than that of the group before, whatever the clock does.
     pub time: i64,
-    /// The messages, as they are stored.
     pub rows: Vec<Message>,
 }
 
 /// What is at a place of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Frame<'a> {
+pub(super) enum Frame<'a> {
     /// A payload that is what it was, and the place after it.
     Whole(&'a [u8], usize),
     /// Nothing but zeros to the end of the file, or the end itself.
@@ -59,8 +55,7 @@ pub enum Frame<'a> {
     Broken,
 }
 
-/// Puts a frame around a payload.
-pub fn frame(payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(FRAME_BYTES + payload.len());
     // A payload is shorter than PAYLOAD_MAX, see Group::encode.
     bytes.extend(u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -70,7 +65,7 @@ pub fn frame(payload: &[u8]) -> Vec<u8> {
 }
 
 /// Reads the frame that begins at a place.
-pub fn read_frame(bytes: &[u8], at: usize) -> Frame<'_> {
+pub(super) fn read_frame(bytes: &[u8], at: usize) -> Frame<'_> {
     let rest = bytes.get(at..).unwrap_or_default();
     if rest.iter().all(|byte| *byte == 0) {
         return Frame::End;
@@ -100,7 +95,7 @@ fn checksum(payload: &[u8]) -> [u8; CHECKSUM_BYTES] {
 
 /// The number of a whole group of this epoch somewhere after a place, where the bytes at that place make no sense. There
 /// is none after a write that was cut off: what is written next is acknowledged only after what was written before.
-pub fn group_after(bytes: &[u8], at: usize, epoch: i64) -> Option<i64> {
+pub(super) fn group_after(bytes: &[u8], at: usize, epoch: i64) -> Option<i64> {
     (at + 1..bytes.len()).find_map(|at| {
         // The checksum last: it costs most.
         let group = payload(&bytes[at..]).filter(|payload| payload.starts_with(&epoch.to_le_bytes()))?;
@@ -110,7 +105,7 @@ pub fn group_after(bytes: &[u8], at: usize, epoch: i64) -> Option<i64> {
 
 impl Group {
     /// The payload of a group.
-    pub fn encode(&self, epoch: i64) -> Vec<u8> {
+    pub(super) fn encode(&self, epoch: i64) -> Vec<u8> {
         let mut bytes = Vec::new();
         let rows = i64::try_from(self.rows.len()).unwrap_or(i64::MAX);
         for number in [epoch, self.number, self.time, rows] {
@@ -127,7 +122,7 @@ impl Group {
     }
 
     /// Reads the payload of a group; `None` if it is none, or one of another epoch.
-    pub fn decode(payload: &[u8], epoch: i64) -> Option<Self> {
+    pub(super) fn decode(payload: &[u8], epoch: i64) -> Option<Self> {
         let mut reader = Reader(payload);
         if reader.number()? != epoch {
             return None;

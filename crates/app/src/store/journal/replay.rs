@@ -16,22 +16,18 @@ use crate::store::Message;
 /// How many messages are replayed with one commit: enough that commits cost little, and the WAL stays small.
 const ROWS_A_COMMIT: usize = 50_000;
 
-/// Where a database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reached {
+pub(super) struct Reached {
     /// The last group in it.
     pub number: i64,
-    /// Its time.
     pub time: i64,
-    /// How many groups were replayed.
     pub groups: usize,
     /// The time of the first group that was not, because it is later than was asked for.
     pub stopped_before: Option<i64>,
 }
 
 /// A replay under way, inside a write transaction of the connection.
-pub struct Replay<'a> {
-    /// The connection that writes.
+pub(super) struct Replay<'a> {
     pub connection: &'a Connection,
     /// The database file that the position goes on naming until the replay is done, see [`super::position`].
     pub instance: &'a str,
@@ -42,7 +38,7 @@ pub struct Replay<'a> {
 impl Replay<'_> {
     /// Replays the links of a chain into a database that is at `reached`. A long one commits on its way, and goes on from
     /// there if it is killed.
-    pub fn run(&self, directory: &Path, chain: &[Link], mut reached: Reached) -> anyhow::Result<Reached> {
+    pub(super) fn run(&self, directory: &Path, chain: &[Link], mut reached: Reached) -> anyhow::Result<Reached> {
         let mut rows = 0;
         for link in chain {
             let mut contents = read(directory, *link)?;
@@ -78,7 +74,7 @@ impl Replay<'_> {
 }
 
 /// Stores what is in a group, as part of a transaction.
-pub fn apply(connection: &Connection, group: &Group, instance: &str) -> anyhow::Result<()> {
+pub(super) fn apply(connection: &Connection, group: &Group, instance: &str) -> anyhow::Result<()> {
     let Group { number, time, rows } = group;
     let mut insert = connection.prepare_cached("INSERT INTO message (id, timestamp, message) VALUES (?1, ?2, ?3)")?;
     for row in rows {
@@ -131,6 +127,6 @@ fn check_end(contents: &Contents, link: Link, reached: Reached) -> anyhow::Resul
 }
 
 /// A time as people give it to `--until`.
-pub fn text(time: i64) -> String {
+pub(super) fn text(time: i64) -> String {
     Timestamp::from_microsecond(time).map_or_else(|_| format!("{time} µs"), |time| format!("{time:.6}"))
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::history::NoChain;
 use super::home::Hold;
 use super::plan::{Found, Plan};
-use super::position::{Position, State};
+use super::position::{Marks, Position};
 use super::replay::{Reached, Replay, text};
 use super::{Begin, History, Home, Journal, Trouble, file, position};
 
@@ -26,7 +26,7 @@ impl Journal {
     /// uses the journal with another database.
     ///
     /// `until` is the latest time to replay, in microseconds since 1970; what came later is left behind.
-    pub fn settle(&mut self, connection: &Connection, until: Option<i64>) -> Result<(), Trouble> {
+    pub(crate) fn settle(&mut self, connection: &Connection, until: Option<i64>) -> Result<(), Trouble> {
         self.open = None;
         let give_up = Instant::now() + STRANGER_WAIT;
         while !self.try_settle(connection, until)? {
@@ -94,7 +94,7 @@ impl Journal {
     fn replay(
         &self,
         connection: &Connection,
-        state: &State,
+        state: &Marks,
         position: &Position,
         history: &History,
         until: Option<i64>,
@@ -132,7 +132,7 @@ impl Journal {
         history.newest().is_some_and(|(_, header)| header.instance == self.instance)
     }
 
-    fn plan(&self, state: &State, history: &History, until: Option<i64>) -> anyhow::Result<Plan> {
+    fn plan(&self, state: &Marks, history: &History, until: Option<i64>) -> anyhow::Result<Plan> {
         let found = Found {
             state,
             history,

@@ -29,7 +29,7 @@ fn newcomer(volumes: &Volumes) -> Command {
     };
     restore::run(&volumes.repository(), &request, &mut |_| {}).unwrap();
     let mut command = command(&database);
-    command.args(["--protect", "sync", "--backup-dir"]).arg(volumes.backup());
+    command.args(["--protect", "sync", "--repository"]).arg(volumes.backup());
     command
 }
 

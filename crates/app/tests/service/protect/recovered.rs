@@ -156,7 +156,7 @@ async fn without_protection_it_does_not_start_on_what_lacks_acknowledged_message
     app.kill();
     let unprotected = || {
         let mut command = crate::harness::command(&volumes.database());
-        command.arg("--backup-dir").arg(volumes.backup());
+        command.arg("--repository").arg(volumes.backup());
         command
     };
     App::start(unprotected()).stop();
@@ -175,7 +175,7 @@ async fn a_journal_of_another_lineage_beside_it_confuses_nobody() {
     app.kill();
     // Another database in the same repository, as after a start with an empty volume.
     let mut command = crate::harness::command(&other.database());
-    command.args(["--protect", "sync", "--backup-dir"]).arg(volumes.backup());
+    command.args(["--protect", "sync", "--repository"]).arg(volumes.backup());
     let stranger = App::start(command);
     add(&stranger, 5).await;
     stranger.stop();

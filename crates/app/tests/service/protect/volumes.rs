@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use backup::restore::{self, Choice, Limits, LineageChoice, Request};
+use backup::restore::{self, Choice, LineageChoice, Request, Terms};
 use backup::verify::Check;
 use backup::{Manifest, Repository, Restored, prune, retention, take};
 use tempfile::TempDir;
@@ -44,7 +44,7 @@ impl Volumes {
     /// The protected service; more flags may follow.
     pub fn command(&self) -> Command {
         let mut command = command(&self.database());
-        command.args(["--protect", "sync", "--backup-dir"]).arg(self.backup());
+        command.args(["--protect", "sync", "--repository"]).arg(self.backup());
         command
     }
 
@@ -95,9 +95,9 @@ impl Volumes {
     }
 
     pub fn restore_into_live(&self, point: &Manifest) -> Restored {
-        let limits = Limits { wait: BOUND, hold: BOUND, reuse_keys: false };
+        let terms = Terms { wait: BOUND, hold: BOUND, reuse_keys: false };
         let request = self.request(Choice::Name(point.name.clone()));
-        restore::into_live(&self.repository(), &request, limits, &mut |_| {}).unwrap()
+        restore::into_live(&self.repository(), &request, terms, &mut |_| {}).unwrap()
     }
 
     fn request(&self, choice: Choice) -> Request {

@@ -64,9 +64,9 @@ fn no_credential_is_shown_at_any_level_even_if_the_store_repeats_it() {
     stage.take();
     let echo = proxy::before(&bucket, |_| Fault::Status(403));
     let refusing = Store::at(&bucket.url, &echo);
-    let refused = refusing.run(&stage, &["push", "--log", "trace"]).expect(8).says("check the credentials");
+    let refused = refusing.run(&stage, &["push", "--log-level", "trace"]).expect(8).says("check the credentials");
     assert!(refused.stderr.contains("authorization"), "the store did not repeat it: {}", refused.stderr);
-    let done = bucket.run(&stage, &["push", "--log", "trace"]).expect(0);
+    let done = bucket.run(&stage, &["push", "--log-level", "trace"]).expect(0);
     for shown in [refused.stderr, refused.stdout, done.stderr, done.stdout] {
         assert!(!shown.contains(SECRET) && !shown.contains(KEY_ID), "{shown}");
     }

@@ -107,7 +107,7 @@ fn the_password_of_a_proxy_is_shown_at_no_level() {
     let address = proxy.replace("http://", "http://me:a%20password@");
     let store = Store::at("s3://bucket", "http://store.example");
     for variable in ["http_proxy", "AWS_PROXY_URL"] {
-        let mut command = store.command(&stage, &[&["list", "--remote", "--log", "trace"][..], &HASTY].concat());
+        let mut command = store.command(&stage, &[&["list", "--remote", "--log-level", "trace"][..], &HASTY].concat());
         command.env(variable, &address);
         let ended = ended(command).expect(8).says("407");
         let head = asked.recv_timeout(Duration::from_secs(30)).unwrap();

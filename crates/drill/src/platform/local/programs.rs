@@ -45,8 +45,12 @@ impl Programs {
     }
 
     pub(super) fn service(&self, folder: &Folder, is_journaled: bool) -> Invocation {
-        let mut arguments: Vec<OsString> =
-            vec!["--db-path".into(), folder.database().into(), "--backup-dir".into(), folder.repository.clone().into()];
+        let mut arguments: Vec<OsString> = vec![
+            "--database".into(),
+            folder.database().into(),
+            "--repository".into(),
+            folder.repository.clone().into(),
+        ];
         if is_journaled {
             arguments.extend(["--protect", "sync"].map(OsString::from));
         }

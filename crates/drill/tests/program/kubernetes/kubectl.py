@@ -354,7 +354,7 @@ def command(cluster, pod, container):
             environment["RESTORE_FIRST"] = "false"
         environment["LISTEN"] = f"127.0.0.1:{state['port']}"
         # Named on the command line too, so that a test finds what was left behind.
-        return [state["programs"] + "/app", "--db-path", environment["DB_PATH"]], environment
+        return [state["programs"] + "/app", "--database", environment["DB_PATH"]], environment
     program = container["command"][0]
     assert program in ("/bin/backup", "/bin/drill"), container
     return [state["programs"] + program.replace("/bin", ""), *container["args"]], environment
