@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum 
 use super::selection::Selection;
 
 /// What to run, in the order in which it was asked for.
-pub struct Scenarios(pub Vec<Selection>);
+pub(super) struct Scenarios(pub Vec<Selection>);
 
 const NAMES: &str = "scenarios";
 

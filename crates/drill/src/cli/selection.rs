@@ -17,7 +17,7 @@ pub(super) enum Selection {
 
 impl Selection {
     /// As it is asked for.
-    pub fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::All => "all",
             Self::One(scenario) => scenario.name,

@@ -43,7 +43,7 @@ const MARK: i64 = 41;
 impl Drill {
     /// Ten writes and reads a second for ten seconds. Restore points at 2 s and at 4.05 s; the volume is lost at 5 s with
     /// what was written since, and the service is down for a second.
-    pub fn passing() -> Self {
+    pub(super) fn passing() -> Self {
         let mut drill = Self::empty();
         for seq in 0..100 {
             drill.operation(seq);
@@ -70,7 +70,7 @@ impl Drill {
     }
 
     /// Before anything happened.
-    pub fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self {
             clock: Clock::start(),
             record: Record::default(),
@@ -140,7 +140,7 @@ impl Drill {
         self.timeline.add(event, ms(at), "");
     }
 
-    pub fn judged(&self) -> Judgement {
+    pub(super) fn judged(&self) -> Judgement {
         judge(&Evidence {
             clock: self.clock,
             run: "r",

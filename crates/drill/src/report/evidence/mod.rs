@@ -100,7 +100,7 @@ fn names_another(found: &OsStr, run: &str, name: &str) -> bool {
 
 /// Reads an envelope, and what may be signed in it whether or not a key fits.
 #[cfg(any(test, fuzzing))]
-pub fn fuzzed(bytes: &[u8]) {
+pub(crate) fn fuzzed(bytes: &[u8]) {
     drop(serde_json::from_slice::<Envelope>(bytes));
     drop(Statement::parse(bytes));
 }
