@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is how a failure is reported")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -22,8 +21,7 @@ fn program(machine: &Path, file: &str, body: &str) {
     let file = machine.join(file);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     let name = file.file_name().unwrap().display();
-    fs::write(&file, format!("#!/bin/sh\necho \"{name} $*\" >> \"$STATE/log\"\nPATH=/usr/bin:/bin\n{body}\n")).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    testing::script(&format!("#!/bin/sh\necho \"{name} $*\" >> \"$STATE/log\"\nPATH=/usr/bin:/bin\n{body}\n"), &file);
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Test {
 
 /// More than cores: tests mostly wait, for processes, disks and moments.
 fn threads() -> usize {
-    4 * thread::available_parallelism().map_or(1, usize::from)
+    2 * thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn on_a_cluster(sh: &Shell, target: &Target) -> Result<ExitCode> {

@@ -24,7 +24,7 @@ fn edges() -> Vec<(String, String)> {
     let mut edges = Vec::new();
     for package in metadata["packages"].as_array().unwrap() {
         for dependency in package["dependencies"].as_array().unwrap() {
-            if dependency["path"].is_string() {
+            if dependency["path"].is_string() && dependency["kind"] != "dev" {
                 let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
                 edges.push((name(package), name(dependency)));
             }

@@ -4,7 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{assert_outcome, copy_pipeline, output};
+use testing::install;
+
+use crate::support::{assert_outcome, output};
+
+fn pipeline() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_xtask"))
+}
 
 /// What makes a folder the project, and this pipeline as it was compiled elsewhere.
 fn copied_project(folder: &Path) {
@@ -14,7 +20,7 @@ fn copied_project(folder: &Path) {
     for package in ["xtask", "crates/drill"] {
         fs::write(folder.join(package).join("Cargo.toml"), "").unwrap();
     }
-    copy_pipeline(&folder.join("target/debug/xtask"));
+    install(pipeline(), &folder.join("target/debug/xtask"));
 }
 
 #[test]
@@ -74,7 +80,7 @@ fn after_a_build_by_hand_the_pipeline_compiles_nothing_anew() {
 fn outside_of_any_project_the_pipeline_says_where_it_looked() {
     let elsewhere = tempfile::tempdir().unwrap();
     let program = elsewhere.path().join("xtask");
-    copy_pipeline(&program);
+    install(pipeline(), &program);
     let run = output(Command::new(&program).arg("doctor").current_dir(elsewhere.path()));
     assert_outcome(&run, 2, &["is the project", "cd to the project, then cargo xtask"]);
 }

@@ -1,10 +1,8 @@
 //! A machine of stand-ins.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -95,34 +93,19 @@ impl Machine {
     }
 }
 
-/// Held while a program is written and while one is started: a process that is forked meanwhile inherits the open file
-/// for a moment, and a file that is open for writing cannot be run.
-static NO_FORK: Mutex<()> = Mutex::new(());
-
 fn write_program(path: &Path, name: &str, body: &str) {
     // `PATH` is the machine's; what the script itself uses is the real one's.
     write_script(path, &format!("echo \"{name} $*\" >> \"$STATE/log\"\nPATH=/usr/bin:/bin\n{body}"));
 }
 
-/// Copies the pipeline.
-pub fn copy_pipeline(to: &Path) {
-    let _held = NO_FORK.lock().unwrap_or_else(PoisonError::into_inner);
-    fs::copy(env!("CARGO_BIN_EXE_xtask"), to).unwrap();
-}
-
 /// Writes a shell script that can be run.
 pub fn write_script(path: &Path, body: &str) {
-    let _held = NO_FORK.lock().unwrap_or_else(PoisonError::into_inner);
-    fs::write(path, format!("#!/bin/sh\n{body}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    testing::script(&format!("#!/bin/sh\n{body}\n"), path);
 }
 
 /// Runs a program to its end.
 pub fn output(command: &mut Command) -> Output {
-    let held = NO_FORK.lock().unwrap_or_else(PoisonError::into_inner);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(held);
-    child.wait_with_output().unwrap()
+    command.stdin(Stdio::null()).output().unwrap()
 }
 
 pub const RUNNING: &str = r#"{"name":"pra","serversRunning":1,"serversCount":1,"agentsRunning":2,"agentsCount":2,"nodes":[{"portMappings":{"30080/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}]}}]}"#;

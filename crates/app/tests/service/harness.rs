@@ -230,14 +230,8 @@ impl App {
 
     /// Waits for the end of the process.
     pub fn ended(&mut self) -> ExitStatus {
-        let give_up = Instant::now() + BOUND;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < give_up, "still running\n{}", self.stderr());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let log = self.log.path().join("stderr");
+        testing::ended(&mut self.child, BOUND, || fs::read_to_string(&log).unwrap())
     }
 
     /// Asks it to stop, and checks that it says it did.

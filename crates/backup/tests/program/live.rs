@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backup::restore::Proof;
 use rusqlite::Connection;
@@ -202,11 +202,9 @@ fn others_that_write_are_waited_for_and_no_longer_than_asked() {
     let mut waiting = stage.std_command(&[&INTO_LIVE[..], &["--wait", "60s"]].concat());
     let mut waiting = waiting.stdout(Stdio::null()).spawn().unwrap();
     // It fills its temporary file before it asks for the lock.
-    let give_up = Instant::now() + Duration::from_secs(30);
-    while !beside(&stage.database, ".restoring").exists() {
-        assert!(Instant::now() < give_up, "the restore does not begin");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let begins =
+        || beside(&stage.database, ".restoring").exists().then_some(()).ok_or("the restore does not begin".into());
+    testing::until(Duration::from_secs(30), begins);
     assert!(waiting.try_wait().unwrap().is_none());
     connection.execute("INSERT INTO message (body) VALUES ('in the transaction it waits for')", []).unwrap();
     connection.execute_batch("COMMIT").unwrap();

@@ -56,7 +56,6 @@ impl FromArgMatches for Scenarios {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test, a panic is how a failure is reported")]
 mod tests {
     use clap::Parser;
 

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -25,11 +24,7 @@ fn tampered(tamper: impl FnOnce(&Connection, &str)) -> Value {
     let place = Place::with_backup_in(restore_then_wait);
     let mut drill = Running::start(place.drill_in_place(&["run", "kill-pvc", "--backup-every", "1s", "--rpo", "60s"]));
     let tampering = place.path().join("tampering");
-    let deadline = Instant::now() + LIMIT;
-    while !tampering.exists() {
-        assert!(Instant::now() < deadline, "the restore never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    testing::until(LIMIT, || tampering.exists().then_some(()).ok_or("the restore never came".into()));
     let folder: PathBuf = place.list(".drill").into_iter().find(|path| path.is_dir()).unwrap();
     let database = Connection::open(folder.join("pra-data/app.db")).unwrap();
     tamper(&database, folder.file_name().unwrap().to_str().unwrap());

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -37,11 +37,9 @@ impl Place {
         let programs = place.path().join("programs");
         fs::create_dir(&programs).unwrap();
         for name in ["drill", "app"] {
-            install(&program(name), &programs.join(name));
+            testing::install(&program(name), &programs.join(name));
         }
-        let text = place.path().join("backup.script");
-        fs::write(&text, script(place.path())).unwrap();
-        install(&text, &programs.join("backup"));
+        testing::script(&script(place.path()), &programs.join("backup"));
         place
     }
 
@@ -125,13 +123,6 @@ pub fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_drill")).with_file_name(name)
 }
 
-/// Copies a program to where it will be run. Another process does it: were the new file open for writing here, whatever
-/// this process forks meanwhile would have it open too, and what is open for writing cannot be run.
-pub fn install(from: &Path, to: &Path) {
-    let mut install = Command::new("install");
-    assert_exit(&install.args(["--mode=755", "--"]).args([from, to]).output().unwrap(), 0);
-}
-
 /// A drill that runs while the test goes on. Dropping it ends it.
 pub struct Running {
     child: Child,
@@ -171,14 +162,7 @@ impl Running {
 
     /// Waits for its end and gives the exit code.
     pub fn end(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "did not end: {}", self.seen);
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        testing::ended(&mut self.child, LIMIT, || self.seen.clone()).code()
     }
 }
 

@@ -6,11 +6,10 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{LIMIT, Place, Running, assert_exit, install, program};
+use crate::support::{LIMIT, Place, Running, assert_exit, program};
 
 const KUBECTL: &str = include_str!("kubectl.py");
 
@@ -44,10 +43,8 @@ impl Cluster {
         // As a module, it is compiled once.
         let call = "import sys\nsys.path.insert(0, sys.argv[0][: -len('/kubectl')])\nimport stand_in\n\
                     sys.exit(stand_in.main(sys.argv[1:]))\n";
-        let script = self.bin().join("kubectl.script");
-        fs::write(&script, format!("#!{} -IS\n{call}", python.trim())).unwrap();
+        testing::script(&format!("#!{} -IS\n{call}", python.trim()), &self.bin().join("kubectl"));
         fs::write(self.bin().join("stand_in.py"), KUBECTL).unwrap();
-        install(&script, &self.bin().join("kubectl"));
     }
 
     fn bin(&self) -> PathBuf {
@@ -129,11 +126,8 @@ impl Cluster {
     }
 
     pub fn until(&self, what: &str, condition: impl Fn() -> bool) {
-        let deadline = Instant::now() + LIMIT;
-        while !condition() {
-            assert!(Instant::now() < deadline, "never came about: {what}: {:#}", self.state());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let look = || if condition() { Ok(()) } else { Err(format!("{what}: {:#}", self.state())) };
+        testing::until(LIMIT, look);
     }
 
     /// Waits until a change took effect whose answer never comes.
