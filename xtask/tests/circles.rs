@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-const CRATES: [&str; 3] = ["crates/app/src", "crates/backup/src", "xtask/src"];
+const CRATES: [&str; 4] = ["crates/app/src", "crates/backup/src", "crates/drill/src", "xtask/src"];
 
 /// `["store", "journal"]` is the module `crate::store::journal`; the root has no names.
 type Module = Vec<String>;

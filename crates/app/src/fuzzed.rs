@@ -1,9 +1,11 @@
 //! What strangers can make the service read: the targets of `fuzz/`, and of a short run among the tests. Each must come
 //! back, whatever it is given.
 
+use std::cell::RefCell;
+
 use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE};
 use axum::http::{HeaderMap, HeaderValue};
-use clap::Parser as _;
+use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::config::Config;
 use crate::negotiate;
@@ -26,10 +28,17 @@ pub fn query(bytes: &[u8]) {
     negotiate::language(&headers);
 }
 
+thread_local! {
+    /// Describing the options takes longer than reading some.
+    static OPTIONS: RefCell<Command> = RefCell::new(Config::command());
+}
+
 /// The options of the program, one a line.
 pub fn configuration(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    if let Ok(config) = Config::try_parse_from(std::iter::once("app").chain(text.lines())) {
+    let arguments = std::iter::once("app").chain(text.lines());
+    let matches = OPTIONS.with_borrow_mut(|options| options.try_get_matches_from_mut(arguments));
+    if let Ok(Ok(config)) = matches.map(|matches| Config::from_arg_matches(&matches)) {
         assert!(config.connections_max > 0 && !config.patience().is_zero());
     }
 }

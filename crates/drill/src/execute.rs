@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use crate::exit;
 use crate::interrupt::Interrupt;
 use crate::judge::objectives::Objectives;
-use crate::judge::{Evidence, Verdict, judge};
+use crate::judge::{Testimony, Verdict, judge};
 use crate::platform::{Fault, Platform, Stage};
 use crate::report::{Archive, Facts, Report};
 use crate::runbook::Drill;
@@ -101,7 +101,7 @@ fn conclude<P: Platform>(
     archive: &Archive,
 ) -> Report {
     run.recorder.look(|record| {
-        let judgement = judge(&Evidence {
+        let judgement = judge(&Testimony {
             clock: run.clock(),
             run: &run.name,
             record,

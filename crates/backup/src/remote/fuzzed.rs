@@ -1,8 +1,8 @@
 //! A store that says whatever the fuzzer wants.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::ready;
 use object_store::aws::AmazonS3Builder;
@@ -16,10 +16,13 @@ use super::seal::Recipient;
 use super::{Address, Identities, Remote, VerifyKeys, listing};
 
 /// Answers requests with these bodies in turn, then with none.
-#[derive(Clone, Debug)]
-struct Says {
-    bodies: Arc<Vec<Vec<u8>>>,
-    asked: Arc<AtomicUsize>,
+#[derive(Clone, Debug, Default)]
+struct Says(Arc<Mutex<VecDeque<Vec<u8>>>>);
+
+impl Says {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl HttpService for Says {
@@ -31,10 +34,10 @@ impl HttpService for Says {
         'service: 'answer,
         Self: 'answer,
     {
-        let body = self.bodies.get(self.asked.fetch_add(1, Ordering::Relaxed)).cloned().unwrap_or_default();
-        let mut answer = HttpResponse::new(HttpResponseBody::from(body.clone()));
-        let headers =
-            [("content-length", body.len().to_string()), ("last-modified", "Sun, 22 Nov 2026 18:09:35 GMT".into())];
+        let body = self.lock().pop_front().unwrap_or_default();
+        let length = body.len().to_string();
+        let mut answer = HttpResponse::new(HttpResponseBody::from(body));
+        let headers = [("content-length", length), ("last-modified", "Sun, 22 Nov 2026 18:09:35 GMT".into())];
         for (name, value) in headers {
             answer.headers_mut().extend(value.parse().map(|value| (name.parse().ok(), value)));
         }
@@ -48,29 +51,38 @@ impl HttpConnector for Says {
     }
 }
 
-/// Reads a listing, then each manifest that it names; a byte that is in no text is between them.
-pub fn listing(bytes: &[u8]) {
-    let bodies = bytes.split(|byte| *byte == 0xff).map(<[u8]>::to_vec).collect();
-    let says = Says { bodies: Arc::new(bodies), asked: Arc::default() };
+thread_local! {
+    /// Making a store takes longer than reading what it says.
+    static STORE: (Says, Remote) = store();
+}
+
+fn store() -> (Says, Remote) {
+    let says = Says::default();
     let store = AmazonS3Builder::new()
         .with_url("s3://bucket/prefix")
         .with_skip_signature(true)
         .with_region("region")
         .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
-        .with_http_connector(says)
+        .with_http_connector(says.clone())
         .build();
-    // No sockets are opened, and to prepare for them would take most of the time.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (Ok(store), Ok(runtime), Ok(address)) = (store, runtime, "s3://bucket/prefix".parse()) else {
         unreachable!("a store that needs nothing");
     };
     let (keys, identities) = (VerifyKeys::default(), Identities::default());
     let (bucket, time, lock, retries) = (None, None, None, 0);
-    let remote = Remote { address, store: Arc::new(store), bucket, time, lock, runtime, keys, identities, retries };
-    if let Ok(listing) = remote.runtime.block_on(listing::read(&remote, &remote.keys)) {
-        assert!(listing.entries().len() <= bytes.len());
-        assert!(listing.unowned().count() <= listing.pieces.len());
-    }
+    (says, Remote { address, store: Arc::new(store), bucket, time, lock, runtime, keys, identities, retries })
+}
+
+/// Reads a listing, then each manifest that it names; a byte that is in no text is between them.
+pub fn listing(bytes: &[u8]) {
+    STORE.with(|(says, remote)| {
+        *says.lock() = bytes.split(|byte| *byte == 0xff).map(<[u8]>::to_vec).collect();
+        if let Ok(listing) = remote.runtime.block_on(listing::read(remote, &remote.keys)) {
+            assert!(listing.entries().len() <= bytes.len());
+            assert!(listing.unowned().count() <= listing.pieces.len());
+        }
+    });
 }
 
 /// An address, or the key of a reader.

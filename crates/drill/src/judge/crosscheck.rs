@@ -3,7 +3,7 @@
 
 use backup::Manifest;
 
-use super::{Evidence, Moments, Reconciliation, loss};
+use super::{Moments, Reconciliation, Testimony, loss};
 use crate::witness::clock::Moment;
 use crate::witness::record::Write;
 
@@ -17,10 +17,10 @@ pub(super) fn mark(manifest: &Manifest) -> Option<i64> {
 ///
 /// By ids: nothing survives that is newer than the restore point. By time: its snapshot began after the last survivor
 /// was sent and before the first lost write was acknowledged, as far as the clocks can be compared.
-pub(super) fn contradiction(evidence: &Evidence, ledger: &Reconciliation, moments: Moments) -> Option<String> {
+pub(super) fn contradiction(testimony: &Testimony, ledger: &Reconciliation, moments: Moments) -> Option<String> {
     // With a journal, the recovery point is not that of a restore point.
-    let manifest = &evidence.restored.filter(|_| !evidence.is_journaled)?.restore_point;
-    let before = loss::before(&evidence.record.writes, moments.effective);
+    let manifest = &testimony.restored.filter(|_| !testimony.is_journaled)?.restore_point;
+    let before = loss::before(&testimony.record.writes, moments.effective);
     // One that was under way when the fault struck may have come after it.
     let settled = before.iter().filter(|(_, write)| write.done < moments.requested);
     let mut survivors = settled.filter(|(_, write)| !ledger.lost.contains(&write.seq));
@@ -32,14 +32,19 @@ pub(super) fn contradiction(evidence: &Evidence, ledger: &Reconciliation, moment
         ));
     }
     let first_lost = before.iter().find(|(_, write)| ledger.lost.contains(&write.seq)).map(|(_, write)| *write);
-    by_time(evidence, manifest, survivors.next_back().map(|(_, write)| *write), first_lost)
+    by_time(testimony, manifest, survivors.next_back().map(|(_, write)| *write), first_lost)
 }
 
-fn by_time(evidence: &Evidence, manifest: &Manifest, survivor: Option<&Write>, lost: Option<&Write>) -> Option<String> {
+fn by_time(
+    testimony: &Testimony,
+    manifest: &Manifest,
+    survivor: Option<&Write>,
+    lost: Option<&Write>,
+) -> Option<String> {
     // Where no answer compared the clocks, or the service's was set meanwhile, its times say nothing.
-    let (ahead_min, ahead_max) = evidence.record.offset.bounds()?;
-    let begun = evidence.clock.seconds(manifest.created_at) - ahead_max;
-    let done = evidence.clock.seconds(manifest.verified_at) - ahead_min;
+    let (ahead_min, ahead_max) = testimony.record.offset.bounds()?;
+    let begun = testimony.clock.seconds(manifest.created_at) - ahead_max;
+    let done = testimony.clock.seconds(manifest.verified_at) - ahead_min;
     let seconds = |moment: Moment| moment.as_secs_f64();
     if let Some(lost) = lost.filter(|lost| seconds(lost.done) < begun) {
         return Some(format!(

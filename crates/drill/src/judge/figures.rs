@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Loss};
+use super::{Loss, Testimony};
 use crate::witness::clock::Moment;
 use crate::witness::event::{Event, Timeline, seconds_between};
 
@@ -42,19 +42,19 @@ pub(crate) struct Phases {
     pub verification: Option<f64>,
 }
 
-pub(super) fn actual(evidence: &Evidence, loss: Option<&Loss>) -> Actual {
-    let timeline = evidence.timeline;
+pub(super) fn actual(testimony: &Testimony, loss: Option<&Loss>) -> Actual {
+    let timeline = testimony.timeline;
     let since_effect = |event| Some(seconds_between(first_effect(timeline)?, timeline.at(event)?));
     Actual {
         rta_seconds: since_effect(Event::S3),
         rpa_seconds_min: loss.map(|loss| loss.rpa.min),
         rpa_seconds_max: loss.map(|loss| loss.rpa.max),
-        false_up_seconds: timeline.at(Event::S3).map(|correct| false_up(evidence, correct)),
+        false_up_seconds: timeline.at(Event::S3).map(|correct| false_up(testimony, correct)),
         reprotection_seconds: timeline.between(Event::D1, Event::X),
-        worst_case_rpo_seconds: match evidence.is_journaled && !evidence.may_lose {
+        worst_case_rpo_seconds: match testimony.is_journaled && !testimony.may_lose {
             true => Some(0.0),
             // Never less than what it did cost: a restore point that turned out bad made a cycle longer.
-            false => worst_case_rpo(evidence).map(|worst| loss.map_or(worst, |loss| worst.max(loss.rpa.max))),
+            false => worst_case_rpo(testimony).map(|worst| loss.map_or(worst, |loss| worst.max(loss.rpa.max))),
         },
     }
 }
@@ -65,20 +65,20 @@ pub(super) fn first_effect(timeline: &Timeline) -> Option<Moment> {
     Some(timeline.at(Event::F1).map_or(effective, |failed| failed.min(effective)))
 }
 
-fn false_up(evidence: &Evidence, correct: Moment) -> f64 {
-    let Some(effective) = evidence.timeline.at(Event::D1) else { return 0.0 };
-    let outage = super::Outage::of(evidence.record, effective, effective, super::RUN_LENGTH);
+fn false_up(testimony: &Testimony, correct: Moment) -> f64 {
+    let Some(effective) = testimony.timeline.at(Event::D1) else { return 0.0 };
+    let outage = super::Outage::of(testimony.record, effective, effective, super::RUN_LENGTH);
     outage.first_wrong.filter(|wrong| *wrong < correct).map_or(0.0, |wrong| seconds_between(wrong, correct))
 }
 
 /// Over consecutive restore points of the schedule: from the start of one snapshot until the next is published, the first is
 /// all there is. What the drill asked for would not have been there. Where the runbook stopped the backups, its outage does
 /// not count.
-fn worst_case_rpo(evidence: &Evidence) -> Option<f64> {
-    let stopped = evidence.timeline.at(Event::R0).and_then(|_| evidence.timeline.at(Event::D0));
-    let outage = stopped.zip(evidence.timeline.at(Event::S3));
+fn worst_case_rpo(testimony: &Testimony) -> Option<f64> {
+    let stopped = testimony.timeline.at(Event::R0).and_then(|_| testimony.timeline.at(Event::D0));
+    let outage = stopped.zip(testimony.timeline.at(Event::S3));
     let outage = outage.map(|(from, until)| (from.as_secs_f64(), until.as_secs_f64()));
-    let record = evidence.record;
+    let record = testimony.record;
     let mut gaps = Vec::new();
     // The last one of before the drill is as good as any.
     let mut began = record.age_at_start.map(|age| -age.as_secs_f64());
@@ -92,7 +92,7 @@ fn worst_case_rpo(evidence: &Evidence) -> Option<f64> {
     }
     // A drill may be too short to see the schedule go round: then the next would have come after one interval.
     let takes = record.restore_points.iter().map(|point| seconds_between(point.began, point.published));
-    let interval = evidence.schedule.zip(takes.max_by(f64::total_cmp));
+    let interval = testimony.schedule.zip(takes.max_by(f64::total_cmp));
     gaps.extend(interval.map(|(interval, take)| interval.as_secs_f64() + take));
     gaps.into_iter().max_by(f64::total_cmp)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actual, Evidence, Interval, Loss, Reconciliation};
+use super::{Actual, Interval, Loss, Reconciliation, Testimony};
 
 /// The kinds of failure. A scenario that shows a limit states those it expects, so that any other is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,20 +78,20 @@ fn finding(cause: Cause, text: impl Into<String>) -> Finding {
 
 /// Everything that speaks against a pass; a drill that stopped early has one such thing.
 pub(super) fn failures(
-    evidence: &Evidence,
+    testimony: &Testimony,
     actual: &Actual,
     ledger: Option<&Reconciliation>,
     loss: Option<&Loss>,
 ) -> Vec<Finding> {
-    if let Some(stop) = evidence.stop {
+    if let Some(stop) = testimony.stop {
         return vec![finding(Cause::NotRecovered, stop.to_string())];
     }
     let (Some(rta), Some((ledger, loss))) = (actual.rta_seconds, ledger.zip(loss)) else {
         let never = "the service was not correct for long enough after the fault";
         return vec![finding(Cause::NotRecovered, never)];
     };
-    let mut findings = missed(evidence, actual, rta, loss);
-    findings.extend(damage(evidence, ledger, loss));
+    let mut findings = missed(testimony, actual, rta, loss);
+    findings.extend(damage(testimony, ledger, loss));
     if actual.reprotection_seconds.is_none() {
         let unprotected = "no new verified restore point after the recovery: the service is unprotected";
         findings.push(finding(Cause::Unprotected, unprotected));
@@ -100,8 +100,8 @@ pub(super) fn failures(
 }
 
 /// The objectives that were missed.
-fn missed(evidence: &Evidence, actual: &Actual, rta: f64, loss: &Loss) -> Vec<Finding> {
-    let (rto, rpo) = (evidence.objectives.rto.as_secs_f64(), evidence.objectives.rpo.as_secs_f64());
+fn missed(testimony: &Testimony, actual: &Actual, rta: f64, loss: &Loss) -> Vec<Finding> {
+    let (rto, rpo) = (testimony.objectives.rto.as_secs_f64(), testimony.objectives.rpo.as_secs_f64());
     let Interval { min, max } = loss.rpa;
     let mut findings = Vec::new();
     if rta > rto {
@@ -114,7 +114,7 @@ fn missed(evidence: &Evidence, actual: &Actual, rta: f64, loss: &Loss) -> Vec<Fi
         );
         findings.push(finding(Cause::RpoMissed, text));
     }
-    if let Some(worst) = actual.worst_case_rpo_seconds.filter(|worst| evidence.backups_on_trial && *worst > rpo) {
+    if let Some(worst) = actual.worst_case_rpo_seconds.filter(|worst| testimony.backups_on_trial && *worst > rpo) {
         let text = format!(
             "RPO missed before any disaster: for a moment the newest restore point was {worst:.3} s old, objective {rpo} s"
         );
@@ -124,10 +124,10 @@ fn missed(evidence: &Evidence, actual: &Actual, rta: f64, loss: &Loss) -> Vec<Fi
 }
 
 /// What no objective excuses.
-fn damage(evidence: &Evidence, ledger: &Reconciliation, loss: &Loss) -> Vec<Finding> {
+fn damage(testimony: &Testimony, ledger: &Reconciliation, loss: &Loss) -> Vec<Finding> {
     let nothing = BTreeSet::new();
     // Nothing but a restore explains a loss.
-    let explained = evidence.may_lose && (evidence.restored.is_some() || evidence.copy_restored.is_some());
+    let explained = testimony.may_lose && (testimony.restored.is_some() || testimony.copy_restored.is_some());
     let lost_at_all = if explained { &nothing } else { &ledger.lost };
     let counts = [
         (

@@ -9,6 +9,7 @@ pub(crate) mod objectives;
 mod recovery;
 #[cfg(test)]
 mod reference;
+mod testimony;
 #[cfg(test)]
 mod trial;
 mod verdict;
@@ -18,7 +19,8 @@ pub(crate) use finding::{Cause, Finding};
 pub(crate) use ledger::Reconciliation;
 pub(crate) use loss::{Held, Interval, Loss, Moments};
 pub(crate) use recovery::{Outage, failures_in_a_row, steady_since};
-pub(crate) use verdict::{Evidence, Judgement, Verdict, judge};
+pub(crate) use testimony::Testimony;
+pub(crate) use verdict::{Judgement, Verdict, judge};
 
 /// Operations of each kind, reads and writes, that must succeed without a failure between them before the service
 /// counts as steady or as recovered.

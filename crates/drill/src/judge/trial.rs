@@ -8,7 +8,7 @@ use backup::{Manifest, Restored};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Cause, Evidence, Judgement, Verdict, judge};
+use super::{Cause, Judgement, Testimony, Verdict, judge};
 use crate::judge::objectives::Objectives;
 use crate::witness::Stop;
 use crate::witness::clock::{Clock, Moment, Offset};
@@ -141,7 +141,7 @@ impl Drill {
     }
 
     pub(super) fn judged(&self) -> Judgement {
-        judge(&Evidence {
+        judge(&Testimony {
             clock: self.clock,
             run: "r",
             record: &self.record,

@@ -57,11 +57,6 @@ impl<P: Platform> Drill<P> {
         }
     }
 
-    /// The platform watches the service itself and noticed the fault when it took effect.
-    pub(crate) fn noticed_by_the_platform(&mut self) {
-        self.happened(Event::A, "the platform saw the process end");
-    }
-
     /// Breaks one thing more than the fault that is measured.
     pub(crate) async fn make_worse(&mut self, fault: Fault) -> Result<(), Stop> {
         let evidence = self

@@ -2,10 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use backup::Restored;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::kubectl::State;
+use super::kubectl::{State, result_in};
 use super::objects::Job;
 use super::{CRON_JOB, DEPLOYMENT, Kubernetes, RUN_LABEL, watch};
 
@@ -203,13 +202,6 @@ fn beside(image: &str) -> Option<String> {
     let (name, tag) = image.rsplit_once(':').filter(|(name, _)| !name.contains('@'))?;
     let folder = name.strip_suffix("app").filter(|folder| folder.is_empty() || folder.ends_with('/'))?;
     Some(format!("{folder}drill:{tag}"))
-}
-
-/// The result among the lines of a log, where stdout and stderr are mixed.
-pub(super) fn result_in<T: DeserializeOwned>(log: &str) -> Result<T> {
-    let lines: Vec<&str> = log.lines().skip_while(|line| *line != "{").collect();
-    let end = lines.iter().position(|line| *line == "}").context("no result")?;
-    Ok(serde_json::from_str(&lines[..=end].join("\n"))?)
 }
 
 #[cfg(test)]

@@ -299,3 +299,10 @@ pub(super) async fn wait_for<T>(
         tokio::time::sleep(POLL).await;
     }
 }
+
+/// The result among the lines of a log, where stdout and stderr are mixed.
+pub(super) fn result_in<T: DeserializeOwned>(log: &str) -> Result<T> {
+    let lines: Vec<&str> = log.lines().skip_while(|line| *line != "{").collect();
+    let end = lines.iter().position(|line| *line == "}").context("no result")?;
+    Ok(serde_json::from_str(&lines[..=end].join("\n"))?)
+}

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::jobs::result_in;
+use super::kubectl::result_in;
 use super::{DATA, Kubernetes, PUSHES, REPOSITORY};
 use crate::platform::pushed::Pushed;
 

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
 use super::DEPLOYMENT;
-use super::jobs::result_in;
 use super::kubectl::Kubectl;
+use super::kubectl::result_in;
 use super::objects::{Job, JobStatus};
 use crate::witness::clock::Clock;
 use crate::witness::record::{Protected, Recorder};
