@@ -12,7 +12,7 @@ use crate::bounds;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// As NO_COLOR, CLICOLOR_FORCE and CLICOLOR say, else on a terminal
     #[default]
     Auto,
     Always,
@@ -20,9 +20,17 @@ pub enum Color {
 }
 
 impl Color {
+    /// What the variables mean: <https://bixense.com/clicolors/>.
     pub fn is_wanted(self, stream: &impl IsTerminal) -> bool {
-        let is_unwanted = || std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
-        self == Self::Always || (self == Self::Auto && stream.is_terminal() && !is_unwanted())
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let says_no = |name| std::env::var_os(name).is_some_and(|value| value == "0");
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto if is_set("NO_COLOR") => false,
+            Self::Auto if is_set("CLICOLOR_FORCE") && !says_no("CLICOLOR_FORCE") => true,
+            Self::Auto => stream.is_terminal() && !says_no("CLICOLOR"),
+        }
     }
 }
 

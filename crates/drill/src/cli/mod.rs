@@ -23,7 +23,7 @@ use crate::interrupt::end_process_1;
 use crate::progress::Progress;
 use crate::report::history::History;
 use anyhow::Result;
-use backup::text;
+use backup::text::{self, Color};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
@@ -33,6 +33,9 @@ use serde::Serialize;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Whether to colour verdicts
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    color: Color,
 }
 
 #[derive(Subcommand)]
@@ -84,7 +87,7 @@ impl Cli {
             end_process_1()?;
         }
         match self.command {
-            Command::Run(run) => run.run().await,
+            Command::Run(run) => run.run(self.color).await,
             Command::List(list) => list.run(),
             Command::Up(up) => up.run().await,
             Command::Cleanup(cleanup) => cleanup.run().await,
@@ -124,6 +127,20 @@ fn usage(error: &anyhow::Error) -> u8 {
 /// Prints a result for people.
 fn print(text: &str) -> Result<()> {
     print_escaped(&text::printable_lines(text.trim_end()))
+}
+
+/// Prints a result whose first line has the verdict, in the colour of its tone.
+fn print_verdict(text: &str, tone: &str, color: Color) -> Result<()> {
+    let text = text::printable_lines(text.trim());
+    let number = match tone {
+        "pass" => 32,
+        "fail" => 31,
+        _ => 33,
+    };
+    match text.split_once('\n').filter(|_| color.is_wanted(&io::stdout())) {
+        Some((verdict, rest)) => print_escaped(&format!("\n\u{1b}[1;{number}m{verdict}\u{1b}[0m\n{rest}")),
+        None => print_escaped(&format!("\n{text}")),
+    }
 }
 
 /// Prints a result as JSON.

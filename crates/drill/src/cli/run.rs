@@ -19,13 +19,14 @@ use crate::scenario::Scenario;
 use crate::witness::clock::Clock;
 use crate::witness::record::Recorder;
 use anyhow::{Result, anyhow, ensure};
+use backup::text::Color;
 use clap::Args;
 
 use super::archive::Archive;
 use super::place::{Name, Place};
 use super::scenarios::Scenarios;
 use super::selection::choose;
-use super::{State, print, print_json, usage};
+use super::{State, print, print_json, print_verdict, usage};
 
 /// Run scenarios one after the other, with a report for each
 #[derive(Args)]
@@ -77,7 +78,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) async fn run(self) -> Result<u8> {
+    pub(super) async fn run(self, color: Color) -> Result<u8> {
         let progress = Progress::new();
         let scenarios = match choose(&self.scenarios.0, &self.place) {
             Ok(scenarios) => scenarios,
@@ -114,7 +115,7 @@ impl Run {
             let settings = self.settings(scenario, recovery, seed.wrapping_add(number));
             let outcome = self.drill(scenario, settings, &state, &progress, &mut interrupt, &archive).await?;
             codes.push(outcome.code);
-            self.show(&progress, outcome, &mut reports)?;
+            self.show(&progress, outcome, &mut reports, color)?;
             // The others would meet the same obstacle, or were not wanted any more.
             if matches!(exit::worst(codes.clone()), exit::PREFLIGHT | exit::ABORTED | exit::CLEANUP_FAILED) {
                 break;
@@ -186,11 +187,17 @@ impl Run {
         }
     }
 
-    fn show(&self, progress: &Progress, outcome: Outcome, reports: &mut Vec<(Report, PathBuf)>) -> Result<()> {
+    fn show(
+        &self,
+        progress: &Progress,
+        outcome: Outcome,
+        reports: &mut Vec<(Report, PathBuf)>,
+        color: Color,
+    ) -> Result<()> {
         if let Some((report, folder)) = outcome.report {
             if !self.json {
-                let text = format!("\n{}report: {}", tables(&report), folder.join("report.html").display());
-                progress.aside(|| print(&text))?;
+                let text = format!("{}report: {}", tables(&report), folder.join("report.html").display());
+                progress.aside(|| print_verdict(&text, report.essence().tone(), color))?;
             }
             reports.push((report, folder));
         }

@@ -130,6 +130,21 @@ fn the_terminal_report_fits_80_columns() {
     assert_fits(&String::from_utf8(output.stdout).unwrap());
 }
 
+#[test]
+fn a_verdict_is_coloured_where_that_is_wanted() {
+    let run = |color: &[&str], variable: (&str, &str)| {
+        let place = Place::new();
+        let arguments = [&["run", "kill-pod", "--backup-every", "1s"], color].concat();
+        let output = place.drill(&arguments).env(variable.0, variable.1).output().unwrap();
+        assert_exit(&output, 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let green = "\u{1b}[1;32mkill-pod on local: PASS\u{1b}[0m\n";
+    assert!(run(&["--color", "always"], ("NO_COLOR", "1")).contains(green));
+    assert!(run(&[], ("CLICOLOR_FORCE", "1")).contains(green));
+    assert!(!run(&[], ("NO_COLOR", "1")).contains('\u{1b}'));
+}
+
 fn assert_fits(text: &str) {
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{line}");
