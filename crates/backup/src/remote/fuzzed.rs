@@ -90,6 +90,7 @@ pub fn configuration(line: &str) {
     if let Ok(address) = line.parse::<Address>() {
         assert!(address.url.password().is_none());
     }
+    // Whatever is refused, the reason repeats nothing of it: it is that of nothing at all.
     let refused = line.parse::<Recipient>().err();
-    assert!(refused.is_none_or(|reason| line.len() < 20 || !reason.contains(line)));
+    assert!(refused.is_none() || refused == "".parse::<Recipient>().err());
 }
