@@ -43,7 +43,9 @@ impl Run {
 
     fn of_other_scenarios(&self, scenarios: &[&'static Scenario]) -> Option<String> {
         let place = &self.place;
-        let has_volley = |scenario: &Scenario| scenario.steps(scenario.usual_recovery()).iter().any(Step::is_volley);
+        let has_volley = |scenario: &Scenario| {
+            scenario.steps(scenario.usual_recovery()).iter().any(|step| matches!(step, Step::Volley(_)))
+        };
         type Use = (&'static str, bool, fn(&Scenario) -> bool);
         let options: [Use; 8] = [
             ("--automatic", place.automatic, |scenario| scenario.runbooks.len() > 1),

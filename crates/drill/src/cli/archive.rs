@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
+use clap::Args;
+
 use crate::progress::Progress;
 use crate::report::evidence::SigningKey;
 use crate::report::history;
-use anyhow::Result;
-use clap::Args;
 
 #[derive(Args)]
 pub(super) struct Archive {

@@ -1,12 +1,12 @@
-use crate::exit;
-use crate::platform::abandoned::{Abandoned, Cluster, find};
-use crate::platform::local::StateDir;
-use crate::progress::Progress;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
 use super::run::refuse;
 use super::{State, print, usage};
+use crate::exit;
+use crate::platform::abandoned::{Abandoned, Cluster, find};
+use crate::platform::local::StateDir;
+use crate::progress::Progress;
 
 /// Finish what drills that were killed left behind: processes, folders, a cluster half-way through a recovery. What was
 /// deleted and deployed anew since is not the drill's, and is left alone

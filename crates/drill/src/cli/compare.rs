@@ -1,10 +1,10 @@
-use crate::exit;
-use crate::report::history::{Baselines, Comparison, History, Tolerance};
-use crate::report::{Essence, comparison};
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 
 use super::{Reports, print, print_json, usage};
+use crate::exit;
+use crate::report::history::{Baselines, Comparison, History, Tolerance};
+use crate::report::{Essence, comparison};
 
 /// Compare a run with another one of its kind, or with the baseline
 #[derive(Args)]

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
-use crate::exit;
-use crate::platform::content;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::print;
+use crate::exit;
+use crate::platform::content;
 
 /// Change what is in a database: what the Jobs of a drill on a cluster do, where its files are
 #[derive(Args)]

@@ -18,14 +18,15 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::exit;
-use crate::interrupt::end_process_1;
-use crate::progress::Progress;
-use crate::report::history::History;
 use anyhow::Result;
 use backup::text::{self, Color};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
+
+use crate::exit;
+use crate::interrupt::end_process_1;
+use crate::progress::Progress;
+use crate::report::history::History;
 
 /// Breaks a service or its data on purpose, brings it back, and measures what that took and what was lost.
 #[derive(Parser)]

@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use reqwest::Url;
+
 use crate::judge::objectives::positive_duration;
 use crate::platform::abandoned::Cluster;
 use crate::platform::kubernetes::{Conduct, NodePower, PATIENCE, Target};
@@ -13,9 +17,6 @@ use crate::progress::Progress;
 use crate::runbook::{Protect, Recovery};
 use crate::scenario::Scenario;
 use crate::witness::record::Recorder;
-use anyhow::{Context as _, Result};
-use clap::{Args, ValueEnum};
-use reqwest::Url;
 
 #[derive(Args)]
 pub(super) struct Place {

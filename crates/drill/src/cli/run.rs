@@ -4,6 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow, ensure};
+use backup::text::Color;
+use clap::Args;
+
+use super::archive::Archive;
+use super::place::{Name, Place};
+use super::scenarios::Scenarios;
+use super::selection::choose;
+use super::{State, print, print_json, print_verdict, usage};
 use crate::execute::{Outcome, execute};
 use crate::exit;
 use crate::intents::{Intents, run_name};
@@ -18,15 +27,6 @@ use crate::runbook::{InjectAt, Protect, Recovery, Settings};
 use crate::scenario::Scenario;
 use crate::witness::clock::Clock;
 use crate::witness::record::Recorder;
-use anyhow::{Result, anyhow, ensure};
-use backup::text::Color;
-use clap::Args;
-
-use super::archive::Archive;
-use super::place::{Name, Place};
-use super::scenarios::Scenarios;
-use super::selection::choose;
-use super::{State, print, print_json, print_verdict, usage};
 
 /// Run scenarios one after the other, with a report for each
 #[derive(Args)]
@@ -105,13 +105,9 @@ impl Run {
         }
         let mut codes = Vec::new();
         let mut reports = Vec::new();
-        let drills = |scenario: &&'static Scenario| {
-            let (scenario, runs) = (*scenario, self.runs);
-            let recoveries = self.place.recoveries(scenario).into_iter();
-            recoveries.flat_map(move |recovery| iter::repeat_n((scenario, recovery), runs))
-        };
+        let drills = self.ways(&scenarios).flat_map(|way| iter::repeat_n(way, self.runs));
         let seed = self.seed.unwrap_or_else(any_seed);
-        for (number, (scenario, recovery)) in (0..).zip(scenarios.iter().flat_map(drills)) {
+        for (number, (scenario, recovery)) in (0..).zip(drills) {
             let settings = self.settings(scenario, recovery, seed.wrapping_add(number));
             let outcome = self.drill(scenario, settings, &state, &progress, &mut interrupt, &archive).await?;
             codes.push(outcome.code);
@@ -124,6 +120,15 @@ impl Run {
         progress.finish();
         self.conclude(&archive, &reports)?;
         Ok(exit::worst(codes))
+    }
+
+    /// Each scenario in each way of recovery that is asked for.
+    fn ways(&self, scenarios: &[&'static Scenario]) -> impl Iterator<Item = (&'static Scenario, Recovery)> {
+        let ways = |scenario: &&'static Scenario| {
+            let scenario = *scenario;
+            self.place.recoveries(scenario).into_iter().map(move |recovery| (scenario, recovery))
+        };
+        scenarios.iter().flat_map(ways)
     }
 
     /// Clears up after drills on this machine. What one left on a cluster takes a decision, and concerns only those who come
@@ -166,7 +171,7 @@ impl Run {
         let name = run_name();
         progress.line(&format!("\n{}\n{}", scenario.name, scenario.summary.join("\n")));
         let root = state.path.join(&name);
-        let journal = Intents::create(&root)?;
+        let intents = Intents::create(&root)?;
         let recorder = Arc::new(Recorder::new(Clock::start()));
         let (objectives, recovery) = (self.objectives(scenario), settings.recovery);
         match self.place.platform {
@@ -176,12 +181,12 @@ impl Run {
                 if recovery != scenario.usual_recovery() {
                     local.restore_by_itself();
                 }
-                let run = crate::runbook::Drill::new(local, name, settings, recorder, journal, progress.clone());
+                let run = crate::runbook::Drill::new(local, name, settings, recorder, intents, progress.clone());
                 execute(scenario, objectives, run, interrupt, archive).await
             }
             Name::Kubernetes => {
                 let kubernetes = self.place.kubernetes(name.clone(), root, &recorder, progress)?;
-                let run = crate::runbook::Drill::new(kubernetes, name, settings, recorder, journal, progress.clone());
+                let run = crate::runbook::Drill::new(kubernetes, name, settings, recorder, intents, progress.clone());
                 execute(scenario, objectives, run, interrupt, archive).await
             }
         }
@@ -271,11 +276,7 @@ impl Run {
     async fn plan(&self, scenarios: &[&'static Scenario], progress: &Progress) -> Result<u8> {
         let root = std::path::absolute(&self.state.state_dir)?.join(run_name());
         let recorder = Arc::new(Recorder::new(Clock::start()));
-        let each = |scenario: &&'static Scenario| {
-            let scenario = *scenario;
-            self.place.recoveries(scenario).into_iter().map(move |recovery| (scenario, recovery))
-        };
-        for (scenario, recovery) in scenarios.iter().flat_map(each) {
+        for (scenario, recovery) in self.ways(scenarios) {
             let settings = self.settings(scenario, recovery, self.seed.unwrap_or_default());
             let steps = match self.place.platform {
                 Name::Local => {

@@ -3,6 +3,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Result;
+use clap::Args;
+use jiff::Timestamp;
+
+use super::place::protector;
+use super::print;
 use crate::exit;
 use crate::interrupt::Interrupt;
 use crate::judge::objectives::positive_duration;
@@ -12,12 +18,6 @@ use crate::progress::Progress;
 use crate::runbook::Protect;
 use crate::witness::clock::Clock;
 use crate::witness::record::Recorder;
-use anyhow::Result;
-use clap::Args;
-use jiff::Timestamp;
-
-use super::place::protector;
-use super::print;
 
 /// Run the service and its backups until Ctrl-C, and keep their data; a database that is missing is restored first
 #[derive(Args)]

@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
-use crate::exit;
-use crate::progress::Progress;
-use crate::report::evidence::{Finding, Predicate, PublicKey, verify};
-use crate::report::history::{Audit, audit};
 use anyhow::Result;
 use clap::Args;
 
 use super::{print, usage};
+use crate::exit;
+use crate::progress::Progress;
+use crate::report::evidence::{Finding, Predicate, PublicKey, verify};
+use crate::report::history::{Audit, audit};
 
 /// Check that a signed report or summary is as it was signed: no file changed, missing or added
 #[derive(Args)]

@@ -87,10 +87,6 @@ impl Step {
         }
     }
 
-    pub(crate) fn is_volley(&self) -> bool {
-        matches!(self, Self::Volley(_))
-    }
-
     /// Whether the step does something to the system, which is written down before it is done.
     pub(crate) fn changes_something(self) -> bool {
         matches!(

@@ -168,7 +168,7 @@ impl Keeper {
     /// Runs the service once; tells how it ended.
     async fn run(&mut self) -> Result<String> {
         if self.care.restarts_the_unwell {
-            // It may be that which it needed a restart for.
+            // That it is gone may be why the service needed a restart.
             let data = &self.folder.data;
             fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
         }
