@@ -9,6 +9,7 @@ use crate::interrupt::Interrupt;
 use crate::judge::objectives::Objectives;
 use crate::judge::{Testimony, Verdict, judge};
 use crate::platform::{Fault, Platform, Stage};
+use crate::report::evidence::SigningKey;
 use crate::report::{Archive, Facts, Report};
 use crate::runbook::Drill;
 use crate::scenario::{Cost, Scenario};
@@ -127,12 +128,14 @@ fn conclude<P: Platform>(
             settings: run.settings,
             protector: run.platform.protector(),
             commit: archive.commit.as_deref(),
+            signed_by: archive.key.as_ref().map(SigningKey::id),
             judgement,
             record,
             timeline: &run.timeline,
             restored: run.restored.as_ref(),
             service: run.service.as_ref(),
             inject_at: run.inject_at,
+            inject_after: run.inject_after,
             safety_copy: run.safety_copy.as_deref(),
             placement: &run.placement,
             theft: run.platform.theft(),

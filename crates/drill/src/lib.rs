@@ -20,6 +20,8 @@ mod judge;
 mod platform;
 mod progress;
 mod report;
+mod resolution;
 mod runbook;
 mod scenario;
+mod terminal;
 mod witness;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use backup::text;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::resolution::Resolution;
+use crate::terminal;
 use crate::witness::event::Happened;
 
 /// The live display. Cloning it gives another handle of the same display.
@@ -27,11 +29,18 @@ impl Progress {
         Self { bar }
     }
 
-    /// Shows an event.
-    pub(crate) fn event(&self, happened: &Happened) {
+    /// Shows an event, as it happens.
+    pub(crate) fn event(&self, happened: &Happened, resolution: Resolution) {
         let Happened { event, at, note } = happened;
-        let line = format!("{:>9.3} s  {:<2}  {:<27}  {note}", at.as_secs_f64(), event.code(), event.meaning());
-        self.line(line.trim_end());
+        let at = resolution.seconds(Some(at.as_secs_f64()));
+        self.line(format!("{at:>10}  {:<2}  {:<27}  {note}", event.code(), event.meaning()).trim_end());
+    }
+
+    /// Shows an event that is known only now. What comes after it in time is on the screen already.
+    pub(crate) fn found(&self, happened: &Happened, resolution: Resolution) {
+        let Happened { event, at, note } = happened;
+        let at = resolution.seconds(Some(at.as_secs_f64()));
+        self.line(format!("{:10}  {:<2}  {:<27}  was at {at}  {note}", "", event.code(), event.meaning()).trim_end());
     }
 
     /// Shows a program that is run, as one would type it.
@@ -43,7 +52,7 @@ impl Progress {
     pub(crate) fn line(&self, line: &str) {
         let line = &text::printable_lines(line);
         match &self.bar {
-            Some(bar) => bar.println(line),
+            Some(bar) => bar.println(terminal::wrapped(line, &io::stderr())),
             // Whoever closed stderr does not want to know, and the drill must go on to its clean-up.
             None => drop(writeln!(io::stderr(), "{line}")),
         }

@@ -44,6 +44,7 @@ pub(crate) struct Status {
     lineage: Option<Lineage>,
     size_bytes: i64,
     version: &'static str,
+    sqlite_version: &'static str,
     uptime_seconds: u64,
 }
 
@@ -81,6 +82,7 @@ pub(crate) async fn status(State(service): State<Arc<Service>>) -> Result<Json<S
         lineage: summary.lineage.clone(),
         size_bytes: summary.size_bytes,
         version: env!("CARGO_PKG_VERSION"),
+        sqlite_version: rusqlite::version(),
         uptime_seconds: service.started.elapsed().as_secs(),
     }))
 }

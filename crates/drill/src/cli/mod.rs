@@ -27,6 +27,7 @@ use crate::exit;
 use crate::interrupt::end_process_1;
 use crate::progress::Progress;
 use crate::report::history::History;
+use crate::terminal::wrapped;
 
 /// Breaks a service or its data on purpose, brings it back, and measures what that took and what was lost.
 #[derive(Parser)]
@@ -127,12 +128,12 @@ fn usage(error: &anyhow::Error) -> u8 {
 
 /// Prints a result for people.
 fn print(text: &str) -> Result<()> {
-    print_escaped(&text::printable_lines(text.trim_end()))
+    print_escaped(&wrapped(&text::printable_lines(text.trim_end()), &io::stdout()))
 }
 
 /// Prints a result whose first line has the verdict, in the colour of its tone.
 fn print_verdict(text: &str, tone: &str, color: Color) -> Result<()> {
-    let text = text::printable_lines(text.trim());
+    let text = wrapped(&text::printable_lines(text.trim()), &io::stdout());
     let number = match tone {
         "pass" => 32,
         "fail" => 31,

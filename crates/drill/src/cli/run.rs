@@ -36,7 +36,8 @@ pub(super) struct Run {
     /// Recovery time objective [default: 60s; for poisoned-backup two backup intervals more]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rto: Option<Duration>,
-    /// Recovery point objective [default: 75s where data may be lost, two backup intervals for stuck-backups, else 0s]
+    /// Recovery point objective [default: one backup interval and 15s where data may be lost, two
+    /// intervals for stuck-backups, else 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rpo: Option<Duration>,
     /// Interval of the backups [default: 5s; on Kubernetes 60s, as the CronJob has it]
@@ -156,7 +157,7 @@ impl Run {
             return print_json(&reports);
         }
         let Some((summary, folder)) = summary.zip(folder) else { return Ok(()) };
-        print(&format!("\n{}summary: {}", summary.tables(), folder.join("summary.md").display()))
+        print(&format!("\n{}summary: {}", summary.tables(), folder.join("summary.html").display()))
     }
 
     async fn drill(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::picture::Picture;
+use super::view::View;
 use super::{Report, Summary, folder_name, junit, markdown, page, raw};
 use crate::durable;
 use crate::report::evidence::{self, Predicate, SignedRun, SigningKey};
@@ -45,15 +46,15 @@ impl Archive {
     pub(crate) fn keep(&self, folder: &Path, report: &Report, record: &Record, clock: Clock) -> Result<()> {
         raw::write_ledger(&folder.join("ledger.jsonl"), record, clock)?;
         raw::write_reads(&folder.join("reads.jsonl"), record, clock)?;
-        let wide = Picture::of(report, record, WIDE);
+        let (view, wide) = (View::of(report), Picture::of(report, record, WIDE));
         save(folder, "report.json", &(serde_json::to_string_pretty(report)? + "\n"))?;
-        save(folder, "report.md", &markdown::render(report))?;
+        save(folder, "report.md", &markdown::render(&view))?;
         save(folder, "junit.xml", &junit::render(report))?;
         save(folder, "timeline.svg", &wide.file(report))?;
         let narrow = Picture::of(report, record, NARROW);
         let mut files = names(folder)?;
         files.extend(self.key.as_ref().map(|_| evidence::FILE.to_owned()));
-        save(folder, "report.html", &page::render(report, &wide, &narrow, &files))?;
+        save(folder, "report.html", &page::render(&view, &wide, &narrow, &files))?;
         let essence = report.essence();
         if let Some(key) = &self.key {
             let history = Some(history::prefix(&self.directory)?);
@@ -67,11 +68,12 @@ impl Archive {
         appended
     }
 
-    /// Writes `summary.json` and `summary.md` into a folder beside those of the reports, and gives the folder.
+    /// Writes `summary.json`, `summary.md` and `summary.html` into a folder beside those of the reports, and gives the folder.
     pub(crate) fn keep_summary(&self, summary: &Summary) -> Result<PathBuf> {
         let folder = self.create_folder(&summary.first_run, "summary", &summary.platform)?;
         save(&folder, "summary.json", &(serde_json::to_string_pretty(summary)? + "\n"))?;
         save(&folder, "summary.md", &summary.markdown())?;
+        save(&folder, "summary.html", &summary.page())?;
         if let Some(key) = &self.key {
             evidence::sign_folder(&folder, Predicate::Summary(summary.brief()), key)?;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backup::lineage::Lineage;
 use backup::{Manifest, Restored};
+use nix::unistd::{Uid, User, gethostname};
 
 use super::schema::{Counts, Entry, Method, Rejected, Report, RestorePoint, SeenPoint, Targets};
 use crate::judge::objectives::Objectives;
@@ -37,6 +38,8 @@ pub(crate) struct Facts<'a> {
     pub protector: Option<&'a str>,
     /// The commit that is drilled, if it was stated.
     pub commit: Option<&'a str>,
+    /// The id of the key that signs the report, if one does.
+    pub signed_by: Option<String>,
     /// What the judge found.
     pub judgement: Judgement,
     /// What was seen.
@@ -49,6 +52,8 @@ pub(crate) struct Facts<'a> {
     pub service: Option<&'a ServiceStatus>,
     /// When the fault was to strike.
     pub inject_at: Option<InjectAt>,
+    /// How long after the newest restore point that was to be, where that decides.
+    pub inject_after: Option<Duration>,
     pub safety_copy: Option<&'a str>,
     /// Where the volumes were.
     pub placement: &'a [Placement],
@@ -89,6 +94,9 @@ impl Report {
     }
 }
 
+/// How often the CronJob runs, `k8s/cronjob.yaml`.
+const PRODUCTION_INTERVAL: Duration = Duration::from_secs(60);
+
 fn warnings(facts: &Facts) -> Vec<String> {
     let (rpo, worst) = (facts.objectives.rpo.as_secs_f64(), facts.judgement.actual.worst_case_rpo_seconds);
     let worst = worst
@@ -96,9 +104,15 @@ fn warnings(facts: &Facts) -> Vec<String> {
         .map(|worst| format!("at the worst moment this fault would have cost {worst:.3} s, objective {rpo} s"));
     let tunnel = (facts.access == Some(Access::Tunnel))
         .then(|| "measured through a tunnel, which breaks with its pod: --url is more exact".to_owned());
+    let every = facts.settings.backup_every;
+    let unlike = facts.scenario.may_lose(false) && every != PRODUCTION_INTERVAL;
+    let interval = unlike.then(|| {
+        let (every, production) = (every.as_secs_f64(), PRODUCTION_INTERVAL.as_secs());
+        format!("backups ran every {every} s; in production they run every {production} s, so expect that much more data loss")
+    });
     let was_set = facts.record.offset.was_set();
     let clock = was_set.then(|| "the clock of the service or of the drill was set meanwhile".to_owned());
-    worst.into_iter().chain(tunnel).chain(clock).chain(unanswered(facts.record)).collect()
+    worst.into_iter().chain(interval).chain(tunnel).chain(clock).chain(unanswered(facts.record)).collect()
 }
 
 /// What the platform did not see, nobody was told.
@@ -117,11 +131,12 @@ fn method(facts: &Facts) -> Method {
         access: facts.access.as_ref().map(|access| access.name().to_owned()),
         recovery: facts.settings.recovery,
         rate_per_second: facts.settings.rate,
-        resolution_seconds: 0.5 / f64::from(facts.settings.rate),
+        resolution_seconds: facts.settings.resolution().as_secs_f64(),
         run_length: RUN_LENGTH,
         detection_failures: DETECTION_FAILURES,
         backup_every_seconds: facts.settings.backup_every.as_secs_f64(),
         inject_at: facts.inject_at,
+        inject_after_snapshot_seconds: facts.inject_after.map(|after| after.as_secs_f64()),
         seed: (facts.inject_at == Some(InjectAt::Random)).then_some(facts.settings.seed),
         is_journaled: facts.service.is_some_and(ServiceStatus::is_journaled),
         protector: facts.protector.map(str::to_owned),
@@ -129,9 +144,14 @@ fn method(facts: &Facts) -> Method {
         clock_ahead_seconds: facts.record.offset.bounds(),
         restore_points: facts.record.restore_points.len(),
         failed_backups: facts.record.failed_backups.len(),
+        operator: User::from_uid(Uid::current()).ok().flatten().map(|user| user.name),
+        host: gethostname().ok().map(|name| name.to_string_lossy().into_owned()),
         drill_version: env!("CARGO_PKG_VERSION").to_owned(),
         service_version: facts.service.map(|service| service.version.clone()),
+        sqlite_version: facts.service.and_then(|service| service.sqlite_version.clone()),
+        database_bytes: facts.service.and_then(|service| service.size_bytes),
         commit: facts.commit.map(str::to_owned),
+        signed_by: facts.signed_by.clone(),
     }
 }
 

@@ -51,34 +51,6 @@ impl Spread {
     }
 }
 
-/// Seconds for people: milliseconds where they matter, a dash where nothing was measured.
-pub(crate) fn seconds(value: Option<f64>) -> String {
-    value.map_or("–".to_owned(), |value| format!("{value:.3} s"))
-}
-
-/// An interval of seconds for people.
-pub(crate) fn interval(min: Option<f64>, max: Option<f64>) -> String {
-    match (min, max) {
-        (Some(min), Some(max)) if format!("{min:.3}") == format!("{max:.3}") => seconds(Some(max)),
-        (Some(min), Some(max)) => format!("{min:.3} to {max:.3} s"),
-        _ => seconds(None),
-    }
-}
-
-/// What is left of an objective, negative if it was missed.
-pub(super) fn margin(objective: f64, actual: Option<f64>) -> String {
-    seconds(actual.map(|actual| objective - actual))
-}
-
-/// Whether an objective was met.
-pub(super) fn met(objective: f64, actual: Option<f64>) -> &'static str {
-    match actual {
-        Some(actual) if actual <= objective => "met",
-        Some(_) => "MISSED",
-        None => "not measured",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

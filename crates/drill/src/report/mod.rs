@@ -15,18 +15,20 @@ mod raw;
 mod schema;
 mod summary;
 mod table;
+mod tally;
+mod view;
 
 use std::fmt::Write as _;
 
 pub(crate) use archive::Archive;
 pub(crate) use essence::{Essence, Series, folder_name};
 pub(crate) use facts::Facts;
-pub(crate) use figures::{FIGURES, Figure, Spread};
-pub(crate) use figures::{interval, seconds};
-pub(crate) use page::document;
+pub(crate) use figures::{FIGURES, Figure};
+pub(crate) use page::{document, table as html_table};
 pub(crate) use schema::Report;
 pub(crate) use summary::{Brief, Summary};
 pub(crate) use table::{comparison, tables};
+pub(crate) use tally::Tally;
 
 /// Joins lines to a text.
 fn lines<T: std::fmt::Display>(lines: impl IntoIterator<Item = T>) -> String {

@@ -183,6 +183,10 @@ pub(crate) struct Method {
     pub backup_every_seconds: f64,
     /// When the fault was to strike; `null` if it did not come to that.
     pub inject_at: Option<InjectAt>,
+    /// How long after the snapshot of the newest restore point the fault was to strike at the earliest; `null` for a moment
+    /// that is not counted from one.
+    #[serde(default)]
+    pub inject_after_snapshot_seconds: Option<f64>,
     /// What a random moment was decided by; `null` for any other.
     pub seed: Option<u32>,
     /// Whether the service kept a journal of what it acknowledged.
@@ -200,13 +204,28 @@ pub(crate) struct Method {
     pub restore_points: usize,
     /// Backups that failed.
     pub failed_backups: usize,
+    /// Who ran it, by the name of the account.
+    #[serde(default)]
+    pub operator: Option<String>,
+    /// The machine that it was run from.
+    #[serde(default)]
+    pub host: Option<String>,
     /// Version of the drill.
     pub drill_version: String,
     /// Version that the service stated.
     pub service_version: Option<String>,
+    /// Version of SQLite that the service stated.
+    #[serde(default)]
+    pub sqlite_version: Option<String>,
+    /// Size of the database before the fault, as the service stated it.
+    #[serde(default)]
+    pub database_bytes: Option<u64>,
     /// The commit that was drilled, if it was stated.
     #[serde(default)]
     pub commit: Option<String>,
+    /// The key that signs the report, by its id; `null` where none does.
+    #[serde(default)]
+    pub signed_by: Option<String>,
 }
 
 /// An event.

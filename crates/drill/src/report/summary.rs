@@ -1,16 +1,20 @@
-//! The drills of one call, beside each other and in figures: for the terminal, `summary.md` for reading, `summary.json`
-//! for programs.
+//! The drills of one call, beside each other and in figures: for the terminal, `summary.md` and `summary.html` for reading,
+//! `summary.json` for programs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use maud::html;
 use serde::{Deserialize, Serialize};
 
 use super::essence::{Essence, Series};
-use super::figures::{FIGURES, Figure, Spread, interval, seconds};
-use super::table::{align_right, table};
-use super::{Report, lines};
+use super::page::{document, sections};
+use super::table::draw;
+use super::tally::Tally;
+use super::view::{Column, Kind, Row, Section, Table};
+use super::{Report, lines, markdown};
 use crate::judge::Verdict;
+use crate::resolution::Resolution;
 
 /// What came of several drills.
 #[derive(Serialize)]
@@ -57,15 +61,9 @@ pub(crate) struct BriefRun {
 #[derive(Serialize)]
 struct Group {
     #[serde(flatten)]
-    series: Series,
-    runs: usize,
-    passed: usize,
-    /// How many came to what was expected: a scenario that shows a limit is expected to fail.
-    as_expected: usize,
+    tally: Tally,
     /// The worst.
     verdict: Verdict,
-    /// By the figure's name; `null` if no run measured it.
-    figures: BTreeMap<&'static str, Option<Spread>>,
 }
 
 /// One drill.
@@ -84,7 +82,7 @@ impl Summary {
         let drills: Vec<Drill> = done.iter().map(Drill::of).collect();
         let mut series: Vec<Group> = Vec::new();
         for drill in &drills {
-            if series.iter().all(|group| group.series != drill.essence.series) {
+            if series.iter().all(|group| group.tally.series != drill.essence.series) {
                 series.push(Group::of(&drill.essence.series, &drills));
             }
         }
@@ -105,50 +103,98 @@ impl Summary {
 
     /// For the terminal: fits 80 columns.
     pub(crate) fn tables(&self) -> String {
-        let mut side_by_side = table(["scenario", "recovery", "RTA", "RPA", "lost", "verdict"]);
-        for Drill { essence, .. } in &self.drills {
-            side_by_side.add_row([
-                essence.series.scenario.clone(),
-                essence.series.recovery.to_string(),
-                seconds(essence.actual.rta_seconds),
-                // The upper bound, which counts: the names of scenarios leave no room for both.
-                seconds(essence.actual.rpa_seconds_max),
-                lost(essence),
-                essence.shown_verdict(),
-            ]);
-        }
-        align_right(&mut side_by_side, 2..5);
-        let repeated = self.series.iter().filter(|group| group.runs > 1).map(Group::table);
-        lines(repeated.chain([side_by_side.to_string()]))
+        let repeated = self.series.iter().filter(|group| group.tally.runs > 1);
+        let repeated = repeated.map(|group| format!("{}\n{}", group.head(), draw(&group.tally.table())));
+        let columns = [
+            Column("scenario", Kind::Text),
+            Column("recovery", Kind::Text),
+            Column("RTA", Kind::Number),
+            Column("RPA", Kind::Number),
+            Column("lost", Kind::Number),
+            Column("verdict", Kind::Text),
+        ];
+        let rows = self.drills.iter().map(|Drill { essence, .. }| {
+            let (Essence { actual, series, .. }, resolution) = (essence, self.resolution());
+            // Of the data loss the upper bound, which counts: the names of scenarios leave no room for both.
+            let [rta, rpa] = [actual.rta_seconds, actual.rpa_seconds_max].map(|value| resolution.seconds(value));
+            let (scenario, recovery) = (series.scenario.clone(), series.recovery.to_string());
+            Row::from([scenario, recovery, rta, rpa, lost(essence), essence.shown_verdict()])
+        });
+        lines(repeated.chain([draw(&Table::new(columns, rows))]))
     }
 
     /// `summary.md`.
     pub(super) fn markdown(&self) -> String {
-        let head = format!("# {} drills on {}\n", self.drills.len(), self.platform);
-        lines([head].into_iter().chain(self.series.iter().map(Group::markdown)).chain([self.every_drill()]))
+        let head = format!("# {}\n\n{}\n", self.title(), self.headline());
+        lines([head].into_iter().chain(self.sections().iter().map(markdown::section)))
+    }
+
+    /// `summary.html`.
+    pub(super) fn page(&self) -> String {
+        let all_as_expected = self.drills.iter().all(|drill| drill.essence.expected.met);
+        let content = html! {
+            header.(if all_as_expected { "pass" } else { "fail" }) {
+                div { h1 { (self.title()) } p.headline { (self.headline()) } }
+            }
+            main { (sections(&self.sections())) }
+        };
+        document(&self.title(), content)
+    }
+
+    fn title(&self) -> String {
+        format!("{} drills on {}", self.drills.len(), self.platform)
+    }
+
+    fn headline(&self) -> String {
+        let as_expected = self.drills.iter().filter(|drill| drill.essence.expected.met).count();
+        let counted = |count: fn(&Essence) -> Option<usize>| -> usize {
+            self.drills.iter().filter_map(|drill| count(&drill.essence)).sum()
+        };
+        let (acknowledged, lost) = (counted(|run| run.acknowledged), counted(|run| run.lost));
+        let drills = self.drills.len();
+        format!(
+            "{as_expected} of {drills} came out as expected. Of {acknowledged} acknowledged writes, {lost} were lost."
+        )
+    }
+
+    fn resolution(&self) -> Resolution {
+        Resolution::coarsest(self.drills.iter().map(|drill| drill.essence.resolution_seconds))
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let every =
+            Section { heading: "Every drill".to_owned(), table: Some(self.every_drill()), ..Section::default() };
+        let groups = self.series.iter().map(|group| group.section(&self.drills));
+        [every].into_iter().chain(groups).collect()
     }
 
     /// A row for each drill.
-    fn every_drill(&self) -> String {
-        let row = |Drill { essence, report }: &Drill| {
-            let (actual, series) = (&essence.actual, &essence.series);
-            let rpa = interval(actual.rpa_seconds_min, actual.rpa_seconds_max);
-            format!(
-                "| [{}]({report}) | {} | {} | {} | {} | {rpa} | {} |",
-                essence.run,
-                series.scenario,
-                series.recovery,
-                essence.shown_verdict(),
-                seconds(actual.rta_seconds),
-                lost(essence)
-            )
-        };
-        let head = [
-            "## Every drill\n".to_owned(),
-            "| run | scenario | recovery | verdict | RTA | RPA | acknowledged and lost |".to_owned(),
-            "| --- | --- | --- | --- | ---: | ---: | ---: |".to_owned(),
+    fn every_drill(&self) -> Table {
+        let columns = [
+            Column("run", Kind::Text),
+            Column("scenario", Kind::Text),
+            Column("recovery", Kind::Text),
+            Column("verdict", Kind::Text),
+            Column("RTA", Kind::Number),
+            Column("RPA", Kind::Number),
+            Column("acknowledged", Kind::Number),
+            Column("lost", Kind::Number),
         ];
-        lines(head.into_iter().chain(self.drills.iter().map(row)))
+        let rows = self.drills.iter().map(|Drill { essence, .. }| {
+            let (actual, series, resolution) = (&essence.actual, &essence.series, self.resolution());
+            let cells = [
+                essence.run.clone(),
+                series.scenario.clone(),
+                series.recovery.to_string(),
+                essence.shown_verdict(),
+                resolution.seconds(actual.rta_seconds),
+                resolution.interval(actual.rpa_seconds_min, actual.rpa_seconds_max),
+                count(essence.acknowledged),
+                lost(essence),
+            ];
+            Row { folder: Some(essence.folder_name()), ..Row::from(cells) }
+        });
+        Table::new(columns, rows)
     }
 }
 
@@ -156,45 +202,26 @@ impl Group {
     fn of(series: &Series, drills: &[Drill]) -> Self {
         let runs: Vec<&Essence> =
             drills.iter().map(|drill| &drill.essence).filter(|essence| essence.series == *series).collect();
-        let spread = |figure: Figure| Spread::of(runs.iter().filter_map(|run| (figure.of)(&run.actual)));
-        Self {
-            series: series.clone(),
-            runs: runs.len(),
-            passed: runs.iter().filter(|run| run.verdict == Verdict::Pass).count(),
-            as_expected: runs.iter().filter(|run| run.expected.met).count(),
-            verdict: runs.iter().map(|run| run.verdict).max().unwrap_or(Verdict::Inconclusive),
-            figures: FIGURES.map(|figure| (figure.key, spread(figure))).into(),
-        }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = [String; 4]> {
-        FIGURES.iter().map(|figure| {
-            let spread = self.figures[figure.key];
-            let shown = |part: fn(Spread) -> f64| seconds(spread.map(part));
-            [figure.label.to_owned(), shown(|s| s.min), shown(|s| s.median), shown(|s| s.max)]
-        })
+        let verdict = runs.iter().map(|run| run.verdict).max().unwrap_or(Verdict::Inconclusive);
+        Self { tally: Tally::of(series, &runs), verdict }
     }
 
     fn head(&self) -> String {
-        let Self { series, verdict, runs, passed, as_expected, .. } = self;
-        let limit = if as_expected == passed { String::new() } else { format!(", {as_expected} as expected") };
-        format!("{series}: {verdict}, {passed} of {runs} runs passed{limit}")
+        format!("{}: {}, {}", self.tally.series, self.verdict, self.tally.passes())
     }
 
-    fn table(&self) -> String {
-        let mut table = table(["", "min", "median", "max"]);
-        table.add_rows(self.rows());
-        align_right(&mut table, 1..4);
-        format!("{}\n{table}", self.head())
-    }
-
-    fn markdown(&self) -> String {
-        let head = [
-            format!("## {}\n", self.head()),
-            "| | min | median | max |".to_owned(),
-            "| --- | ---: | ---: | ---: |".to_owned(),
-        ];
-        lines(head.into_iter().chain(self.rows().map(|cells| format!("| {} |", cells.join(" | ")))))
+    /// Its figures, and every reason why a run did not pass: the limit that it shows, or what went wrong.
+    fn section(&self, drills: &[Drill]) -> Section {
+        let runs = drills.iter().map(|drill| &drill.essence).filter(|essence| essence.series == self.tally.series);
+        let said =
+            |run: &Essence| run.expected.limit.clone().into_iter().chain(run.reasons.clone()).collect::<Vec<_>>();
+        let notes: BTreeSet<String> = runs.flat_map(said).collect();
+        Section {
+            heading: self.head(),
+            table: Some(self.tally.table()),
+            notes: notes.into_iter().collect(),
+            ..Section::default()
+        }
     }
 }
 
@@ -206,5 +233,9 @@ impl Drill {
 }
 
 fn lost(essence: &Essence) -> String {
-    essence.lost.map_or("–".to_owned(), |lost| lost.to_string())
+    count(essence.lost)
+}
+
+fn count(count: Option<usize>) -> String {
+    count.map_or("–".to_owned(), |count| count.to_string())
 }

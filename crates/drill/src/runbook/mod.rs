@@ -11,6 +11,7 @@ mod steady;
 mod step;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use backup::lineage::Lineage;
@@ -53,6 +54,8 @@ pub(crate) struct Drill<P> {
     pub service: Option<ServiceStatus>,
     /// When the fault was to strike, once that came.
     pub inject_at: Option<InjectAt>,
+    /// How long after the newest restore point, for a moment that is counted from it.
+    pub inject_after: Option<Duration>,
     /// Where the safety copy is, once it is taken.
     pub safety_copy: Option<String>,
     /// Where the volumes were, as far as the platform could tell.
@@ -96,6 +99,7 @@ impl<P: Platform> Drill<P> {
             found: None,
             service: None,
             inject_at: None,
+            inject_after: None,
             safety_copy: None,
             placement: Vec::new(),
             steady_since: None,
@@ -159,12 +163,15 @@ impl<P: Platform> Drill<P> {
         })
     }
 
+    /// Something happens now.
     fn happened(&mut self, event: Event, note: impl Into<String>) {
-        self.add(event, self.recorder.clock.now(), note);
+        let happened = self.timeline.add(event, self.recorder.clock.now(), note);
+        self.progress.event(happened, self.settings.resolution());
     }
 
-    fn add(&mut self, event: Event, at: Moment, note: impl Into<String>) {
+    /// Something turns out to have happened earlier.
+    fn found(&mut self, event: Event, at: Moment, note: impl Into<String>) {
         let happened = self.timeline.add(event, at, note);
-        self.progress.event(happened);
+        self.progress.found(happened, self.settings.resolution());
     }
 }

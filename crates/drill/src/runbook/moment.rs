@@ -77,7 +77,8 @@ impl<P: Platform> Drill<P> {
             self.progress.line(&format!("the fault strikes at random: --inject-at random --seed {seed}"));
         }
         self.progress.waiting(format!("waiting for the moment of the fault: {at}"));
-        match at.after_snapshot(interval, seed) {
+        self.inject_after = at.after_snapshot(interval, seed);
+        match self.inject_after {
             Some(after) => self.until_after_snapshot(after).await,
             None if at == InjectAt::JustAfterBackup => return self.until_next_backup().await,
             None => {}

@@ -65,7 +65,7 @@ impl<P: Platform> Drill<P> {
             points.find(|point| point.began > since && point.manifest.lineage.as_ref() == Some(&lineage)).cloned()
         };
         match self.recorder.wait_for(limit, fresh).await {
-            Some(point) => self.add(Event::X, point.published, point.manifest.name.to_string()),
+            Some(point) => self.found(Event::X, point.published, point.manifest.name.to_string()),
             // The judge makes a failure of it.
             None => {
                 let why = self.recorder.look(Record::last_obstacle).map_or(String::new(), |why| format!("; {why}"));
@@ -104,10 +104,11 @@ impl<P: Platform> Drill<P> {
         let outage = self.recorder.look(|record| Outage::of(record, requested, effective, RUN_LENGTH));
         let moments =
             [(Event::F1, outage.first_failure), (Event::S2, outage.first_answer), (Event::S3, outage.correct)];
+        let mut moments: Vec<(Event, Moment)> =
+            moments.into_iter().filter_map(|(event, moment)| Some((event, moment?))).collect();
+        moments.sort_by_key(|(_, moment)| *moment);
         for (event, moment) in moments {
-            if let Some(moment) = moment {
-                self.add(event, moment, "");
-            }
+            self.found(event, moment, "");
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::InjectAt;
+use crate::resolution::Resolution;
 
 /// What can be chosen about a drill.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,13 @@ pub(crate) struct Settings {
     pub protect: Protect,
     /// How many writers write without a pause when the fault strikes, if not as many as the scenario has.
     pub writers: Option<usize>,
+}
+
+impl Settings {
+    /// No moment of an outage is known better: the streams of reads and writes are half an interval apart.
+    pub(crate) fn resolution(&self) -> Resolution {
+        Resolution::of(0.5 / f64::from(self.rate))
+    }
 }
 
 /// How the service protects what it acknowledges.

@@ -31,6 +31,12 @@ fn the_page_needs_nothing_but_itself_and_links_every_file_beside_it() {
     for wanted in ["<!DOCTYPE html>", "class=\"pass\"", "The outage", "c0ffee", "Of ", " acknowledged writes, "] {
         assert!(page.contains(wanted), "{wanted:?} is not in {page}");
     }
+    // For an auditor.
+    let method = &place.report()["method"];
+    for known in ["operator", "host", "sqlite_version", "commit"] {
+        assert!(page.contains(method[known].as_str().unwrap()), "{known} of {method:#} is not in {page}");
+    }
+    assert!(method["database_bytes"].as_u64().unwrap() > 0, "{method:#}");
     for fetched in ["<script", "<link", "src=", "url(", "@import"] {
         assert!(!page.contains(fetched), "{fetched:?} is in {page}");
     }

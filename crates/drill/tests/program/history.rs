@@ -72,7 +72,7 @@ fn the_scorecard_has_a_line_for_each_figure_and_fits_80_columns() {
     let shown = said(&place, &["history"], 0);
     assert!(shown.contains("1 of 3 runs passed, 2 as expected, the last one: fail"), "{shown}");
     let line = shown.lines().find(|line| line.contains("recovery time (RTA)")).unwrap();
-    assert!(line.contains("median    1.000 s") && line.ends_with("▄█"), "{line}");
+    assert!(line.contains("median     1.00 s") && line.ends_with("▄█"), "{line}");
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     let all: Value = serde_json::from_str(&said(&place, &["history", "--json"], 0)).unwrap();
     assert_eq!(all["series"][0]["figures"]["rta_seconds"]["max"], 2.0);
@@ -106,9 +106,9 @@ fn a_run_that_is_worse_beyond_the_tolerance_is_a_regression() {
     add(&place, "slower", |run| run["actual"]["rta_seconds"] = 33.0.into());
     add(&place, "elsewhere", |run| run["platform"] = "kubernetes".into());
     let shown = said(&place, &["compare", "slow", "slower"], 0);
-    assert!(shown.contains("no regression") && shown.contains("25% of the figure before, and 0.100 s"), "{shown}");
+    assert!(shown.contains("no regression") && shown.contains("25% of the figure before, and 0.1 s"), "{shown}");
     let shown = said(&place, &["compare", "slow", "slower", "--tolerance", "5%"], 1);
-    assert!(shown.contains("REGRESSION") && shown.contains("+3.000 s ┆ WORSE"), "{shown}");
+    assert!(shown.contains("REGRESSION") && shown.contains("+3.00 s ┆ WORSE"), "{shown}");
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     let shown = said(&place, &["compare", "slow", "slower", "--tolerance", "5%", "--json"], 1);
     assert_eq!(serde_json::from_str::<Value>(&shown).unwrap()["changes"][0]["regression"], true);

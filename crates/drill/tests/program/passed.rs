@@ -104,11 +104,14 @@ fn several_runs_are_kept_each_and_summed_up() {
     let folder = place.reports().into_iter().find(|path| path.to_str().unwrap().ends_with("-summary-local"));
     let folder = folder.unwrap();
     let summary: Value = serde_json::from_slice(&std::fs::read(folder.join("summary.json")).unwrap()).unwrap();
+    let page = std::fs::read_to_string(folder.join("summary.html")).unwrap();
     let mut measured: Vec<f64> = Vec::new();
     for drill in summary["drills"].as_array().unwrap() {
         let own = folder.join(drill["report"].as_str().unwrap()).with_extension("json");
         let own: Value = serde_json::from_slice(&std::fs::read(own).unwrap()).unwrap();
         assert_eq!((&own["run"], &own["actual"]), (&drill["run"], &drill["actual"]));
+        let link = drill["report"].as_str().unwrap().replace("report.md", "report.html");
+        assert!(page.contains(&format!("<a href=\"{link}\">")), "{page}");
         measured.push(number(&own, "/actual/rta_seconds"));
     }
     measured.sort_by(f64::total_cmp);

@@ -20,6 +20,12 @@ fn as_expected(arguments: &[&str], verdict: &str) -> Value {
     place.assert_clean();
     let report = place.report();
     assert_eq!((&report["verdict"], &report["expected"]["met"]), (&verdict.into(), &true.into()), "{report:#}");
+    // No figure makes good that writes are not as they must be.
+    let mut causes = report["causes"].as_array().unwrap().iter().map(|cause| cause.as_str().unwrap());
+    let is_wrong = causes.any(|cause| cause.starts_with("lost") || cause == "torn");
+    let markdown = fs::read_to_string(place.reports()[0].join("report.md")).unwrap();
+    let loss = markdown.lines().find(|line| line.starts_with("| data loss (RPO, RPA) |")).unwrap();
+    assert_eq!(loss.ends_with("| WRONG DATA |"), is_wrong, "{markdown}");
     report
 }
 

@@ -112,7 +112,7 @@ fn what_was_locked_comes_back_whatever_the_thief_may() {
             assert!(allowed >= 2 && refused == 0, "{kind}: {report:#}");
         }
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains("what a thief could do") && said.contains("delete their versions for good"), "{said}");
+        assert!(said.contains("What a thief could do") && said.contains("delete their versions for good"), "{said}");
         let folder = &place.reports()[0];
         for file in ["report.md", "report.html"] {
             let text = std::fs::read_to_string(folder.join(file)).unwrap();

@@ -2,7 +2,8 @@
 
 use maud::{Markup, Render, html};
 
-use crate::report::{Essence, Figure, seconds};
+use crate::report::{Essence, Figure};
+use crate::resolution::Resolution;
 
 const WIDTH: f64 = 440.0;
 const HEIGHT: f64 = 170.0;
@@ -27,7 +28,12 @@ pub(super) struct Chart {
 
 impl Chart {
     /// Draws a figure. The objective is drawn where it is near enough to what was measured.
-    pub(super) fn of(figure: &Figure, objective: impl Fn(&Essence) -> f64, runs: &[&Essence]) -> Self {
+    pub(super) fn of(
+        figure: &Figure,
+        objective: impl Fn(&Essence) -> f64,
+        runs: &[&Essence],
+        resolution: Resolution,
+    ) -> Self {
         let values: Vec<Option<f64>> = runs.iter().map(|run| (figure.of)(&run.actual)).collect();
         let greatest = values.iter().flatten().copied().fold(0.0, f64::max);
         let target = runs.last().map(|run| objective(run));
@@ -41,19 +47,19 @@ impl Chart {
         };
         let dot = |(index, value): (usize, &Option<f64>)| {
             let (run, value) = (runs[index], (*value)?);
-            let words = format!("{}: {}, {}", run.run, seconds(Some(value)), run.shown_verdict());
+            let words = format!("{}: {}, {}", run.run, resolution.seconds(Some(value)), run.shown_verdict());
             Some((x(index), y(value), run.tone(), words))
         };
         let dots: Vec<(f64, f64, &'static str, String)> = values.iter().enumerate().filter_map(dot).collect();
         let line: Vec<String> = dots.iter().map(|(x, y, ..)| format!("{x:.1} {y:.1}")).collect();
         let day =
             |run: Option<&&Essence>| run.map_or_else(String::new, |run| run.started_at.strftime("%F").to_string());
-        let said = target.map_or_else(String::new, |target| format!(", objective {}", seconds(Some(target))));
+        let said = target.map_or_else(String::new, |target| format!(", objective {target} s"));
         Self {
             title: format!("{}{said}", figure.label),
             description: dots.iter().map(|(.., words)| words.as_str()).collect::<Vec<_>>().join("; "),
             line: format!("M{}", line.join("L")),
-            marks: [0.0, greatest / 2.0, greatest].map(|value| (y(value), seconds(Some(value)))).into(),
+            marks: [0.0, greatest / 2.0, greatest].map(|value| (y(value), resolution.seconds(Some(value)))).into(),
             objective: drawn.map(y),
             first: day(runs.first()),
             last: day(runs.last()),

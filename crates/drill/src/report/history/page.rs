@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::chart::Chart;
 use super::{History, Score};
-use crate::report::{Essence, FIGURES, document, interval, seconds};
+use crate::report::{Essence, FIGURES, document, html_table};
+use crate::resolution::Resolution;
 
 /// The newest runs that are listed and drawn.
 const SHOWN: usize = 60;
@@ -25,56 +26,49 @@ pub(super) fn render(history: &History) -> String {
                     ul { @for line in &history.unreadable { li { (line) } } }
                 }
             }
-            @for score in &scores { (series(score, &history.of(&score.series).collect::<Vec<_>>())) }
+            @for score in &scores { (series(score, &history.of(&score.tally.series).collect::<Vec<_>>())) }
         }
     };
     document("Recovery drills over time", content)
 }
 
 fn headline(history: &History, scores: &[Score]) -> String {
-    let as_expected: usize = scores.iter().map(|score| score.as_expected).sum();
+    let as_expected: usize = scores.iter().map(|score| score.tally.as_expected).sum();
     format!("{as_expected} of {} runs came out as expected.", history.runs.len())
 }
 
 fn series(score: &Score, runs: &[&Essence]) -> Markup {
-    let runs = &runs[runs.len().saturating_sub(SHOWN)..];
+    let (runs, tally) = (&runs[runs.len().saturating_sub(SHOWN)..], &score.tally);
     html! {
         section.card.(runs.last().map_or("", |run| run.tone())) {
-            h2 { (score.series) " " span.tag { (score.last_verdict) } }
-            p.question { (score.passes()) "; the last one: " (score.last_run) }
+            h2 { (tally.series) " " span.tag { (score.last_verdict) } }
+            p.question { (tally.passes()) "; the last one: " (score.last_run) }
             div.charts {
                 @for figure in &FIGURES[..2] {
                     @let objective = |run: &Essence| match figure.key {
                         "rta_seconds" => run.objectives.rto_seconds,
                         _ => run.objectives.rpo_seconds,
                     };
-                    (Chart::of(figure, objective, runs))
+                    (Chart::of(figure, objective, runs, tally.resolution))
                 }
             }
-            table {
-                thead {
-                    tr { th scope="col" {} @for head in ["min", "median", "max"] { th.number scope="col" { (head) } } }
-                }
-                tbody { @for row in score.rows() { tr { @for (column, cell) in row.iter().enumerate() {
-                    @if column == 0 { th scope="row" { (cell) } } @else { td.number { (cell) } }
-                } } } }
-            }
+            (html_table(&tally.table()))
             details {
                 summary { "The newest " (runs.len()) " runs" }
-                div.scroll { table { tbody { @for run in runs.iter().rev() { (row(run)) } } } }
+                div.scroll tabindex="0" { table { tbody { @for run in runs.iter().rev() { (row(run, tally.resolution)) } } } }
             }
         }
     }
 }
 
-fn row(run: &Essence) -> Markup {
+fn row(run: &Essence, resolution: Resolution) -> Markup {
     let actual = &run.actual;
     html! {
         tr {
             td { code { (run.run) } }
             td { b.(run.tone()).tone { (run.shown_verdict()) } }
-            td.number { (seconds(actual.rta_seconds)) }
-            td.number { (interval(actual.rpa_seconds_min, actual.rpa_seconds_max)) }
+            td.number { (resolution.seconds(actual.rta_seconds)) }
+            td.number { (resolution.interval(actual.rpa_seconds_min, actual.rpa_seconds_max)) }
             td { @for reason in &run.reasons { (reason) " " } }
         }
     }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::judge::Verdict;
-use crate::report::{Essence, FIGURES, Figure, Series, Spread, seconds};
+use crate::report::{Essence, FIGURES, Figure, Series, Tally};
 
 /// The newest runs that a trend shows.
 const TREND: usize = 30;
@@ -13,26 +12,17 @@ const TREND: usize = 30;
 /// The newest runs that are named: as many as fit into a line of 80 characters.
 const NEWEST: usize = 3;
 
-/// A series in figures.
+/// A series over all its runs.
 #[derive(Debug, Serialize)]
 pub(crate) struct Score {
-    /// Which.
     #[serde(flatten)]
-    pub series: Series,
-    /// How many there were.
-    pub runs: usize,
-    /// How many passed.
-    pub passed: usize,
-    /// How many came to what was expected: a scenario that shows a limit is expected to fail.
-    pub as_expected: usize,
+    pub tally: Tally,
     /// The newest run.
     pub last_run: String,
     /// The newest runs, the newest first.
     pub newest: Vec<String>,
     /// The verdict of the newest, for people.
     pub last_verdict: String,
-    /// Least, median and greatest of each figure; `null` if no run measured it.
-    pub figures: BTreeMap<&'static str, Option<Spread>>,
     /// Each figure in the newest runs, the newest last; `null` was not measured.
     pub trends: BTreeMap<&'static str, Vec<Option<f64>>>,
 }
@@ -41,49 +31,24 @@ impl Score {
     /// Of runs in the order in which they ended; there must be one.
     pub(crate) fn of<'a>(series: &Series, runs: impl Iterator<Item = &'a Essence>) -> Self {
         let runs: Vec<&Essence> = runs.collect();
-        let values = |figure: &Figure| runs.iter().map(|run| (figure.of)(&run.actual)).collect::<Vec<Option<f64>>>();
-        let trend = |figure: &Figure| values(figure).split_off(runs.len().saturating_sub(TREND));
+        let newest = &runs[runs.len().saturating_sub(TREND)..];
+        let trend = |figure: &Figure| newest.iter().map(|run| (figure.of)(&run.actual)).collect();
         Self {
-            series: series.clone(),
-            runs: runs.len(),
-            passed: runs.iter().filter(|run| run.verdict == Verdict::Pass).count(),
-            as_expected: runs.iter().filter(|run| run.expected.met).count(),
+            tally: Tally::of(series, &runs),
             last_run: runs.last().map_or_else(String::new, |run| run.run.clone()),
             newest: runs.iter().rev().take(NEWEST).map(|run| run.run.clone()).collect(),
             last_verdict: runs.last().map_or_else(String::new, |run| run.shown_verdict()),
-            figures: FIGURES
-                .iter()
-                .map(|figure| (figure.key, Spread::of(values(figure).into_iter().flatten())))
-                .collect(),
             trends: FIGURES.iter().map(|figure| (figure.key, trend(figure))).collect(),
         }
     }
 
-    /// Each figure that was measured: its name, least, median and greatest, for people.
-    pub(crate) fn rows(&self) -> Vec<[String; 4]> {
-        let measured = FIGURES.iter().filter_map(|figure| Some((figure, self.figures[figure.key]?)));
-        let shown = |value: f64| seconds(Some(value));
-        measured
-            .map(|(figure, spread)| {
-                [figure.label.to_owned(), shown(spread.min), shown(spread.median), shown(spread.max)]
-            })
-            .collect()
-    }
-
-    /// How many runs passed, in words.
-    pub(crate) fn passes(&self) -> String {
-        let Self { runs, passed, as_expected, .. } = self;
-        let limit = if as_expected == passed { String::new() } else { format!(", {as_expected} as expected") };
-        format!("{passed} of {runs} runs passed{limit}")
-    }
-
     /// For the terminal: fits 80 columns.
     pub(crate) fn text(&self) -> String {
-        let Self { series, last_verdict, .. } = self;
-        let mut text = format!("{series}\n  {}, the last one: {last_verdict}\n", self.passes());
+        let Self { tally, last_verdict, .. } = self;
+        let mut text = format!("{}\n  {}, the last one: {last_verdict}\n", tally.series, tally.passes());
         text += &format!("  newest: {}\n", self.newest.join(", "));
-        for figure in FIGURES.iter().filter(|figure| self.figures[figure.key].is_some()) {
-            let median = seconds(self.figures[figure.key].map(|spread| spread.median));
+        for figure in FIGURES.iter().filter(|figure| tally.figures[figure.key].is_some()) {
+            let median = tally.resolution.seconds(tally.figures[figure.key].map(|spread| spread.median));
             let line = sparkline(&self.trends[figure.key]);
             text += &format!("  {:<21}  median {median:>10}  {line}\n", figure.label);
         }

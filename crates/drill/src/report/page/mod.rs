@@ -1,59 +1,51 @@
 //! `report.html`: one file that needs nothing else, for whoever has ten seconds.
 
 mod gauge;
-mod points;
-mod proof;
-mod theft;
+mod section;
+mod tiles;
 mod time_line;
-mod volumes;
 mod waterfall;
-mod writes;
-
-use std::slice;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use gauge::Gauge;
+pub(crate) use section::table;
 
-use super::Report;
-use super::figures::{interval, seconds};
 use super::picture::{self, Picture};
-use crate::judge::Verdict;
+use super::view::{Notice, Place, Section, View};
 
 /// How pages look, light, dark and on paper.
 const STYLE: &str = include_str!("page.css");
 
 /// Lays out a report. The time line comes drawn twice, for wide and for narrow screens; `files` are those beside this.
-pub(super) fn render(report: &Report, wide: &Picture, narrow: &Picture, files: &[String]) -> String {
-    let began = report.started_at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string();
-    let title = format!("{}: {} on {}, {began}", report.essence().shown_verdict(), report.scenario, report.platform);
+pub(super) fn render(view: &View, wide: &Picture, narrow: &Picture, files: &[String]) -> String {
+    let began = view.report.started_at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string();
     let content = html! {
-        (header(report, &began))
+        (header(view, &began))
         main {
-            (said("fail", "Why it is not a pass", &report.reasons))
-            @if let Some(limit) = &report.expected.limit {
-                (said("inconclusive", "A limit that this scenario is there to show", slice::from_ref(limit)))
-            }
-            (said("inconclusive", "Worth attention", &report.warnings))
+            @for notice in &view.notices { (said(notice)) }
             section.gauges aria-label="Objectives and what was measured" {
-                (Gauge::time(report)) (Gauge::loss(report))
+                @for objective in &view.objectives { (gauge::gauge(objective, view.resolution)) }
             }
-            (writes::tiles(report))
+            (tiles::tiles(view))
             (time_line::section(wide, narrow))
-            (waterfall::section(report))
-            (writes::section(report))
-            (points::section(report))
-            (theft::section(report))
-            (volumes::section(report))
-            (proof::events(report))
-            (proof::method(report))
-            section.card {
-                h2 { "Files of this run" }
+            (waterfall::section(view))
+            (sections(&view.sections))
+            details.card {
+                summary { h2 { "Files of this run" } }
                 ul.files { @for file in files { li { a href=(file) { (file) } } } }
+            }
+            p.note {
+                "Every figure comes from writes that the service acknowledged, held against what it had after the recovery. \
+                 An answer 200 proves nothing."
             }
         }
     };
-    document(&title, content)
+    document(&format!("{}: {}, {began}", view.verdict, view.title), content)
+}
+
+/// Sections that are tables, one below the other.
+pub(crate) fn sections(sections: &[Section]) -> Markup {
+    html! { @for part in sections.iter().filter(|part| part.place != Place::DrawnOnPage) { (section::section(part)) } }
 }
 
 /// A page that fetches nothing.
@@ -73,55 +65,25 @@ pub(crate) fn document(title: &str, content: Markup) -> String {
     page.into_string() + "\n"
 }
 
-fn header(report: &Report, began: &str) -> Markup {
-    let (essence, limit) = (report.essence(), report.expected.limit.is_some() && report.expected.met);
-    let glyph = match report.verdict {
-        _ if limit => "!",
-        Verdict::Pass => "✓",
-        Verdict::Fail => "✕",
-        Verdict::Inconclusive => "?",
+fn header(view: &View, began: &str) -> Markup {
+    let glyph = match (view.verdict.as_str(), view.tone) {
+        (_, "pass") => "✓",
+        (_, "fail") => "✕",
+        ("inconclusive", _) => "?",
+        _ => "!",
     };
     html! {
-        header.(essence.tone()) {
-            p.badge { span aria-hidden="true" { (glyph) } " " (essence.shown_verdict()) }
+        header.(view.tone) {
+            p.badge { span aria-hidden="true" { (glyph) } " " (view.verdict) }
             div {
-                h1 { (report.scenario) small { " on " (report.platform) } }
-                p.headline { (headline(report)) }
-                p.meta { (began) " · run " (report.run) " · recovery: " (report.method.recovery) }
+                h1 { (view.report.scenario) small { " on " (view.report.platform) } }
+                p.headline { (view.headline) }
+                p.meta { (began) " · run " (view.report.run) " · recovery: " (view.report.method.recovery) }
             }
         }
     }
 }
 
-fn said(class: &str, heading: &str, lines: &[String]) -> Markup {
-    html! {
-        @if !lines.is_empty() {
-            section.said.(class) { h2 { (heading) } ul { @for line in lines { li { (line) } } } }
-        }
-    }
-}
-
-/// The result in one or two sentences.
-fn headline(report: &Report) -> String {
-    let actual = &report.actual;
-    let back = match actual.rta_seconds {
-        Some(_) => format!("The service was correct again after {}.", seconds(actual.rta_seconds)),
-        None if report.verdict == Verdict::Inconclusive => return "This drill proves nothing.".to_owned(),
-        None => "The service did not come back with the right data.".to_owned(),
-    };
-    let loss = match &report.ledger {
-        None => "What it holds could not be read.".to_owned(),
-        Some(ledger) if ledger.lost == 0 => {
-            format!("Of {} acknowledged writes, none was lost.", ledger.acknowledged)
-        }
-        Some(ledger) => {
-            let rpa = interval(actual.rpa_seconds_min, actual.rpa_seconds_max);
-            let which = match ledger.lost == ledger.lost_before_fault {
-                true => format!(": those of the last {rpa} before the fault"),
-                false => format!(", {} of them acknowledged before the fault", ledger.lost_before_fault),
-            };
-            format!("Of {} acknowledged writes, {} were lost{which}.", ledger.acknowledged, ledger.lost)
-        }
-    };
-    format!("{back} {loss}")
+fn said(Notice { tone, heading, lines }: &Notice) -> Markup {
+    html! { section.said.(tone) { h2 { (heading) } ul { @for line in lines { li { (line) } } } } }
 }

@@ -2,7 +2,6 @@
 
 use super::scale::Scale;
 use super::scene::{Scene, State};
-use crate::report::figures::seconds;
 use crate::witness::event::Event;
 
 /// Height of the row of an event.
@@ -122,13 +121,13 @@ impl Panel {
 fn description(scene: &Scene, view: &View) -> String {
     let shown = |(event, at): &(Event, f64)| {
         let wanted = (view.events)(*event) && (view.from..=view.to).contains(at);
-        wanted.then(|| format!("{} at {}", event.meaning(), seconds(Some(*at))))
+        wanted.then(|| format!("{} at {}", event.meaning(), scene.resolution.seconds(Some(*at))))
     };
     let events: Vec<String> = scene.events.iter().filter_map(shown).collect();
     format!(
         "From {} to {} of the drill: {}. Every event is in the table of events.",
-        seconds(Some(view.from)),
-        seconds(Some(view.to)),
+        scene.resolution.seconds(Some(view.from)),
+        scene.resolution.seconds(Some(view.to)),
         events.join(", ")
     )
 }
@@ -165,7 +164,11 @@ fn bands(scene: &Scene, scale: &Scale) -> Vec<Bar> {
             };
             let (x, to) = (scale.x(band.from), scale.x(band.to));
             let width = (to - x).max(1.5);
-            let title = format!("{label} from {} to {}", seconds(Some(band.from)), seconds(Some(band.to)));
+            let title = format!(
+                "{label} from {} to {}",
+                scene.resolution.seconds(Some(band.from)),
+                scene.resolution.seconds(Some(band.to))
+            );
             let label = if width > label.len() as f64 * LETTER + 8.0 { label } else { "" };
             Bar { class, x, width, title, label }
         })
@@ -193,7 +196,8 @@ fn points(scene: &Scene, scale: &Scale) -> Vec<Mark> {
                 (_, true) => ("rejected", ", passed over"),
                 _ => ("point", ""),
             };
-            let (began, published) = (seconds(Some(point.began)), seconds(Some(point.published)));
+            let (began, published) =
+                (scene.resolution.seconds(Some(point.began)), scene.resolution.seconds(Some(point.published)));
             Mark {
                 class,
                 x: scale.x(point.began),
@@ -213,7 +217,7 @@ fn spans(scene: &Scene, scale: &Scale) -> Vec<Span> {
         .filter(|((from, to), ..)| *to >= scale.from && *from <= scale.to)
         .map(|((from, to), class, what, text_y)| {
             let (x, end) = (scale.x(from), scale.x(to));
-            let text = format!("{} {what}", seconds(Some(to - from)));
+            let text = format!("{} {what}", scene.resolution.seconds(Some(to - from)));
             let fits = x + text.len() as f64 * LETTER < scale.right;
             let (text_x, anchor) = if fits { (x, "start") } else { (end, "end") };
             Span { class, x, to: end.max(x + 1.5), text, text_x, text_y, anchor }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::report::Report;
+use crate::resolution::Resolution;
 use crate::witness::clock::Moment;
 use crate::witness::event::Event;
 use crate::witness::record::{Outcome, Record, Seen};
@@ -56,6 +57,8 @@ pub(crate) struct Scene {
     pub recovery: Option<(f64, f64)>,
     /// The last moment of the drill.
     pub end: f64,
+    /// How exactly all this is known.
+    pub resolution: Resolution,
 }
 
 impl Scene {
@@ -71,6 +74,7 @@ impl Scene {
             points: points(report),
             loss: effect.zip(age).map(|(effect, age)| (effect - age, effect)),
             recovery: effect.zip(at(Event::S3)),
+            resolution: Resolution::of(report.method.resolution_seconds),
             ..Self::default()
         };
         for write in &record.writes {

@@ -41,6 +41,11 @@ pub(crate) struct ServiceStatus {
     /// The lineage of its database.
     pub lineage: Option<backup::lineage::Lineage>,
     pub version: String,
+    #[serde(default)]
+    pub sqlite_version: Option<String>,
+    /// Size of its database.
+    #[serde(default)]
+    pub size_bytes: Option<u64>,
     /// Why its restore points cannot be read, or why there is no room for another one.
     #[serde(default)]
     pub backup_error: Option<String>,
