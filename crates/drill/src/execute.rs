@@ -11,7 +11,7 @@ use crate::judge::{Testimony, Verdict, judge};
 use crate::platform::{Fault, Platform, Stage};
 use crate::report::evidence::SigningKey;
 use crate::report::{Archive, Facts, Report};
-use crate::runbook::Drill;
+use crate::runbook::{Drill, Onto, Step};
 use crate::scenario::{Cost, Scenario};
 use crate::witness::Stop;
 use crate::witness::probe::ServiceStatus;
@@ -101,6 +101,7 @@ fn conclude<P: Platform>(
     stop: Option<&Stop>,
     archive: &Archive,
 ) -> Report {
+    let steps = scenario.steps(run.settings.recovery);
     run.recorder.look(|record| {
         let judgement = judge(&Testimony {
             clock: run.clock(),
@@ -113,6 +114,7 @@ fn conclude<P: Platform>(
             may_lose: scenario.may_lose(run.service.as_ref().is_some_and(ServiceStatus::is_journaled)),
             backups_on_trial: scenario.cost == Cost::Protection,
             repository_lost: scenario.breaks(Fault::DestroyRepository) || scenario.breaks(Fault::DestroyBothVolumes),
+            wrong_since_request: steps.contains(&Step::Restore(Onto::Live)),
             schedule: run.platform.schedule(),
             is_journaled: run.service.as_ref().is_some_and(ServiceStatus::is_journaled),
             objectives,

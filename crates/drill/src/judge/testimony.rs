@@ -33,6 +33,9 @@ pub(crate) struct Testimony<'a> {
     pub backups_on_trial: bool,
     /// Whether the fault destroys the restore points as well: only those that are kept elsewhere too can come back.
     pub repository_lost: bool,
+    /// Whether the data were wrong from the request of the fault on, so that a restore point which began later is none to
+    /// give back.
+    pub wrong_since_request: bool,
     /// At which interval restore points are taken by a schedule that is not the drill's.
     pub schedule: Option<Duration>,
     /// Whether the service keeps a journal, so that more comes back than a restore point holds.

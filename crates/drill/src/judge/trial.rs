@@ -28,6 +28,7 @@ pub(super) struct Drill {
     pub backups_on_trial: bool,
     pub is_journaled: bool,
     pub repository_lost: bool,
+    pub wrong_since_request: bool,
     pub schedule: Option<Duration>,
     pub objectives: Objectives,
     pub stop: Option<Stop>,
@@ -82,6 +83,7 @@ impl Drill {
             backups_on_trial: false,
             is_journaled: false,
             repository_lost: false,
+            wrong_since_request: false,
             schedule: None,
             objectives: Objectives { rto: ms(2000), rpo: ms(1500) },
             stop: None,
@@ -153,6 +155,7 @@ impl Drill {
             backups_on_trial: self.backups_on_trial,
             is_journaled: self.is_journaled,
             repository_lost: self.repository_lost,
+            wrong_since_request: self.wrong_since_request,
             schedule: self.schedule,
             objectives: self.objectives,
             stop: self.stop.as_ref(),
@@ -304,6 +307,15 @@ const LEDGERS_AND_FINAL_READS: &[Mutation] = &[
         d.find(46);
     }, Verdict::Fail, &[Cause::Torn]),
     ("lost to a fault that must not cost anything", |d| d.may_lose = false, Verdict::Fail, &[Cause::Lost]),
+    ("a newer restore point was held, and passed over", |d| {
+        d.again(Event::D0, 4500);
+        d.restore_point(3, 4600, MARK + 5);
+    }, Verdict::Fail, &[Cause::LostThoughHeld]),
+    ("it began after the data had become wrong", |d| {
+        d.again(Event::D0, 4500);
+        d.restore_point(3, 4600, MARK + 5);
+        d.wrong_since_request = true;
+    }, Verdict::Pass, &[]),
     ("under way when the fault struck, and there", |d| {
         d.record.writes[49].done = ms(4995);
         d.find(49);

@@ -126,9 +126,11 @@ fn held(testimony: &Testimony, effective: Moment) -> Held {
     };
     let rejected = |manifest: &&Manifest| !restored.rejected.iter().any(|rejected| rejected.name == manifest.name);
     let record = testimony.record;
+    let wrong_since = testimony.timeline.at(Event::D0).filter(|_| testimony.wrong_since_request);
     let survives = |point: &&Protected| {
         let is_there = !testimony.repository_lost || record.elsewhere.contains(&point.manifest.sequence);
-        is_there && point.published < record.robbed.map_or(effective, |robbed| robbed.min(effective))
+        let is_right = wrong_since.is_none_or(|wrong| point.began <= wrong);
+        is_there && is_right && point.published < record.robbed.map_or(effective, |robbed| robbed.min(effective))
     };
     let held = record
         .restore_points

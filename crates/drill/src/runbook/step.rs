@@ -7,7 +7,7 @@ use super::{InjectAt, Settings};
 use crate::platform::Fault;
 
 /// A step of a runbook.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Everything is brought up, and shown to work.
     SteadyState,
