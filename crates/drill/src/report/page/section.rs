@@ -13,7 +13,7 @@ pub(super) fn section(section: &Section) -> Markup {
     };
     match section.place {
         Place::Folded => html! { details.card { summary { h2 { (section.heading) } } (content) } },
-        _ => html! { section.card { h2 { (section.heading) } (content) } },
+        _ => html! { section.card.half { h2 { (section.heading) } (content) } },
     }
 }
 
@@ -40,7 +40,8 @@ pub(crate) fn table(table: &Table) -> Markup {
 
 fn cells(columns: &[Column], row: &Row) -> Markup {
     html! {
-        tr.restored[row.mark == Mark::Chosen].rejected[row.mark == Mark::Rejected] {
+        tr.restored[row.mark == Mark::Chosen].rejected[row.mark == Mark::Rejected]
+            .idle[row.mark == Mark::Idle] {
             @for (Column(_, kind), cell) in columns.iter().zip(&row.cells).take(1) {
                 th scope="row" {
                     @if let Some(folder) = &row.folder { a href={ "../" (folder) "/report.html" } { (cell) } }

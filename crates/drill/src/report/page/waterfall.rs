@@ -17,7 +17,7 @@ pub(super) fn section(view: &View) -> Markup {
         Some(begin)
     });
     html! {
-        section.card {
+        section.card.half {
             h2 { "Where the recovery time went" }
             table.waterfall {
                 tbody {
