@@ -46,6 +46,9 @@ pub(crate) async fn execute<P: Platform>(
             signal = interrupt.received() => Some(run.interrupted(signal)),
         },
     };
+    if stop.is_none() {
+        run.linger(interrupt).await;
+    }
     let refused = matches!(stop, Some(Stop::Preflight(_)));
     // Who interrupts a drill waits for the clean-up.
     if !refused && !matches!(stop, Some(Stop::Interrupted(_))) {

@@ -74,7 +74,7 @@ impl Exchange {
                 is_wide.store(true, Relaxed);
             }
         }
-        if self.client.has_sent_much() {
+        if self.client.ends_after_answer() {
             // Only the end of the connection gives back the memory that the request took.
             response = last(response);
         }

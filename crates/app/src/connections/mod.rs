@@ -28,8 +28,8 @@ use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 
 use crate::bounds::{
-    BACKLOG, BODIES_MAX, HEAD_BYTES_MAX, LARGE_REQUESTS_MAX, RECEIVE_BUFFER_BYTES, REFUSALS_MAX, SEND_BUFFER_BYTES,
-    STALLED_MAX, WIDE_MAX,
+    BACKLOG, BODIES_MAX, GRACE, HEAD_BYTES_MAX, LARGE_REQUESTS_MAX, RECEIVE_BUFFER_BYTES, REFUSALS_MAX,
+    SEND_BUFFER_BYTES, STALLED_MAX, WIDE_MAX,
 };
 use crate::stop::Stop;
 use exchange::Exchange;
@@ -39,8 +39,8 @@ use transport::Transport;
 
 const REFUSAL_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a connection without a request stays open after a stop was asked for: a request that was sent meanwhile is
-/// answered, and its answer says that it was the last.
+/// How long a connection of a client that asks again and again stays open after a stop was asked for: its next request is
+/// answered, and the answer says that it was the last. One that has been idle for [`GRACE`] ends at once.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How long to wait where no connection can be accepted, for want of memory or files.
@@ -232,7 +232,10 @@ impl Conversation {
         let stop = self.stop.clone();
         let mut stopped = pin!(async {
             stop.asked().await;
-            sleep(LAST_REQUEST).await;
+            self.client.end_after_answer();
+            if self.client.idle_for().is_none_or(|time| time < GRACE) {
+                sleep(LAST_REQUEST).await;
+            }
         });
         // Until something comes, a connection has no buffers. That it is readable is assumed of every new one.
         let mut first = [0];
@@ -246,7 +249,7 @@ impl Conversation {
         // A head is measured once it is whole, the buffer only between two reads: neither is enough by itself.
         builder.max_header_size(HEAD_BYTES_MAX).max_buf_size(HEAD_BYTES_MAX);
         let transport = Transport::new(stream, self.client.clone(), self.quotas.clone(), self.patience);
-        let exchange = Exchange::new(self.router, self.client, self.quotas);
+        let exchange = Exchange::new(self.router, self.client.clone(), self.quotas);
         let answer = |request| exchange.clone().answer(request);
         // In the heap: a connection that has sent nothing does without it.
         let mut connection = Box::pin(builder.serve_connection(TokioIo::new(transport), service_fn(answer)));

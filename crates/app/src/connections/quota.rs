@@ -22,14 +22,14 @@ pub(super) struct Client {
     has_asked: AtomicBool,
     /// Since when nothing is being answered, in milliseconds from [`START`], or [`BUSY`].
     idle_since: AtomicU64,
-    sent_much: AtomicBool,
+    is_ending: AtomicBool,
     is_wide: AtomicBool,
 }
 
 impl Default for Client {
     fn default() -> Self {
-        let [has_begun, has_asked, sent_much, is_wide] = Default::default();
-        Self { evicted: Notify::new(), has_begun, has_asked, idle_since: AtomicU64::new(now()), sent_much, is_wide }
+        let [has_begun, has_asked, is_ending, is_wide] = Default::default();
+        Self { evicted: Notify::new(), has_begun, has_asked, idle_since: AtomicU64::new(now()), is_ending, is_wide }
     }
 }
 
@@ -67,9 +67,10 @@ impl Client {
         Asking(self.clone())
     }
 
-    /// Its buffers have grown, and would keep their size for as long as it is connected.
-    pub(super) fn note_much(&self) {
-        self.sent_much.store(true, Relaxed);
+    /// Its next answer is to be its last: its buffers have grown, and would keep their size for as long as it is connected,
+    /// or the service stops.
+    pub(super) fn end_after_answer(&self) {
+        self.is_ending.store(true, Relaxed);
     }
 
     /// It may have wide buffers from now on.
@@ -82,9 +83,9 @@ impl Client {
         self.is_wide.load(Relaxed)
     }
 
-    /// Whether its buffers have grown.
-    pub(super) fn has_sent_much(&self) -> bool {
-        self.sent_much.load(Relaxed)
+    /// Whether its next answer is to be its last.
+    pub(super) fn ends_after_answer(&self) -> bool {
+        self.is_ending.load(Relaxed)
     }
 }
 

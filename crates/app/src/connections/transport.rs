@@ -61,7 +61,7 @@ impl Transport {
         while self.unanswered >= REQUEST_BYTES && self.large.is_none() {
             self.large = self.quotas.large.admit(&self.client, Member::has_had_its_time);
             if self.large.is_some() {
-                self.client.note_much();
+                self.client.end_after_answer();
                 break;
             }
             ready!(self.again.get_or_insert_with(|| Box::pin(sleep(POLL))).as_mut().poll(cx));

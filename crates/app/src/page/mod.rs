@@ -56,21 +56,24 @@ fn page(bulletin: &Bulletin, texts: &Texts, writers: Writers, notice: Option<&No
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (texts.title) }
+                title { (state_of(bulletin, texts)) " · " (texts.title) }
                 link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="/assets/page.css";
                 script src="/assets/page.js" defer {}
             }
-            body data-up=(texts.up) data-unavailable=(texts.unavailable) data-down=(texts.down)
-                data-recovered=(texts.recovered) {
+            body data-title=(texts.title) data-up=(texts.up) data-unavailable=(texts.unavailable) data-down=(texts.down)
+                data-stopped=(texts.stopped) data-recovered=(texts.recovered) data-fewer=(texts.fewer) data-all-protected=(texts.all_protected)
+                data-some-unprotected=(texts.some_unprotected) data-nothing-protected=(texts.nothing_protected)
+                data-protection-unknown=(texts.protection_unknown) data-chart-start=(texts.chart_start) {
                 a.skip href="#content" { (texts.skip) }
                 header {
-                    p.brand { (texts.title) }
+                    p.brand { span lang=[(texts.language != "fr").then_some("fr")] { "Bonjour tout le monde !" } " · " (texts.title) }
                     (state(bulletin, texts))
                 }
                 main #content tabindex="-1" {
-                    h1 lang=[(texts.language != "fr").then_some("fr")] { "Bonjour tout le monde !" }
+                    h1 #headline { (headline(bulletin.contents.as_ref(), texts)) }
                     (outage(texts))
+                    p #last-known .bad hidden { (texts.last_known) }
                     div.cards {
                         (exposure(bulletin.contents.as_ref(), texts))
                         div.column {
@@ -86,9 +89,23 @@ fn page(bulletin: &Bulletin, texts: &Texts, writers: Writers, notice: Option<&No
     }
 }
 
+fn state_of(bulletin: &Bulletin, texts: &Texts) -> &'static str {
+    if bulletin.failure.is_some() { texts.unavailable } else { texts.up }
+}
+
+/// How far what is stored is protected, as the script writes it.
+fn headline(contents: Option<&Contents>, texts: &Texts) -> String {
+    match contents {
+        Some(Contents { newest: None, repository_error: None, .. }) => texts.nothing_protected.to_owned(),
+        Some(Contents { exposed_messages: Some(0), .. }) => texts.all_protected.to_owned(),
+        Some(Contents { exposed_messages: Some(some), .. }) => texts.some_unprotected.replace("{}", &some.to_string()),
+        _ => texts.protection_unknown.to_owned(),
+    }
+}
+
 /// Said aloud by screen readers when it changes, and only then: what runs is elsewhere.
 fn state(bulletin: &Bulletin, texts: &Texts) -> Markup {
-    let (class, state) = if bulletin.failure.is_some() { ("bad", texts.unavailable) } else { ("good", texts.up) };
+    let (class, state) = (if bulletin.failure.is_some() { "bad" } else { "good" }, state_of(bulletin, texts));
     html! {
         p #state .state .(class) role="status" {
             span { (texts.service) } " " strong #state-text { (state) }
@@ -100,7 +117,7 @@ fn state(bulletin: &Bulletin, texts: &Texts) -> Markup {
 fn outage(texts: &Texts) -> Markup {
     html! {
         dl #outage .outage hidden {
-            div { dt { (texts.outage) } dd role="timer" { span #outage-time { "0 s" } } }
+            div { dt { (texts.outage) } dd { span #outage-time role="timer" { "0 s" } } }
             div #missing hidden { dt { (texts.missing) } dd #missing-count { "0" } }
         }
     }
@@ -120,7 +137,7 @@ fn exposure(contents: Option<&Contents>, texts: &Texts) -> Markup {
             figure.chart {
                 span #chart-most aria-hidden="true" {}
                 svg #chart viewBox="0 0 600 120" preserveAspectRatio="none" aria-hidden="true" focusable="false" {}
-                figcaption { span { (texts.chart_start) } span { (texts.chart) } span { (texts.chart_now) } }
+                figcaption { span #chart-start {} span { (texts.chart) } span { (texts.chart_now) } }
             }
             noscript { p.hint { (texts.no_script) } }
         }

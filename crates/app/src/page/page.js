@@ -4,11 +4,12 @@
 const element = (id) => document.getElementById(id);
 const texts = document.body.dataset;
 
-/** How long the chart looks back, and how many ticks of silence are an outage. */
+/** How long the chart looks back at least and at most, and how many ticks of silence are an outage. */
+const SPAN_SECONDS_LEAST = 30;
 const SPAN_SECONDS = 300;
 const TICK_MS = 500;
 const SILENT_TICKS = 10;
-const RETRY_MS = 1000;
+const RETRY_MS = 500;
 
 /** `{at, seconds, down}`: when, how many seconds of work were exposed (null: unknown), whether the service was down. */
 const history = [];
@@ -40,10 +41,25 @@ function showState(text, good, reason) {
   write("state-text", text);
   write("reason", reason ?? "");
   element("state").className = good ? "state good" : "state bad";
+  document.title = `${text} · ${texts.title}`;
+}
+
+/** How far what is stored is protected, as the server writes it. */
+function headline({ newest, repository_error, exposed_messages }) {
+  if (!newest && !repository_error) return texts.nothingProtected;
+  if (exposed_messages === null) return texts.protectionUnknown;
+  return exposed_messages === 0 ? texts.allProtected : texts.someUnprotected.replace("{}", exposed_messages);
+}
+
+/** What is shown is of before the outage, where the service says nothing. */
+function showAsLastKnown(isOld) {
+  show("last-known", isOld);
+  element("content").classList.toggle("old", isOld);
 }
 
 function showContents(contents) {
   const newest = contents.newest;
+  write("headline", headline(contents));
   write("count", contents.count);
   write("exposed-seconds", contents.exposed_seconds === null ? "–" : duration(contents.exposed_seconds));
   write("exposed-messages", orUnknown(contents.exposed_messages));
@@ -87,28 +103,45 @@ function row({ id, timestamp, message }) {
   return line;
 }
 
+/** Nothing is heard of the service. */
+function silent(text) {
+  down(text, null);
+  // What there was to protect may be gone.
+  write("headline", texts.protectionUnknown);
+  showAsLastKnown(true);
+}
+
 const isDown = () => outage !== null && outage.ended === null;
 
 function down(text, reason) {
   // A service that does not answer has been away since it was last heard.
-  if (!isDown()) outage = { began: lastHeard, ended: null, count: lastCount };
+  if (!isDown()) {
+    outage = { began: lastHeard, ended: null, count: lastCount };
+    show("missing", false);
+  }
   showState(text, false, reason);
   tick();
 }
 
 function up(contents) {
+  // Messages went without an outage: the service answers, with wrong data.
+  if (!isDown() && lastCount !== null && contents.count < lastCount) {
+    outage = { began: lastHeard, ended: null, count: lastCount, answered: true };
+  }
   if (isDown()) {
     outage.ended = performance.now();
     const missing = outage.count === null ? 0 : Math.max(0, outage.count - contents.count);
     write("missing-count", missing);
     show("missing", missing > 0);
   }
-  showState(outage === null ? texts.up : texts.recovered, true);
+  if (outage?.answered) showState(texts.fewer, false);
+  else showState(outage === null ? texts.up : texts.recovered, true);
 }
 
 function heard(bulletin) {
   const { failure, contents } = bulletin;
   silentTicks = 0;
+  showAsLastKnown(contents === null);
   if (contents) showContents(contents);
   if (failure === null) {
     up(contents);
@@ -163,7 +196,10 @@ function draw(now) {
   const greatest = Math.max(...history.map((point) => point.seconds ?? 0));
   const most = SCALES.find((scale) => scale >= greatest) ?? greatest;
   write("chart-most", duration(most));
-  const x = (point) => WIDTH * (1 - (now - point.at) / (SPAN_SECONDS * 1000));
+  const age = (now - history[0].at) / 1000;
+  const span = Math.min(SPAN_SECONDS, Math.max(SPAN_SECONDS_LEAST, age));
+  write("chart-start", texts.chartStart.replace("{}", duration(span)));
+  const x = (point) => WIDTH * (1 - (now - point.at) / (span * 1000));
   const y = (point) => HEIGHT * (1 - point.seconds / most);
   const at = (point) => `${x(point).toFixed(1)},${y(point).toFixed(1)}`;
   const bands = runs((point) => point.down).map((run) => {
@@ -183,8 +219,15 @@ function connect() {
   source?.close();
   source = new EventSource("/events");
   source.onmessage = (event) => heard(JSON.parse(event.data));
+  // The last word of a service that is asked to stop.
+  let hasStopped = false;
+  source.addEventListener("stopped", () => {
+    hasStopped = true;
+    silent(texts.stopped);
+  });
+  source.onopen = () => { hasStopped = false; };
   source.onerror = () => {
-    down(texts.down, null);
+    silent(hasStopped ? texts.stopped : texts.down);
     // A browser tries again by itself after a broken connection, but not after an answer that is no stream.
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
   };
@@ -193,7 +236,7 @@ function connect() {
 /** Ticks are counted, not seconds: a computer that slept heard nothing, and nothing was down. */
 setInterval(() => {
   silentTicks += 1;
-  if (silentTicks === SILENT_TICKS) down(texts.down, null);
+  if (silentTicks === SILENT_TICKS && !isDown()) silent(texts.down);
   if (isDown()) remember(null, true);
   tick();
 }, TICK_MS);

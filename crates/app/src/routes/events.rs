@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use futures_util::{StreamExt, stream};
 use hyper::body::Bytes;
@@ -14,7 +14,10 @@ use crate::error::ApiError;
 use crate::service::Service;
 
 /// How many milliseconds a browser waits before it connects again.
-const RETRY: &str = "retry: 1000\n\n";
+const RETRY: &str = "retry: 500\n\n";
+
+/// The last word of a service that is asked to stop, so that who watches can tell that from an outage.
+const STOPPED: &str = "event: stopped\ndata: {}\n\n";
 
 /// Answers at once, and with a bulletin within a second or two.
 pub(crate) async fn events(State(service): State<Arc<Service>>) -> Result<impl IntoResponse, ApiError> {
@@ -22,6 +25,9 @@ pub(crate) async fn events(State(service): State<Arc<Service>>) -> Result<impl I
         stream::unfold(service.bulletins.watch()?, async |mut watcher| Some((watcher.next().await?, watcher)));
     let first = stream::iter([Bytes::from_static(RETRY.as_bytes())]);
     // A stream that never ends would hold up a stop.
-    let events = first.chain(bulletins).take_until(service.stop.clone().asked()).map(Ok::<_, Infallible>);
-    Ok(([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)))
+    let events = first.chain(bulletins).take_until(service.stop.clone().asked());
+    let last = stream::iter([Bytes::from_static(STOPPED.as_bytes())]);
+    let events = events.chain(last).map(Ok::<_, Infallible>);
+    // Nothing comes after the stream: kept alive, its connection would hold up a stop too.
+    Ok(([(CONTENT_TYPE, "text/event-stream"), (CONNECTION, "close")], Body::from_stream(events)))
 }

@@ -102,7 +102,8 @@ async fn a_person_sees_the_exposure_fall_and_an_outage_come_and_go() {
     let hostile = "<script>document.title='run'</script>";
     add(&browser, hostile).await;
     shows(&browser, "#messages td:nth-child(2)", |shown| shown == hostile).await;
-    assert_eq!(browser.title().await.unwrap(), "Atelier PRA/PCA");
+    assert_eq!(browser.title().await.unwrap(), "opérationnel · Atelier PRA/PCA");
+    shows(&browser, "#headline", |headline| headline == "Rien n’est protégé").await;
     shows(&browser, "#exposed-messages", |exposed| exposed == "1").await;
     shows(&browser, "#exposed-seconds", |exposed| exposed != "0 s").await;
 
@@ -110,6 +111,7 @@ async fn a_person_sees_the_exposure_fall_and_an_outage_come_and_go() {
     shows(&browser, "#exposed-messages", |exposed| exposed == "0").await;
     shows(&browser, "#exposed-seconds", |exposed| exposed == "0 s").await;
     shows(&browser, "#file", |file| file == point).await;
+    shows(&browser, "#headline", |headline| headline == "Tout est protégé").await;
 
     // Of another client, without a reload.
     app.add("live").await.id();
@@ -118,13 +120,21 @@ async fn a_person_sees_the_exposure_fall_and_an_outage_come_and_go() {
     let address = app.address.clone();
     app.kill();
     shows(&browser, "#state-text", |state| state == "en panne : aucune réponse").await;
+    assert_eq!(browser.title().await.unwrap(), "en panne : aucune réponse · Atelier PRA/PCA");
+    shows(&browser, "#last-known:not([hidden])", |shown| shown.starts_with("Le service ne répond pas")).await;
     shows(&browser, "#outage-time", |time| !["", "0 s"].contains(&time)).await;
     let app = start(&place, &address);
     shows(&browser, "#state-text", |state| state == "rétabli").await;
     shows(&browser, "#count", |count| count == "2").await;
+    shows(&browser, "#last-known[hidden]", |_| true).await;
     browser.find(Locator::Css("#chart .outage-band")).await.unwrap();
 
-    // A stop ends the stream at once, and is an outage as well.
+    // Wrong data, without an outage.
+    place.sqlite().execute("DELETE FROM events WHERE message = 'live'", []).unwrap();
+    shows(&browser, "#state-text", |state| state == "répond, mais des messages ont disparu").await;
+    shows(&browser, "#missing-count", |missing| missing == "1").await;
+
+    // A stop ends the stream at once, and is an outage as well; but one that was wanted.
     app.stop();
-    shows(&browser, "#state-text", |state| state == "en panne : aucune réponse").await;
+    shows(&browser, "#state-text", |state| state == "arrêté").await;
 }

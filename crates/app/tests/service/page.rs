@@ -97,7 +97,7 @@ async fn stored_markup_stays_text_and_nothing_in_the_page_may_run() {
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(answer.headers()["cache-control"], "no-store");
     let page = answer.text().await.unwrap();
-    for stored in ["<script>alert", "<img", "<h1>Bonjour tout le monde !</h1></td>", "<b>", "onerror=\"", " style="] {
+    for stored in ["<script>alert", "<img", "</td><h1></td>", "<b>", "onerror=\"", " style="] {
         assert!(!page.contains(stored), "{stored} in {page}");
     }
     assert!(

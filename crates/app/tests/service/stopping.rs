@@ -87,6 +87,12 @@ fn idle_connections_do_not_delay_a_stop() {
     kept_alive.write_all(b"GET / HTTP/1.1\r\nhost: app\r\n\r\n").unwrap();
     let mut answer = [0; 4096];
     assert!(kept_alive.read(&mut answer).unwrap() > 0);
+    let mut watching = TcpStream::connect(&app.address).unwrap();
+    watching.set_read_timeout(Some(BOUND)).unwrap();
+    watching.write_all(b"GET /events HTTP/1.1\r\nhost: app\r\n\r\n").unwrap();
+    let said = watching.read(&mut answer).unwrap();
+    let said = String::from_utf8_lossy(&answer[..said]).into_owned();
+    assert!(said.contains("connection: close"), "nothing comes after the stream: {said}");
     let asked = Instant::now();
     app.stop();
     assert!(asked.elapsed() < Duration::from_secs(5), "took {:?}", asked.elapsed());
@@ -94,16 +100,20 @@ fn idle_connections_do_not_delay_a_stop() {
 
 /// One client on one connection, until an answer says that it was the last. Gives the ids that were acknowledged.
 fn keep_asking(mut stream: TcpStream, stopped: &OnceLock<Instant>) -> BTreeSet<i64> {
-    let mut ids = BTreeSet::new();
+    let (mut ids, mut answered) = (BTreeSet::new(), Instant::now());
     loop {
-        let sent = Instant::now();
+        let (idle, sent) = (answered.elapsed(), Instant::now());
         stream.write_all(b"GET /add?message=x HTTP/1.1\r\nhost: app\r\n\r\n").unwrap();
         let mut buffer = [0; 4096];
         let length = stream.read(&mut buffer).unwrap_or(0);
+        answered = Instant::now();
         let answer = String::from_utf8_lossy(&buffer[..length]);
         let Some((head, body)) = answer.split_once("\r\n\r\n") else {
-            // A machine that did not run this thread for so long makes it a new client of a service that is gone.
-            let excused = stopped.get().is_some_and(|stopped| sent > *stopped + Duration::from_millis(800));
+            // A machine that did not run this thread for so long makes it an idle client, or a new one of a service that is
+            // gone.
+            let excused = stopped.get().is_some_and(|stopped| {
+                idle > Duration::from_millis(200) || sent > *stopped + Duration::from_millis(800)
+            });
             assert!(excused, "no answer to a request that was sent in time");
             return ids;
         };

@@ -28,7 +28,9 @@ impl Run {
             ("--stop-node", place.stop_node.is_some()),
             ("--cluster-patience", place.cluster_patience.is_some()),
         ];
-        let local: [Given; 3] = [
+        let local: [Given; 5] = [
+            ("--listen", self.listen.is_some()),
+            ("--linger", self.linger.is_some()),
             ("--protector", place.protector.is_some()),
             ("--copy-of", place.copy_of.is_some()),
             ("--remote", place.remote.is_some()),

@@ -1,5 +1,6 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::iter;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,12 @@ pub(super) struct Run {
     /// What a random moment is decided by, each further drill of the call by the next number [default: another each time]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u32>,
+    /// Address of the service, so that its page can be open from the start [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<SocketAddr>,
+    /// How long the service stays up after a drill, for a look at its page; Ctrl-C ends it earlier
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    pub(super) linger: Option<Duration>,
     /// How often to run each scenario; several drills are summed up
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = runs)]
     runs: usize,
@@ -239,6 +246,7 @@ impl Run {
             has_remote: self.place.remote.is_some() || self.place.offsite,
             protect: self.place.protect,
             writers: self.writers,
+            linger: self.linger,
         }
     }
 
@@ -252,6 +260,9 @@ impl Run {
         let programs = Programs::beside_this_one()?;
         let folder = Folder::at(root);
         let mut local = Local::new(programs, folder, self.backup_every(), recorder.clone(), progress.clone());
+        if let Some(address) = self.listen {
+            local.listen_on(address);
+        }
         if let Some(repository) = &self.place.copy_of {
             // Absolute, since nobody but this process knows what it is relative to.
             local.on_a_copy_of(std::path::absolute(repository)?);

@@ -23,6 +23,7 @@ pub(crate) use settings::{Protect, Recovery, Settings};
 pub(crate) use step::{Onto, Sign, Step};
 
 use crate::intents::Intents;
+use crate::interrupt::Interrupt;
 use crate::platform::{Placement, Platform, Stage};
 use crate::progress::Progress;
 use crate::witness::Stop;
@@ -152,6 +153,17 @@ impl<P: Platform> Drill<P> {
         match self.platform.placed().await {
             Ok(placed) => self.placement.extend(placed.into_iter().map(|placed| Placement { at, placed })),
             Err(error) => self.progress.line(&format!("where the volumes are cannot be told: {error:#}")),
+        }
+    }
+
+    /// Leaves the system as it is for a while, if that was wanted.
+    pub(crate) async fn linger(&self, interrupt: &mut Interrupt) {
+        let Some(time) = self.settings.linger else { return };
+        let seconds = time.as_secs_f64();
+        self.progress.line(&format!("the drill is over; the service stays up for {seconds} s, Ctrl-C ends it"));
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            _ = interrupt.received() => {}
         }
     }
 

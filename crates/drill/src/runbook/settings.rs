@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub protect: Protect,
     /// How many writers write without a pause when the fault strikes, if not as many as the scenario has.
     pub writers: Option<usize>,
+    /// How long the system stays as it is after the last step.
+    pub linger: Option<Duration>,
 }
 
 impl Settings {

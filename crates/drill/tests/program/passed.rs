@@ -1,8 +1,13 @@
 //! Drills that pass, and what their reports state.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::support::{Place, assert_exit};
+use crate::support::{Place, Running, assert_exit};
 
 fn number(report: &Value, pointer: &str) -> f64 {
     report.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer} is not a number in {report:#}"))
@@ -146,6 +151,26 @@ fn a_verdict_is_coloured_where_that_is_wanted() {
     assert!(run(&["--color", "always"], ("NO_COLOR", "1")).contains(green));
     assert!(run(&[], ("CLICOLOR_FORCE", "1")).contains(green));
     assert!(!run(&[], ("NO_COLOR", "1")).contains('\u{1b}'));
+}
+
+#[test]
+fn the_service_stays_where_it_was_for_a_look_at_its_page() {
+    let place = Place::new();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (port, linger) = (address.to_string(), ["--linger", "10m"]);
+    let arguments = [&["run", "kill-pvc", "--backup-every", "1s", "--listen", &port], &linger[..]].concat();
+    let mut drill = Running::start(place.drill(&arguments));
+    drill.wait_for("the service stays up for 600 s");
+    // A kept connection, as a browser has one, does not hold up the end.
+    let mut browser = TcpStream::connect(address).unwrap();
+    browser.write_all(b"GET /count HTTP/1.1\r\nhost: app\r\n\r\n").unwrap();
+    let mut answer = [0; 12];
+    browser.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    kill(Pid::from_raw(drill.pid()), Signal::SIGINT).unwrap();
+    assert_eq!(drill.end(), Some(0));
+    place.assert_clean();
+    assert_eq!(place.report()["verdict"], "pass");
 }
 
 fn assert_fits(text: &str) {

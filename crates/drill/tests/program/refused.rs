@@ -98,6 +98,8 @@ fn an_option_that_would_do_nothing_is_refused() {
         ("full-disk --writers 4", "--writers is for kill-pod, kill-pvc"),
         ("kill-pvc --seed 3", "--seed is for --inject-at random"),
         ("kill-pod --platform kubernetes --context a --remote s3://b/c", "--remote is for --platform local"),
+        ("kill-pod --platform kubernetes --context a --linger 1m", "--linger is for --platform local"),
+        ("kill-pod --platform kubernetes --context a --listen 127.0.0.1:80", "--listen is for --platform local"),
         ("kill-pvc --platform kubernetes --context a --no-grace", "--no-grace is for kill-pod"),
         ("kill-pod --platform kubernetes --context a --drill-image b", "for corrupt-database, human-error"),
     ] {
