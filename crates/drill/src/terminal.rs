@@ -5,12 +5,22 @@ use std::os::fd::AsFd;
 use terminal_size::{Width, terminal_size_of};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
-/// The width of what is no terminal.
-const WIDTH: usize = 80;
+/// The width that a report has where there is no terminal.
+const PAPER: usize = 80;
 
-/// Breaks lines that do not fit between words, and indents what follows. Tables fit already.
+/// Breaks lines that do not fit between words, and indents what follows. Tables fit already, and where there is no terminal
+/// programs may read lines.
 pub(crate) fn wrapped(text: &str, stream: &impl AsFd) -> String {
-    wrapped_to(text, terminal_size_of(stream).map_or(WIDTH, |(Width(width), _)| width.into()))
+    width(stream).map_or_else(|| text.to_owned(), |width| wrapped_to(text, width))
+}
+
+/// The same for a report, which is for people wherever it goes.
+pub(crate) fn wrapped_report(text: &str, stream: &impl AsFd) -> String {
+    wrapped_to(text, width(stream).unwrap_or(PAPER))
+}
+
+fn width(stream: &impl AsFd) -> Option<usize> {
+    terminal_size_of(stream).map(|(Width(width), _)| width.into())
 }
 
 fn wrapped_to(text: &str, width: usize) -> String {

@@ -27,7 +27,7 @@ use crate::exit;
 use crate::interrupt::end_process_1;
 use crate::progress::Progress;
 use crate::report::history::History;
-use crate::terminal::wrapped;
+use crate::terminal::{wrapped, wrapped_report};
 
 /// Breaks a service or its data on purpose, brings it back, and measures what that took and what was lost.
 #[derive(Parser)]
@@ -133,7 +133,7 @@ fn print(text: &str) -> Result<()> {
 
 /// Prints a result whose first line has the verdict, in the colour of its tone.
 fn print_verdict(text: &str, tone: &str, color: Color) -> Result<()> {
-    let text = wrapped(&text::printable_lines(text.trim()), &io::stdout());
+    let text = wrapped_report(&text::printable_lines(text.trim()), &io::stdout());
     let number = match tone {
         "pass" => 32,
         "fail" => 31,
