@@ -216,3 +216,12 @@ fn the_book_has_the_exit_codes_that_the_programs_show() {
         assert_eq!(found, rows, "docs/exit-codes.md differs from {file}");
     }
 }
+
+#[test]
+fn a_codespace_has_the_compiler_of_everybody_else() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let toolchain = read("rust-toolchain.toml");
+    let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap();
+    let codespace = read(".devcontainer/devcontainer.json");
+    assert!(codespace.contains(&format!(r#"/rust:1.5.1": {{ "version": {channel} }}"#)), "not {channel}: {codespace}");
+}
