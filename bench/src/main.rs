@@ -1,5 +1,5 @@
 //! Measures what the project promises next to what one would use instead: `cargo speed` and `cargo versus`. It writes the
-//! figures and pictures of docs/performance.md and docs/versus.md.
+//! figures and pictures of docs/en/src/performance.md and docs/en/src/versus.md.
 
 mod figure;
 mod load;
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     let sh = Shell::new()?;
     let here = env::current_dir().context("cannot find the current directory")?;
-    let project = here.ancestors().find(|folder| folder.join("docs/performance.md").is_file());
+    let project = here.ancestors().find(|folder| folder.join("docs/en/src/performance.md").is_file());
     sh.change_dir(project.context("this is not in the project: cd to it")?);
     match cli.command {
         Command::Speed(speed) => speed.run(&sh),

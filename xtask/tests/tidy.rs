@@ -173,7 +173,7 @@ fn shown(expression: &str) -> String {
 #[test]
 fn the_book_has_every_bound() {
     let bounds = fs::read_to_string(root().join("crates/backup/src/bounds.rs")).unwrap();
-    let book = fs::read_to_string(root().join("docs/bounds.md")).unwrap();
+    let book = fs::read_to_string(root().join("docs/en/src/bounds.md")).unwrap();
     let constants = || {
         let lines = bounds.lines().filter_map(|line| line.strip_prefix("pub const "));
         lines.map(|line| {
@@ -184,10 +184,10 @@ fn the_book_has_every_bound() {
     for (name, value) in constants() {
         let value = constants().find(|(other, _)| *other == value).map_or(value, |(_, value)| value);
         let row = format!("| `{name}` | {} |", shown(value));
-        assert!(book.contains(&row), "docs/bounds.md lacks the row {row}");
+        assert!(book.contains(&row), "docs/en/src/bounds.md lacks the row {row}");
     }
     let rows = book.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(rows, constants().count(), "docs/bounds.md has a bound that is none");
+    assert_eq!(rows, constants().count(), "docs/en/src/bounds.md has a bound that is none");
 }
 
 /// The rows of the table of exit codes in a program's source: `  6  refused`, perhaps in several lines.
@@ -205,7 +205,7 @@ fn exit_codes(source: &str) -> Vec<String> {
 
 #[test]
 fn the_book_has_the_exit_codes_that_the_programs_show() {
-    let book = fs::read_to_string(root().join("docs/exit-codes.md")).unwrap();
+    let book = fs::read_to_string(root().join("docs/en/src/exit-codes.md")).unwrap();
     for (program, file, codes) in [("backup", "crates/backup/src/exit.rs", 9), ("drill", "crates/drill/src/exit.rs", 7)]
     {
         let rows = exit_codes(&fs::read_to_string(root().join(file)).unwrap());
@@ -213,6 +213,15 @@ fn the_book_has_the_exit_codes_that_the_programs_show() {
         let section = book.split(&format!("## {program}\n")).nth(1).unwrap().split("\n## ").next().unwrap();
         let found: Vec<&str> =
             section.lines().filter(|line| line.starts_with("| ") && !line.contains("---")).skip(1).collect();
-        assert_eq!(found, rows, "docs/exit-codes.md differs from {file}");
+        assert_eq!(found, rows, "docs/en/src/exit-codes.md differs from {file}");
     }
+}
+
+#[test]
+fn a_codespace_has_the_compiler_of_everybody_else() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let toolchain = read("rust-toolchain.toml");
+    let channel = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap();
+    let codespace = read(".devcontainer/devcontainer.json");
+    assert!(codespace.contains(&format!(r#"/rust:1.5.1": {{ "version": {channel} }}"#)), "not {channel}: {codespace}");
 }

@@ -182,7 +182,7 @@ impl Results {
                "contenders": contenders, "rounds": rounds, "left_out": self.left_out, "remarks": self.remarks()})
     }
 
-    /// The part of docs/versus.md that is written anew each time.
+    /// The part of docs/en/src/versus.md that is written anew each time.
     pub fn page(&self, table: &str, setting: &Setting) -> String {
         let (runs, every, load) = (self.rounds.len(), setting.every, setting.load_seconds);
         let remarks = self.remarks().iter().map(|remark| format!("- {remark}\n")).collect::<String>();

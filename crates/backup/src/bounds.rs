@@ -1,4 +1,4 @@
-//! The most of anything that is read from where others may write: files, stores, databases. `docs/bounds.md` has the same
+//! The most of anything that is read from where others may write: files, stores, databases. `docs/en/src/bounds.md` has the same
 //! as a table, and a test compares the two.
 
 use std::time::Duration;

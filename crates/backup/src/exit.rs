@@ -13,7 +13,7 @@ pub const SUSPECT: u8 = 7;
 /// After all retries; what was stored there is unchanged.
 pub const REMOTE: u8 = 8;
 
-/// The table shown under `--help`; `docs/exit-codes.md` has the same.
+/// The table shown under `--help`; `docs/en/src/exit-codes.md` has the same.
 pub const HELP: &str = "\
 Exit codes:
   0  everything asked for was done

@@ -17,7 +17,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::harness::{App, MANY_FILES, Place, until};
 
-/// What the README promises.
+/// What the book promises.
 const MEMORY_MIB_MAX: u64 = 96;
 
 const CLIENTS: usize = 10_000;

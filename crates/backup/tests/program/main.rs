@@ -11,6 +11,7 @@ mod cases;
 mod clock;
 mod committed;
 mod compressed;
+mod contract;
 mod damage;
 mod disk;
 mod disturbed;

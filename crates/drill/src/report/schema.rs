@@ -256,7 +256,7 @@ mod tests {
     /// `UPDATE_SCHEMA=1 cargo test -p drill published_schema` writes it anew.
     #[test]
     fn the_published_schema_is_that_of_the_reports() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/report.schema.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/en/src/report.schema.json");
         let mut schema =
             SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>();
         schema.insert("title".to_owned(), "Report of a drill, schema version 1".into());

@@ -174,7 +174,7 @@ mod tests {
     /// `UPDATE_SCENARIOS=1 cargo test -p drill table_of_scenarios` writes it anew.
     #[test]
     fn the_table_of_scenarios_says_what_they_say() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/en/src/scenarios.md");
         let text = fs::read_to_string(&path).unwrap();
         let (before, after) = text.split_once(HEADER).expect("there is a table of scenarios");
         let (_, after) = after.split_once("\n\n").expect("something follows it");
@@ -184,6 +184,21 @@ mod tests {
             fs::write(&path, &expected).unwrap();
         }
         assert_eq!(fs::read_to_string(path).unwrap(), expected, "it is out of date: see above how to write it anew");
+    }
+
+    #[test]
+    fn the_french_table_has_the_same_scenarios_and_platforms() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/fr/src/scenarios.md");
+        let text = fs::read_to_string(path).unwrap();
+        let rows = text.lines().filter(|line| line.starts_with("| `"));
+        let ends = |row: &str| {
+            let cells: Vec<&str> = row.split(" | ").collect();
+            let expected =
+                if cells[2].starts_with("*fail") || cells[2].starts_with("*échec") { "fail" } else { "pass" };
+            [cells[0], expected, cells[3].trim()].map(str::to_owned)
+        };
+        let expected: Vec<_> = SCENARIOS.iter().map(|scenario| ends(&row(scenario))).collect();
+        assert_eq!(rows.map(ends).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "what a drill on a real cluster measured is worth seeing")]
 
 mod content;
+mod contract;
 mod evidence;
 mod forms;
 mod history;
