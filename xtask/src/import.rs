@@ -58,7 +58,7 @@ impl Import {
             )));
         }
         match tools::CLUSTER.iter().find(|tool| tool.name == "k3d").map(|tool| tool.find(sh)) {
-            Some(Found::Missing) => Err(usage(format!("there is no k3d here; cargo xtask setup gets it; {elsewhere}"))),
+            Some(Found::Missing) => Err(usage(format!("k3d is missing; cargo xtask setup gets it; {elsewhere}"))),
             _ => Ok(Loader::K3d),
         }
     }

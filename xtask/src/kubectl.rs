@@ -81,7 +81,7 @@ impl Target {
         let look =
             cmd!(sh, "kubectl --context {context} --request-timeout=15s get namespace {namespace} --output name");
         let Ok(found) = look.quiet().ignore_status().output() else {
-            return Err(usage("there is no kubectl, which a cluster is spoken to with; cargo xtask setup gets it"));
+            return Err(usage("kubectl is missing; cargo xtask setup gets it"));
         };
         if found.status.success() {
             return Ok(());

@@ -27,7 +27,7 @@ impl StaticKubectl {
     pub fn find(sh: &Shell) -> Result<Self> {
         let path = sh.var_os("PATH").unwrap_or_default();
         let found = env::split_paths(&path).map(|directory| directory.join("kubectl")).find(|file| file.is_file());
-        let program = found.ok_or_else(|| usage(format!("there is no kubectl for the image; {WHAT_NEXT}")))?;
+        let program = found.ok_or_else(|| usage(format!("kubectl for the image is missing; {WHAT_NEXT}")))?;
         let headers = cmd!(sh, "readelf --program-headers --wide {program}").quiet().ignore_stderr().env("LC_ALL", "C");
         let unfit = match headers.ignore_status().read() {
             Ok(headers) if headers.contains("INTERP") => "needs a dynamic loader",

@@ -94,7 +94,7 @@ fn a_service_that_runs_goes_over_to_the_imported_image() {
 fn without_k3d_an_import_says_what_else_there_is() {
     let machine = Machine::bare();
     machine.program("docker", "exit 0");
-    assert_outcome(&machine.run(&["import"]), 2, &["there is no k3d here", "cargo xtask setup", "--with 'kind load"]);
+    assert_outcome(&machine.run(&["import"]), 2, &["k3d is missing", "cargo xtask setup", "--with 'kind load"]);
     let elsewhere = machine.run(&["import", "--context", "school"]);
     assert_outcome(&elsewhere, 2, &["context school is not that of the k3d cluster pra", "cargo xtask deploy --image"]);
     assert_outcome(&machine.run(&["import", "--with", "load it"]), 2, &["with {image} in it"]);

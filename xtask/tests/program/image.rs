@@ -31,5 +31,5 @@ fn a_kubectl_that_would_not_run_in_an_empty_image_is_refused_before_anything_is_
     fs::copy("/bin/sh", &kubectl).unwrap();
     refused("needs a dynamic loader");
     fs::remove_file(kubectl).unwrap();
-    refused("there is no kubectl for the image");
+    refused("kubectl for the image is missing");
 }

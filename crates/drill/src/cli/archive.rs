@@ -11,16 +11,16 @@ use crate::report::history;
 
 #[derive(Args)]
 pub(super) struct Archive {
-    /// Directory that receives a folder for each report
+    /// Directory for the reports, one folder each
     #[arg(long, value_name = "DIR", default_value = "reports")]
     reports: PathBuf,
-    /// Commit that is drilled, to be stated in the reports
+    /// Commit under test, stated in the reports
     #[arg(long, value_name = "HASH", env = "DRILL_COMMIT")]
     commit: Option<String>,
-    /// File that shows the newest run of each scenario to Prometheus, through the textfile collector
+    /// File with the newest run of each scenario, for the textfile collector of Prometheus
     #[arg(long, value_name = "FILE")]
     prometheus_textfile: Option<PathBuf>,
-    /// Private ed25519 key, in PEM, to sign reports, summaries and the history with; `drill verify-evidence` checks them
+    /// Private ed25519 key (PEM) that signs reports, summaries and the history; see `drill verify-evidence`
     #[arg(long, value_name = "FILE", env = "DRILL_SIGN_KEY", hide_env_values = true)]
     sign_key: Option<PathBuf>,
 }

@@ -35,7 +35,7 @@ use crate::terminal::{wrapped, wrapped_report};
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Whether to colour verdicts
+    /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     color: Color,
 }
@@ -56,7 +56,7 @@ enum Command {
 /// Where drills keep what they work with.
 #[derive(Args)]
 struct State {
-    /// Directory for the folders of running drills; each is removed at the end of its drill
+    /// Working directory of drills; what a drill puts there is removed at its end
     #[arg(long, value_name = "DIR", env = "DRILL_STATE_DIR", default_value = ".drill")]
     state_dir: PathBuf,
 }

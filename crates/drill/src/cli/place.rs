@@ -23,56 +23,56 @@ pub(super) struct Place {
     /// Where to run
     #[arg(long, value_enum, default_value_t = Name::Local)]
     pub platform: Name,
-    /// Context of the kubeconfig; never the current one by accident
+    /// Kubernetes: context of the kubeconfig; the current one is never used by default
     #[arg(long, value_name = "NAME", required_if_eq("platform", "kubernetes"))]
     pub context: Option<String>,
-    /// Kubernetes: namespace; it must carry the label pra.dev/drill=allowed [default: pra]
+    /// Kubernetes: namespace of the service; it must have the label pra.dev/drill=allowed [default: pra]
     #[arg(long, value_name = "NAME")]
     pub namespace: Option<String>,
     /// Kubernetes: public URL of the service [default: its node port on the first node]
     #[arg(long, value_name = "URL")]
     pub url: Option<Url>,
-    /// How the service protects what it acknowledges; on Kubernetes, how it has to be deployed (overlay `protected`)
+    /// How the service protects acknowledged writes; on Kubernetes it must be deployed that way (overlay `protected`)
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Protect::None)]
     pub protect: Protect,
-    /// Local: have another program protect the database in the place of restore points, as this JSON file describes it; for
+    /// Local: protect the database with another program, described in this JSON file, instead of restore points; for
     /// kill-pod and kill-pvc
     #[arg(long, value_name = "FILE", value_parser = protector, conflicts_with_all = ["protect", "remote"])]
     pub protector: Option<Protector>,
-    /// Local: start with a copy of the newest good restore point in this repository, which is only read, instead of with an
-    /// empty database
+    /// Local: start from a copy of the newest good restore point in this repository instead of an empty database; the
+    /// repository is only read
     #[arg(long, value_name = "DIR")]
     pub copy_of: Option<PathBuf>,
-    /// Local: keep every restore point in this remote repository too (backup push), one that is for drills alone: what they
-    /// send stays there
+    /// Local: also push every restore point to this remote repository; use one for drills only, since they leave what they
+    /// pushed
     #[arg(long, value_name = "URL")]
     pub remote: Option<String>,
-    /// kill-pod on Kubernetes: without a grace period
+    /// kill-pod on Kubernetes: kill without a grace period
     #[arg(long, alias = "force")]
     pub no_grace: bool,
-    /// kill-pvc on Kubernetes: do not stop the service and the backups before their volume goes
+    /// kill-pvc on Kubernetes: destroy the volume without stopping the service and the backups first
     #[arg(long)]
     pub brutal: bool,
-    /// kill-pvc: let what starts the service restore first, on Kubernetes its init container, instead of the runbook
+    /// kill-pvc: restore automatically when the service starts (on Kubernetes in an init container), without the runbook
     #[arg(long, conflicts_with = "protector")]
     pub automatic: bool,
-    /// kill-pvc: twice, by the runbook and then automatically, and a summary that shows both
+    /// kill-pvc: run twice, with the runbook and then automatically, and compare both in a summary
     #[arg(long, alias = "compare", conflicts_with_all = ["automatic", "protector"])]
     pub both_ways: bool,
-    /// lose-both-volumes on Kubernetes: restore points are kept off the cluster too, by the overlay `offsite`
+    /// lose-both-volumes on Kubernetes: expect restore points off the cluster too (overlay `offsite`)
     #[arg(long)]
     pub offsite: bool,
-    /// corrupt-database and human-error on Kubernetes: the image with the drill in it [default: the one beside that of the
-    /// service, pra/drill]
+    /// corrupt-database and human-error on Kubernetes: the image that contains the drill [default: pra/drill, with the
+    /// tag of the service's image]
     #[arg(long, value_name = "IMAGE")]
     pub drill_image: Option<String>,
-    /// stop-node on Kubernetes: the command that stops a node, with {node} for its name [default on k3d: docker kill {node}]
+    /// stop-node on Kubernetes: command that stops a node; {node} stands for its name [default on k3d: docker kill {node}]
     #[arg(long, value_name = "COMMAND", requires = "start_node")]
     pub stop_node: Option<String>,
-    /// stop-node on Kubernetes: the command that starts it again [default on k3d: docker start {node}]
+    /// stop-node on Kubernetes: command that starts the node again [default on k3d: docker start {node}]
     #[arg(long, value_name = "COMMAND", requires = "stop_node")]
     start_node: Option<String>,
-    /// Kubernetes: how long the cluster may take to reach a state that is waited for [default: 120s]
+    /// Kubernetes: how long to wait for the cluster to reach a state [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     pub cluster_patience: Option<Duration>,
 }
@@ -81,7 +81,7 @@ pub(super) struct Place {
 pub(super) enum Name {
     /// Processes and directories on this machine
     Local,
-    /// The cluster of a kubeconfig context, with what `cargo xtask deploy` puts there
+    /// A cluster to which `cargo xtask deploy` deployed the service
     Kubernetes,
 }
 
@@ -108,7 +108,7 @@ impl Place {
     /// Why a scenario is not to be had there; `None` if it is.
     pub(super) fn refusal(&self, scenario: &Scenario) -> Option<&'static str> {
         if self.protector.is_some() && !scenario.allows_protector {
-            return Some("it needs restore points, which there are only without --protector");
+            return Some("it needs restore points; remove --protector");
         }
         let offered = match self.platform {
             Name::Local => scenario.refusal::<Local>(),

@@ -34,46 +34,46 @@ use crate::witness::record::Recorder;
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) place: Place,
-    /// Recovery time objective [default: 60s; for poisoned-backup two backup intervals more]
+    /// Recovery time objective [default: 60s; poisoned-backup: plus two backup intervals]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rto: Option<Duration>,
-    /// Recovery point objective [default: one backup interval and 15s where data may be lost, two
-    /// intervals for stuck-backups, else 0s]
+    /// Recovery point objective [default: one backup interval plus 15s where data may be lost, two
+    /// intervals for stuck-backups, otherwise 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     rpo: Option<Duration>,
-    /// Interval of the backups [default: 5s; on Kubernetes 60s, as the CronJob has it]
+    /// Interval between backups [default: 5s; on Kubernetes the 60s of the CronJob]
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     backup_every: Option<Duration>,
-    /// Operations a second of the writer, and of the reader
+    /// Operations per second, of the writer and of the reader
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     rate: u32,
-    /// Writers that write without a pause when the fault strikes [default: 8 for kill-pod, none for kill-pvc]
+    /// Number of additional writers that write without pause when the fault strikes [default: 8 for kill-pod, none for kill-pvc]
     #[arg(long, value_name = "N", value_parser = writers)]
     pub(super) writers: Option<usize>,
-    /// How long the system may take to reach steady state, and to be protected again, beside its backup interval
+    /// How long to wait for steady state, and for protection after the recovery, beyond the backup interval
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     patience: Duration,
-    /// How long the service may take to be correct again before the drill gives up
+    /// How long to wait for correct answers after the fault
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = positive_duration)]
     give_up: Duration,
-    /// When the fault strikes [default: midway between two backups where data may be lost, else now]
+    /// When the fault strikes [default: midway between two backups where data may be lost, otherwise now]
     #[arg(long, value_enum, value_name = "MOMENT")]
     pub(super) inject_at: Option<InjectAt>,
-    /// What a random moment is decided by, each further drill of the call by the next number [default: another each time]
+    /// Random seed for `--inject-at random`; incremented for each further drill [default: a new one each time]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u32>,
-    /// Address of the service, so that its page can be open from the start [default: a free port of 127.0.0.1]
+    /// Address of the service; fixed, so that you can open its page in advance [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) listen: Option<SocketAddr>,
-    /// How long the service stays up after a drill, for a look at its page; Ctrl-C ends it earlier
+    /// How long to keep the service up after the drill, to look at its page; Ctrl-C ends it earlier
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
     pub(super) linger: Option<Duration>,
-    /// How often to run each scenario; several drills are summed up
+    /// How many times to run each scenario; several drills get a summary
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = runs)]
     runs: usize,
     #[command(flatten)]
     archive: Archive,
-    /// Print the plan with the real objects, and break nothing
+    /// Print what would be done, with the real objects, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// Print the reports as a JSON array instead of tables
@@ -93,7 +93,7 @@ impl Run {
             Err(error) => return Ok(usage(&anyhow!("{error}"))),
         };
         if let Some(idle) = self.idle_option(&scenarios) {
-            return Ok(usage(&anyhow!("{idle}; here it would do nothing")));
+            return Ok(usage(&anyhow!("{idle}; it has no effect here")));
         }
         if self.dry_run {
             end_process_1()?;
@@ -330,7 +330,7 @@ fn writers(text: &str) -> Result<usize, String> {
 async fn plan<P: Platform>(mut platform: P, scenario: &'static Scenario, settings: &Settings) -> Result<Vec<String>> {
     platform.preflight().await?;
     for fault in scenario.faults() {
-        ensure!(!platform.targets(fault).is_empty(), "{} would hit nothing", scenario.name);
+        ensure!(!platform.targets(fault).is_empty(), "{} has no target", scenario.name);
     }
     Ok(scenario.plan(settings, |fault| platform.targets(fault)))
 }

@@ -92,7 +92,7 @@ pub(crate) fn bring_back(database: &Path, from: &Path) -> Result<String> {
     let context =
         || format!("cannot put rows of {} back into {}; nothing was changed", from.display(), database.display());
     let mut connection = open(database)?;
-    let path = from.to_str().with_context(|| format!("{} is no Unicode", from.display()))?;
+    let path = from.to_str().with_context(|| format!("{} is not valid UTF-8", from.display()))?;
     connection.execute("ATTACH DATABASE ?1 AS other", [path]).with_context(context)?;
     // Rows come in any order, and as they were.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false).with_context(context)?;

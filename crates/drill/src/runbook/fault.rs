@@ -28,13 +28,13 @@ impl<P: Platform> Drill<P> {
         streams.volley(writers);
         let engaged = |record: &Record| (record.writes.len() > before + 10 * writers).then_some(());
         let seen = self.recorder.wait_for(self.settings.patience, engaged).await;
-        seen.ok_or_else(|| Stop::Inconclusive(format!("the writers came to a stand: {}", self.last_seen())))
+        seen.ok_or_else(|| Stop::Inconclusive(format!("the writers stopped making progress: {}", self.last_seen())))
     }
 
     /// Breaks one thing.
     pub(crate) async fn inject(&mut self, fault: Fault) -> Result<(), Stop> {
         if self.platform.targets(fault).is_empty() {
-            return Err(Stop::Preflight(anyhow!("the fault would hit nothing")));
+            return Err(Stop::Preflight(anyhow!("the fault has no target")));
         }
         self.still_steady()?;
         self.happened(Event::D0, format!("{fault:?}"));
@@ -82,7 +82,7 @@ impl<P: Platform> Drill<P> {
             })
         };
         let seen = self.recorder.wait_for(limit, noticed).await;
-        let rule = seen.unwrap_or_else(|| format!("nobody noticed within {} s", limit.as_secs_f64()));
+        let rule = seen.unwrap_or_else(|| format!("no failure was noticed within {} s", limit.as_secs_f64()));
         self.happened(Event::A, rule);
     }
 

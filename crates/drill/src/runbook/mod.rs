@@ -152,7 +152,7 @@ impl<P: Platform> Drill<P> {
     pub(crate) async fn note_placement(&mut self, at: Stage) {
         match self.platform.placed().await {
             Ok(placed) => self.placement.extend(placed.into_iter().map(|placed| Placement { at, placed })),
-            Err(error) => self.progress.line(&format!("where the volumes are cannot be told: {error:#}")),
+            Err(error) => self.progress.line(&format!("cannot tell where the volumes are: {error:#}")),
         }
     }
 

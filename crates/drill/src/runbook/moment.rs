@@ -20,13 +20,13 @@ use crate::witness::record::Record;
 pub(crate) enum InjectAt {
     /// As soon as steady state is proven
     Now,
-    /// Midway between two backups: neither the luckiest nor the unluckiest moment
+    /// Midway between two backups: the average case
     Midway,
-    /// As soon as a restore point is published: the luckiest moment
+    /// As soon as a restore point is published: the best case
     JustAfterBackup,
-    /// Just before the next restore point would be taken: the worst moment
+    /// Just before the next backup: the worst case
     JustBeforeBackup,
-    /// Anywhere between two backups, as --seed says
+    /// At a random moment between two backups, see --seed
     Random,
 }
 

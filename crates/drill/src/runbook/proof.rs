@@ -82,7 +82,7 @@ impl<P: Platform> Drill<P> {
         };
         let id = self.recorder.look(first).context("nothing was written since the recovery")?;
         match self.gives_back(id, limit).await {
-            Ok(()) => self.happened(Event::X, format!("message {id} can be had back")),
+            Ok(()) => self.happened(Event::X, format!("message {id} can be restored")),
             // The judge makes a failure of it.
             Err(error) => self.progress.line(&format!("{error:#}")),
         }

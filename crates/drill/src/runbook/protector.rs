@@ -31,7 +31,7 @@ impl<P: Platform> Drill<P> {
             if Instant::now() > deadline {
                 let why = self.recorder.look(Record::last_obstacle).map_or(String::new(), |why| format!("; {why}"));
                 let limit = limit.as_secs_f64();
-                return Err(anyhow!("message {id} cannot be had back within {limit} s: {missing}{why}"));
+                return Err(anyhow!("message {id} was not restorable within {limit} s: {missing}{why}"));
             }
             tokio::time::sleep(POLL).await;
         }

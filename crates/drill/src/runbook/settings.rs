@@ -45,9 +45,9 @@ impl Settings {
 /// How the service protects what it acknowledges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Protect {
-    /// By restore points alone, for all the drill knows
+    /// Restore points only
     None,
-    /// By a journal that is on the other volume before anything is acknowledged
+    /// A journal on the other volume, written before each acknowledgement
     Sync,
 }
 

@@ -66,7 +66,7 @@ impl<P: Platform> Drill<P> {
     async fn protected(&mut self, sentinel: i64) -> anyhow::Result<()> {
         let limit = self.platform.backup_interval() * 3 + self.settings.patience;
         if self.platform.protector().is_some() {
-            self.progress.waiting("waiting until the sentinel can be had back");
+            self.progress.waiting("waiting until the sentinel can be restored");
             self.gives_back(sentinel, limit).await?;
             return self.copied_again(limit).await;
         }
@@ -81,7 +81,7 @@ impl<P: Platform> Drill<P> {
         };
         self.recorder.wait_for(limit, holding).await.unwrap_or_else(|| {
             let why = self.recorder.look(Record::last_obstacle).map_or(String::new(), |why| format!("; {why}"));
-            Err(anyhow!("not {wanted} restore points that hold the sentinel within {} s{why}", limit.as_secs_f64()))
+            Err(anyhow!("fewer than {wanted} restore points with the sentinel within {} s{why}", limit.as_secs_f64()))
         })
     }
 

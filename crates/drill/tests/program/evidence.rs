@@ -101,7 +101,7 @@ fn whatever_is_tampered_with_is_named() {
             fs::rename(&path, &moved).unwrap();
             symlink(moved, path).unwrap();
         }),
-        ("report.md is no regular file", |folder| {
+        ("report.md is not a regular file", |folder| {
             fs::remove_file(folder.join("report.md")).unwrap();
             mkfifo(&folder.join("report.md"), Mode::S_IRWXU).unwrap();
         }),

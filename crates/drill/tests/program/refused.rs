@@ -93,7 +93,7 @@ fn an_option_that_would_do_nothing_is_refused() {
         ("kill-pvc --context prod", "--context is for --platform kubernetes"),
         ("kill-pvc --namespace pra", "--namespace is for --platform kubernetes"),
         ("kill-pod --force", "--no-grace is for --platform kubernetes"),
-        ("kill-pod --automatic", "--automatic is for kill-pvc; here it would do nothing"),
+        ("kill-pod --automatic", "--automatic is for kill-pvc; it has no effect here"),
         ("kill-pod full-disk --compare", "--both-ways is for kill-pvc"),
         ("full-disk --writers 4", "--writers is for kill-pod, kill-pvc"),
         ("kill-pvc --seed 3", "--seed is for --inject-at random"),

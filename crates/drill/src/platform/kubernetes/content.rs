@@ -23,7 +23,7 @@ impl Kubernetes {
 
     /// Adds what is in a safety copy alone.
     pub(super) async fn add_rows_of(&mut self, safety_copy: &Path) -> Result<String> {
-        let path = safety_copy.to_str().with_context(|| format!("{} is no Unicode", safety_copy.display()))?;
+        let path = safety_copy.to_str().with_context(|| format!("{} is not valid UTF-8", safety_copy.display()))?;
         let done = self.run_content_job(&["bring-back", path]).await?;
         self.note_damage(None)?;
         Ok(done)

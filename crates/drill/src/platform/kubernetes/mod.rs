@@ -160,7 +160,7 @@ impl Kubernetes {
     /// The service's URL, through a tunnel that is opened for it if need be.
     async fn reach(&mut self, access: &Access) -> Result<Url> {
         match access {
-            Access::Url(url) | Access::NodePort(url) => url.parse().with_context(|| format!("{url} is no URL")),
+            Access::Url(url) | Access::NodePort(url) => url.parse().with_context(|| format!("{url} is not a URL")),
             Access::Tunnel => tunnel::open(&self.kubectl, self.patience, &mut self.tasks).await,
         }
     }
@@ -182,7 +182,7 @@ impl Kubernetes {
             Err(error) => Err(match self.obstacles().await {
                 Ok(obstacles) if obstacles.is_empty() => error,
                 Ok(obstacles) => anyhow::anyhow!("{error:#}; in the way: {}", obstacles.join("; ")),
-                Err(unknown) => anyhow::anyhow!("{error:#}; what is in the way cannot be told: {unknown:#}"),
+                Err(unknown) => anyhow::anyhow!("{error:#}; cannot tell what is in the way: {unknown:#}"),
             }),
         }
     }
@@ -269,7 +269,7 @@ impl Platform for Kubernetes {
             // Another drill may have been faster.
             return Err(match preflight::other_drill(&self.kubectl, Some(&self.run)).await {
                 Ok(Some(held)) => anyhow!("{held}"),
-                _ => error.context("cannot acquire the lease that keeps drills apart"),
+                _ => error.context("cannot acquire the drill lease"),
             });
         }
         self.kubectl.repeat_calls(self.patience);

@@ -47,7 +47,7 @@ impl Kubernetes {
     /// Takes the node of the service out of service, as `kubectl drain` does, but only for the service: what others run
     /// there is not ours to move.
     pub(super) async fn drain_node(&mut self) -> Result<String> {
-        let node = self.checked()?.node.clone().context("it is not known on which node the service is")?;
+        let node = self.checked()?.node.clone().context("cannot tell which node the service is on")?;
         self.save(|saved| saved.cordoned = Some(node.clone()))?;
         self.kubectl.change(&["cordon", &node]).await?;
         let gone = self.kill_service().await?;
@@ -55,9 +55,9 @@ impl Kubernetes {
     }
 
     pub(super) async fn stop_node(&mut self) -> Result<String> {
-        let node = self.checked()?.node.clone().context("it is not known on which node the service is")?;
+        let node = self.checked()?.node.clone().context("cannot tell which node the service is on")?;
         let power =
-            self.conduct.power.clone().context("it is not known how a node is stopped: --stop-node, --start-node")?;
+            self.conduct.power.clone().context("cannot tell how to stop a node; give --stop-node and --start-node")?;
         let object: Node = self.kubectl.must_get("node", &node).await?;
         ensure!(
             !object.metadata.labels.contains_key(CONTROL_PLANE),

@@ -19,9 +19,12 @@ impl Kubernetes {
         let log = self.kubectl.call(&["logs", &format!("job/{name}"), "--container=push"], None).await?;
         let pushed: Pushed =
             result_in(&log).with_context(|| format!("cannot understand what the push printed: {log}"))?;
-        let restored = self.rehearse_the_fetch().await.context("what is off the cluster cannot be had back")?;
+        let restored = self.rehearse_the_fetch().await.context("cannot restore what is kept off the cluster")?;
         let (name, found) = (restored.restore_point.name, restored.restore_point.sequence);
-        ensure!(newest <= Some(found), "off the cluster, {name} is the newest that can be had back: number {found}");
+        ensure!(
+            newest <= Some(found),
+            "the newest point that can be restored from off the cluster is {name}, number {found}"
+        );
         self.recorder.add(|record| {
             record.elsewhere.extend(newest);
             record.remote_head = pushed.head();

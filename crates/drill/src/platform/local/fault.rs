@@ -142,7 +142,7 @@ impl Local {
             destroy(&self.folder.data)?;
             self.replace_volume().await?;
         }
-        bail!("no restore could be met while it wrote within {} s", MEET_LIMIT.as_secs())
+        bail!("could not catch a restore while it was writing within {} s", MEET_LIMIT.as_secs())
     }
 }
 

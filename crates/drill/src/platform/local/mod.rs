@@ -191,7 +191,7 @@ impl Local {
 impl Local {
     /// Backups go on meanwhile: nobody knows yet.
     async fn steal(&mut self) -> Result<String> {
-        let remote = self.remote.as_ref().context("restore points are not kept anywhere else")?;
+        let remote = self.remote.as_ref().context("there is no remote repository")?;
         let robbed = self.recorder.clock.now();
         let theft = thief::rob(remote).await?;
         self.recorder.add(|record| record.robbed = Some(robbed));
@@ -275,7 +275,7 @@ impl Platform for Local {
         folder.create()?;
         let command = self.programs.take_once(&self.folder.database(), &folder.repository);
         let taken: Taken = programs::result_of(command, &self.folder, RESTORE_LIMIT).await?;
-        self.rehearse_the_fetch().await.context("what is kept elsewhere cannot be had back")?;
+        self.rehearse_the_fetch().await.context("cannot restore from the remote repository")?;
         Ok(format!("{} in {}", taken.restore_point.name, folder.repository.display()))
     }
 
@@ -308,7 +308,7 @@ impl Platform for Local {
 
     async fn fetch(&mut self) -> Result<String> {
         let (remote, lineage) = (self.remote.as_ref(), self.lineage.as_ref());
-        let (remote, lineage) = remote.zip(lineage).context("restore points are not kept anywhere else")?;
+        let (remote, lineage) = remote.zip(lineage).context("there is no remote repository")?;
         let as_of = self.theft.as_ref().map(|theft| theft.as_of);
         let command = self.programs.pull(&self.folder, remote, lineage, as_of);
         self.progress.command(&programs::as_typed(command.as_std()));

@@ -63,7 +63,7 @@ impl Protector {
         let (words, limit) = if self.is_periodic() { (&self.each, limit) } else { (&self.beside, Duration::MAX) };
         let mut ended = run(self.command(words, &folder.database(), folder), folder, limit).await;
         if !self.is_periodic() && ended.is_ok() {
-            ended = Err(anyhow::anyhow!("{} ended, although it was to go on", self.name));
+            ended = Err(anyhow::anyhow!("{} ended unexpectedly", self.name));
         }
         let now = recorder.clock.now();
         recorder.add(|record| match ended {

@@ -36,11 +36,13 @@ const JUNK: &[u8] = b"nothing of value";
 pub(super) async fn expect_locks(remote: &str) -> Result<()> {
     let bucket = open(remote)?;
     if bucket.keeps_versions().await? == Some(false) {
-        bail!("{remote} keeps no versions, so that whatever is overwritten is lost; turn versioning on");
+        bail!("versioning is off in {remote}, so overwritten objects are lost; turn it on");
     }
     let says_lock = env::var_os(LOCK_FOR).is_some_and(|span| !span.is_empty());
     match bucket.locks().await? {
-        Locks::Never => bail!("{remote} has no object lock, so that whoever may delete loses it all; turn it on"),
+        Locks::Never => {
+            bail!("object lock is off in {remote}, so whoever may delete can delete everything; turn it on")
+        }
         Locks::Asked | Locks::Unknown if !says_lock => {
             bail!(
                 "nothing asks for locks: set {LOCK_FOR}, such as {LOCK_FOR}=1h, or give the bucket a default retention"
@@ -70,7 +72,7 @@ pub(super) async fn rob(remote: &str) -> Result<Theft> {
         ControlFlow::Continue(())
     };
     bucket.each_version(&bucket.prefix(), keep).await?;
-    ensure!(!versions.is_empty(), "there was nothing below {remote} at {as_of}");
+    ensure!(!versions.is_empty(), "{remote} was empty at {as_of}");
     let forged = forged(&bucket, &versions).await?;
     let mut deeds = Vec::new();
     // Locks first: what holds after that holds against the rest.

@@ -14,7 +14,7 @@ use ring::digest::{Context, SHA256};
 
 use super::FILE;
 
-/// The SHA-256 of each file of a folder but the envelope, or why it has none: it is no regular file, or too large.
+/// The SHA-256 of each file of a folder but the envelope, or why it has none: it is not a regular file, or too large.
 pub(super) fn digests(folder: &Path) -> Result<BTreeMap<OsString, Result<String, String>>> {
     let context = || format!("cannot look into {}", folder.display());
     let mut digests = BTreeMap::new();
@@ -26,7 +26,7 @@ pub(super) fn digests(folder: &Path) -> Result<BTreeMap<OsString, Result<String,
         let kind = entry.file_type().with_context(context)?;
         let digest = match kind {
             kind if kind.is_symlink() => Err("is a symbolic link".to_owned()),
-            kind if !kind.is_file() => Err("is no regular file".to_owned()),
+            kind if !kind.is_file() => Err("is not a regular file".to_owned()),
             _ => sha256_of(&entry.path()).with_context(|| format!("cannot read {}", entry.path().display()))?,
         };
         digests.insert(entry.file_name(), digest);

@@ -85,14 +85,16 @@ impl Statement {
     /// Of the files that are in a folder now.
     ///
     /// # Errors
-    /// If something in it is no regular file, or its name is no Unicode: nobody could check it.
+    /// If something in it is not a regular file, or its name is not valid UTF-8: nobody could check it.
     pub(crate) fn of_folder(folder: &Path, predicate: Predicate) -> Result<Self> {
         let mut subject = Vec::new();
         for (name, sha256) in digests(folder)? {
             match (name.into_string(), sha256) {
                 (Ok(name), Ok(sha256)) => subject.push(Subject { name, digest: Digest { sha256 } }),
                 (Ok(name), Err(wrong)) => bail!("{name:?} in {} {wrong}: it cannot be signed", folder.display()),
-                (Err(name), _) => bail!("the name {name:?} in {} is no Unicode: it cannot be signed", folder.display()),
+                (Err(name), _) => {
+                    bail!("the name {name:?} in {} is not valid UTF-8: it cannot be signed", folder.display())
+                }
             }
         }
         Ok(Self { kind: TYPE.to_owned(), subject, predicate })

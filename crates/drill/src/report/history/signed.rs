@@ -60,7 +60,7 @@ pub(crate) fn check_head(directory: &Path, key: &SigningKey) -> Result<Option<He
 fn read_head(directory: &Path, key: &PublicKey, history: &[u8]) -> Result<Head, String> {
     let head = match evidence::open(&directory.join(FILE), key)?.predicate {
         Predicate::History(head) => head,
-        _ => return Err(format!("what was signed in {FILE} is no history")),
+        _ => return Err(format!("what was signed in {FILE} is not a history")),
     };
     if head.prefix.begins(history) {
         return Ok(head);

@@ -16,7 +16,7 @@ fn volumes_are_not_destroyed_if_nobody_has_the_key_for_what_is_off_the_cluster()
     let cluster = Cluster::new();
     cluster.tell(&json!({"secret": {"BACKUP_ENCRYPT_TO": RECIPIENT}}));
     let said = cluster.said(&["lose-both-volumes", "--offsite"], 3);
-    assert!(said.contains("what is off the cluster cannot be had back") && said.contains("no key fits"), "{said}");
+    assert!(said.contains("cannot restore what is kept off the cluster") && said.contains("no key fits"), "{said}");
     let changes = cluster.changes();
     assert!(!changes.iter().any(|change| change.contains("persistentvolumeclaim")), "{changes:?}");
     cluster.assert_whole();
@@ -55,7 +55,7 @@ fn the_same_holds_on_one_machine() {
         let output = drill.output().unwrap();
         assert_exit(&output, code);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(said.contains("what is kept elsewhere cannot be had back"), code == 3, "{said}");
+        assert_eq!(said.contains("cannot restore from the remote repository"), code == 3, "{said}");
         assert_eq!(said.contains("D0"), code == 0, "{said}");
         place.assert_clean();
     }
