@@ -54,7 +54,7 @@ fn a_copy_that_cannot_be_had_back_is_no_protection() {
     let output = place.drill(&[&RUN[..], &["--patience", "5s"]].concat()).output().unwrap();
     assert_exit(&output, 3);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("message 1 cannot be had back") && said.contains("false failed"), "{said}");
+    assert!(said.contains("message 1 was not restorable") && said.contains("false failed"), "{said}");
     place.assert_clean();
 }
 

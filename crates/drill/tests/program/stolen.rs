@@ -150,9 +150,9 @@ fn what_is_missing_is_said_before_anything_is_broken() {
     refused(&[], &lock, 2, "without --remote s3://");
     refused(&["--remote", "file:///tmp"], &lock, 2, "without --remote s3://");
     store.owner("PUT", "/bucket", "", "");
-    refused(&bucket, &lock, 3, "keeps no versions");
+    refused(&bucket, &lock, 3, "versioning is off");
     store.owner("PUT", "/bucket?versioning", "", "<V><Status>Enabled</Status></V>");
-    refused(&bucket, &lock, 3, "has no object lock");
+    refused(&bucket, &lock, 3, "object lock is off");
     with_locks(&store);
     refused(&bucket, &[], 3, "set BACKUP_LOCK_FOR");
     refused(&["--remote", "s3://elsewhere"], &lock, 3, "NoSuchBucket");
