@@ -9,8 +9,8 @@ use nix::unistd::{Uid, User, gethostname};
 
 use super::schema::{Counts, Entry, Method, Rejected, Report, RestorePoint, SeenPoint, Targets};
 use crate::judge::objectives::Objectives;
-use crate::judge::{DETECTION_FAILURES, Judgement, Loss, RUN_LENGTH, Reconciliation};
-use crate::platform::{Access, Placement, Theft};
+use crate::judge::{DETECTION_FAILURES, Judgement, Loss, RUN_LENGTH, Reconciliation, Verdict};
+use crate::platform::{Access, Fault, Placement, Theft};
 use crate::runbook::Recovery;
 use crate::runbook::{InjectAt, Settings};
 use crate::scenario::Scenario;
@@ -79,6 +79,7 @@ impl Report {
                 rpo_seconds: facts.objectives.rpo.as_secs_f64(),
             },
             events: facts.timeline.iter().map(|happened| entry(&facts, happened)).collect(),
+            everything_lost: everything_lost(&facts),
             restore_point: facts.restored.map(|restored| restore_point(restored, facts.record)),
             placement: facts.placement.to_vec(),
             theft: facts.theft.cloned(),
@@ -92,6 +93,14 @@ impl Report {
             phases: facts.judgement.phases,
         }
     }
+}
+
+/// No final read is needed to know it: both volumes were destroyed, and there was nothing to restore.
+fn everything_lost(facts: &Facts) -> Option<usize> {
+    let is_destroyed = facts.timeline.at(Event::D1).is_some() && facts.scenario.breaks(Fault::DestroyBothVolumes);
+    let is_final = facts.judgement.verdict == Verdict::Fail && facts.timeline.at(Event::S3).is_none();
+    let is_lost = is_destroyed && is_final && facts.restored.is_none();
+    is_lost.then(|| facts.record.writes.iter().filter(|write| write.acknowledged().is_some()).count())
 }
 
 /// How often the CronJob runs, `k8s/cronjob.yaml`.

@@ -46,6 +46,9 @@ pub(crate) struct Report {
     pub phases: Phases,
     /// The ledger; `null` without a final read.
     pub ledger: Option<Counts>,
+    /// How many acknowledged writes are gone, where all that held them was destroyed and nothing came back; `null` elsewhere.
+    #[serde(default)]
+    pub everything_lost: Option<usize>,
     /// The restore point that was restored.
     pub restore_point: Option<RestorePoint>,
     /// Every restore point that appeared during the drill.

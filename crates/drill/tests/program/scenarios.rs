@@ -120,6 +120,7 @@ fn a_lost_backup_volume_costs_no_data_but_protection() {
 fn without_another_copy_the_loss_of_both_volumes_is_final() {
     let report = as_expected(&["lose-both-volumes"], "fail");
     assert_eq!(report["causes"], serde_json::json!(["not-recovered"]));
+    assert!(number(&report, "/everything_lost") >= 10.0, "{report:#}");
     assert!(report["reasons"][0].as_str().unwrap().contains("the repository is empty"), "{report:#}");
     assert!(report["expected"]["limit"].as_str().unwrap().contains("no other copy is configured"), "{report:#}");
     assert!(report["method"]["safety_copy"].as_str().unwrap().contains("/safety/"), "{report:#}");

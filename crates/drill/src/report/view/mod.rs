@@ -105,6 +105,9 @@ fn headline(report: &Report, resolution: Resolution) -> String {
         None if report.verdict == Verdict::Inconclusive => return "This drill proves nothing.".to_owned(),
         None => "The service did not come back with the right data.".to_owned(),
     };
+    if let Some(lost) = report.everything_lost {
+        return format!("The service did not come back. Everything is lost: all {lost} acknowledged writes.");
+    }
     let loss = match &report.ledger {
         None => "What it holds could not be read.".to_owned(),
         Some(Counts { acknowledged, lost: 0, .. }) => format!("Of {acknowledged} acknowledged writes, none was lost."),

@@ -73,7 +73,12 @@ impl Objective {
             name: "Data loss",
             abbreviations: ["RPO", "RPA"],
             question: "How much of the last acknowledged work is gone?",
-            standing: if is_wrong { Standing::WrongData } else { objective.standing },
+            standing: match report.everything_lost {
+                Some(_) => Standing::Missed,
+                None if is_wrong => Standing::WrongData,
+                None => objective.standing,
+            },
+            actual: if report.everything_lost.is_some() { "everything".to_owned() } else { objective.actual },
             // Where nothing had to be restored, no moment would have been worse.
             worst_seconds: actual.worst_case_rpo_seconds.filter(|_| report.restore_point.is_some()),
             ..objective
