@@ -1,4 +1,4 @@
-//! Who may ask for what: no page of another site may make a browser write, and whoever runs the service may ask for more.
+//! Access control: a page of another site cannot make a browser write, and the operator can add further restrictions.
 //!
 //! A browser says by itself where a request comes from: in `Sec-Fetch-Site`, and in `Origin` wherever the method is not safe.
 //! Programs say neither, and are served as ever. What this cannot see: browsers send `Sec-Fetch-Site` only over TLS and to this
@@ -23,15 +23,15 @@ const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 16..=1024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Refusal {
-    #[error("this service is not {found:?}; expected an IP address, localhost, or one of the names of --allowed-hosts")]
+    #[error("unknown host {found:?}; expected an IP address, localhost, or a name in --allowed-hosts")]
     Host { found: String },
     /// A page of another site made a browser send it.
-    #[error("a page of another site may not write here ({0})")]
+    #[error("cross-site writes are not allowed ({0})")]
     CrossSite(String),
-    #[error("this service is read-only (--read-only): nothing is stored")]
+    #[error("this service is read-only (--read-only)")]
     ReadOnly,
     /// It lacks the token, or has another.
-    #[error("writing needs a token: expected the header `Authorization: Bearer TOKEN`, with the token of the service")]
+    #[error("writing requires a token: expected the header `Authorization: Bearer TOKEN` with this service's token")]
     Token,
 }
 
@@ -110,7 +110,7 @@ fn check_site(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let mut hosts = authorities(uri, headers).map(without_port);
         if !hosts.next().is_some_and(|first| host.is_some_and(|host| host.eq_ignore_ascii_case(first))) {
             return Err(Refusal::CrossSite(format!(
-                "Origin: {}, which is not the Host that was asked; a proxy before this service has to pass Host on",
+                "Origin: {} differs from the Host header; a proxy in front of this service must pass Host through",
                 quoted(origin.as_bytes())
             )));
         }
@@ -150,14 +150,14 @@ fn quoted(bytes: &[u8]) -> String {
 }
 
 fn read_token(path: &Path) -> anyhow::Result<blake3::Hash> {
-    let cannot = || format!("cannot read the token for writing from {}", path.display());
+    let cannot = || format!("cannot read the write token from {}", path.display());
     let token = openat::bytes_given(path, bounds::SECRET_BYTES).with_context(cannot)?;
     let token = String::from_utf8(token).with_context(cannot)?;
     let token = token.trim_end_matches(['\r', '\n']);
     ensure!(
         TOKEN_BYTES.contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic()),
-        "the token for writing in {} is {} bytes long; expected one line of {} to {} visible ASCII characters, such as \
-         `openssl rand -hex 32` makes",
+        "the write token in {} is {} bytes long; expected one line of {} to {} visible ASCII characters, for example \
+         from `openssl rand -hex 32`",
         path.display(),
         token.len(),
         TOKEN_BYTES.start(),

@@ -1,4 +1,4 @@
-//! What clients may cost, in one place.
+//! All limits on what clients can consume, in one place.
 //!
 //! What runs out is memory, so that what is bounded is bytes: those of one client in each state that it can be in, times
 //! how many may be in it. A client of any behaviour is in these states and no others:

@@ -1,5 +1,5 @@
-//! What the page shows of an instant, and the one task that tells it to everyone who watches: a thousand viewers cost
-//! the database no more than one.
+//! What the page shows at one moment, and the task that sends it to all viewers: a thousand viewers cost the database
+//! no more than one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,7 +130,7 @@ impl Bulletins {
     }
 
     pub(crate) fn watch(&self) -> Result<Watcher, ApiError> {
-        let overloaded = |_| ApiError::Overloaded { what: "clients watch", most: self.most };
+        let overloaded = |_| ApiError::Overloaded { what: "clients are watching", most: self.most };
         let place = self.watchers.clone().try_acquire_owned().map_err(overloaded)?;
         Ok(Watcher { bulletins: self.sender.subscribe(), _place: place })
     }

@@ -1,4 +1,4 @@
-//! What the service can be told, by flag or by environment variable; a flag wins.
+//! Configuration of the service, by flag or environment variable; a flag takes precedence.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,75 +12,74 @@ use tracing::level_filters::LevelFilter;
 
 use crate::store::{OnError, Protect, Protection};
 
-/// Serves messages over HTTP from one SQLite database, and acknowledges a write only once it is on disk.
+/// Serves messages from a SQLite database over HTTP and acknowledges a write only once it is on disk.
 ///
-/// Once it serves, it prints one line of JSON on stdout: {"listening":"127.0.0.1:8080","pid":123}. Logs go to stderr.
+/// When it is ready, it prints one line of JSON on stdout: {"listening":"127.0.0.1:8080","pid":123}. Logs go to stderr.
 #[derive(Clone, Debug, Parser)]
-#[command(version, after_help = "Exit codes: 0 stopped on request (SIGTERM, SIGINT), 1 failed, 2 wrong usage.")]
+#[command(version, after_help = "Exit codes: 0 stopped on request (SIGTERM, SIGINT), 1 failed, 2 usage error.")]
 pub struct Config {
-    /// The database; created if there is none, in a directory that exists
+    /// Database file; created if missing, but its directory must exist
     #[arg(long, alias = "db-path", env = "DB_PATH", default_value = "/data/app.db", value_name = "FILE")]
     pub database: PathBuf,
 
-    /// The address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
-    /// A second address for /live and /health alone, answered by a thread of its own: clients that keep the first one busy
-    /// do not make a probe fail
+    /// Second address, for /live and /health only, served by its own thread so that probes succeed even when clients
+    /// keep the main address busy
     #[arg(long, env = "PROBE_LISTEN", value_name = "ADDRESS:PORT")]
     pub probe_listen: Option<SocketAddr>,
 
-    /// The repository of restore points that /status reports on
+    /// Repository of restore points that /status reports on
     #[arg(long, alias = "backup-dir", env = "BACKUP_DIR", value_name = "DIRECTORY")]
     pub repository: Option<PathBuf>,
 
-    /// Refuse to create a database while the repository holds a restore point: it has to be restored first
+    /// Refuse to create a new database while the repository holds a restore point, which should be restored first
     #[arg(long, env = "RESTORE_FIRST", requires = "repository")]
     pub restore_first: bool,
 
-    /// Whether what is acknowledged survives the loss of the database's volume: each write goes to a journal in the
-    /// repository first
+    /// How acknowledged writes survive the loss of the database's volume
     #[arg(long, env = "PROTECT", value_enum, default_value_t = Protect::None, requires_if("sync", "repository"))]
     pub protect: Protect,
 
-    /// What to do while the journal cannot be written: store nothing, or serve on unprotected and say so
+    /// What to do while the journal cannot be written
     #[arg(long, env = "PROTECT_ON_ERROR", value_enum, default_value_t = OnError::Refuse)]
     pub protect_on_error: OnError,
 
-    /// Once, after a restore: replay the journal up to this time and leave behind what came later
+    /// Replay the journal only up to this time and leave everything later behind; use once, after a restore
     #[arg(long, value_name = "TIME", value_parser = said::time)]
     pub until: Option<Timestamp>,
 
-    /// Move the `-wal` file into the database after about so many pages of it; 0 leaves that to another program, such as
-    /// Litestream, which then has to do it
+    /// Checkpoint the `-wal` file when it reaches about this many pages; 0 leaves checkpoints to another program, such
+    /// as Litestream
     #[arg(long, env = "WAL_AUTOCHECKPOINT", default_value_t = 1000, value_name = "PAGES",
         value_parser = value_parser!(u32).range(0..=1_000_000))]
     pub wal_autocheckpoint: u32,
 
-    /// How many writes may wait for the disk before the service answers 503
+    /// Maximum number of writes waiting for the disk; further writes get 503
     #[arg(long, env = "QUEUE_DEPTH", default_value_t = 1024, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub queue_depth: u32,
 
-    /// Store only messages of clients that send the token in this file: `Authorization: Bearer TOKEN`
+    /// Require the token in this file for writes: `Authorization: Bearer TOKEN`
     #[arg(long, env = "WRITE_TOKEN_FILE", value_name = "FILE")]
     pub write_token_file: Option<PathBuf>,
 
-    /// Store no messages at all: writes are answered 403
+    /// Refuse all writes with 403
     #[arg(long, env = "READ_ONLY")]
     pub read_only: bool,
 
-    /// Host names that the service answers to, separated by commas, besides IP addresses and localhost. A request for another
-    /// host gets 403. Without this option, the service answers to any name
+    /// Host names to accept besides IP addresses and localhost, separated by commas. Requests for other hosts get 403.
+    /// Without this option, any host name is accepted
     #[arg(long, env = "ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
 
-    /// Tell whole paths in /status, and not only the names of files
+    /// Show full paths in /status instead of file names only
     #[arg(long, env = "STATUS_PATHS")]
     pub status_paths: bool,
 
-    /// How many clients may be connected; then a newcomer takes the place of one that never asked for anything, or is answered
-    /// 503. Each costs 27 KiB of memory
+    /// Maximum number of connections, 27 KiB of memory each. At the limit, a new client replaces one that has never
+    /// sent a request, or gets 503
     #[arg(
         long,
         env = "CONNECTIONS_MAX",
@@ -90,23 +89,23 @@ pub struct Config {
     )]
     pub connections_max: u32,
 
-    /// How long a client may take to send a request, or to take its answer, before it is cut off
+    /// Time a client has to send a request or to receive its response before it is disconnected
     #[arg(long, env = "CLIENT_TIMEOUT", default_value = "20s", value_name = "DURATION", value_parser = client_timeout)]
     client_timeout: Duration,
 
-    /// The same in seconds, as it was called before
+    /// Former name of --client-timeout, in seconds
     #[arg(long, hide = true, env = "CLIENT_TIMEOUT_SECONDS", value_parser = value_parser!(u32).range(1..=3600))]
     client_timeout_seconds: Option<u32>,
 
-    /// How logs are written
+    /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 
-    /// Whether logs of that kind have colours
+    /// Whether to colour text logs
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub color: Color,
 
-    /// The least severe level that is logged: off, error, warn, info, debug or trace
+    /// Log level: off, error, warn, info, debug or trace
     #[arg(long, env = "LOG_LEVEL", default_value_t = LevelFilter::INFO)]
     pub log_level: LevelFilter,
 }
@@ -132,9 +131,9 @@ fn client_timeout(text: &str) -> Result<Duration, String> {
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One line a record, for people.
+    /// One line per record, for people
     Text,
-    /// One JSON object a line, for programs.
+    /// One JSON object per line, for programs
     Json,
 }
 

@@ -1,4 +1,4 @@
-//! What clients are not told: where on this machine anything is. The log has it.
+//! Keeps paths of this machine out of responses. The log contains them.
 
 /// A text in which each absolute path is only the name of its file.
 pub(crate) fn without_directories(text: &str) -> String {

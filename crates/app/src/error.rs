@@ -24,18 +24,18 @@ use crate::store::{Failure, Outcome, WriteFailure};
 pub(crate) enum ApiError {
     #[error("{0}")]
     BadQuery(#[from] QueryError),
-    #[error("no such route; /openapi.json has those that there are")]
+    #[error("no such route; see /openapi.json")]
     NotFound,
     #[error("method not allowed; expected {allow}")]
     MethodNotAllowed { allow: &'static str },
-    #[error("the body is of a media type that is not read here; expected {expected}")]
+    #[error("unsupported media type; expected {expected}")]
     UnsupportedMediaType { expected: &'static str },
     /// 413, or 400: the body is too long, or no text.
     #[error("cannot read the body: {0}")]
     Body(#[from] StringRejection),
     #[error("the body did not arrive within {seconds} s")]
     BodyTooSlow { seconds: u64 },
-    #[error("{most} {what}, which is the limit; try again in a second")]
+    #[error("{most} {what}, the maximum; try again in a second")]
     Overloaded { what: &'static str, most: usize },
     /// 403, or 401 where a token is missing: it is not for this client.
     #[error("{0}")]

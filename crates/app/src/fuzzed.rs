@@ -1,5 +1,5 @@
-//! What strangers can make the service read: the targets of `fuzz/`, and of a short run among the tests. Each must come
-//! back, whatever it is given.
+//! Fuzz targets for untrusted input to the service, run by `fuzz/` and, briefly, by the tests. Each must return for any
+//! input.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! What every answer has for browsers.
+//! Security headers of every response, for browsers.
 
 use std::mem;
 use std::sync::LazyLock;

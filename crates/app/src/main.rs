@@ -1,6 +1,6 @@
 //! The program `app`: reads its configuration, serves until it is asked to stop.
 //!
-//! Exit codes are part of the contract: 0 stopped on request, 1 failed, 2 wrong usage (clap's own code).
+//! Exit codes are part of the contract: 0 stopped on request, 1 failed, 2 usage error (clap's own code).
 
 use std::process::ExitCode;
 use std::thread::available_parallelism;

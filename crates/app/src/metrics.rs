@@ -1,5 +1,4 @@
-//! What the service counts, for Prometheus. What it *is* at an instant is looked up when somebody asks:
-//! [`crate::routes::metrics`].
+//! Counters of the service, for Prometheus. Its current state is read for each request: [`crate::routes::metrics`].
 
 use std::fmt;
 use std::time::Duration;
@@ -43,11 +42,11 @@ impl Metrics {
         let answers = Family::default();
         registry.register("http_requests", "Requests answered, by route and status", answers.clone());
         let durations = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
-        let help = "From a request's head to its answer's";
+        let help = "Time from the end of a request's headers to those of its response";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The program", build);
-        let help = "Clients that found no place";
+        registry.register("build", "Version of the program", build);
+        let help = "Clients refused because the connection limit was reached";
         registry.register("connections_refused", help, connections.refused().clone());
         store.register(&mut registry);
         Self { registry, answers, durations }

@@ -124,8 +124,8 @@ impl Looks {
         let (Some(repository), Some(lineage)) = (self.repository.clone(), lineage.cloned()) else { return Ok(None) };
         let directory = repository.path().display();
         let reading = self.reading.clone().try_lock_owned();
-        let reading = reading.with_context(|| format!("{directory} is still being read since an earlier look"))?;
-        let slow = format!("{directory} was not read within {} s", READ_WAIT.as_secs());
+        let reading = reading.with_context(|| format!("a previous read of {directory} has not finished"))?;
+        let slow = format!("reading {directory} took more than {} s", READ_WAIT.as_secs());
         // A repository may be large, or on a slow disk.
         let found = tokio::task::spawn_blocking(move || {
             let _reading = reading;
@@ -158,8 +158,8 @@ fn no_room(directory: &Path, size_bytes: i64) -> Option<String> {
     let (free, needed) = (space::free(directory).ok()?, u64::try_from(size_bytes).unwrap_or(0));
     (free < needed).then(|| {
         format!(
-            "no room for another restore point: the volume of {} has {free} bytes free, and a copy of the database takes \
-             {needed}; remove from it what is no restore point, or enlarge it",
+            "no room for another restore point: the volume of {} has {free} bytes free, but a copy of the database \
+             needs {needed}; enlarge it, or remove files from it that are neither restore points nor a journal",
             directory.display()
         )
     })
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(no_room(directory.path(), 0), None);
         let told = no_room(directory.path(), i64::MAX).unwrap();
         assert!(told.starts_with("no room for another restore point: the volume of /"), "{told}");
-        assert!(told.contains(&format!("takes {}", i64::MAX)), "{told}");
+        assert!(told.contains(&format!("a copy of the database needs {}", i64::MAX)), "{told}");
         assert_eq!(no_room(Path::new("/nowhere"), i64::MAX), None);
     }
 

@@ -1,4 +1,4 @@
-//! Strict reading of a query string: what is there must make sense, and the first value of a name wins.
+//! Strict parsing of a query string: every value must be valid, and the first value of a name is used.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(crate) enum QueryError {
     TooLong { name: &'static str, length: usize, length_max: usize },
     #[error("{name} is {found:?}; expected a whole number from {least} to {most}")]
     NotInRange { name: &'static str, found: String, least: i64, most: i64 },
-    #[error("{0} and {1} exclude each other; give one of them")]
+    #[error("{0} and {1} cannot be used together; give only one")]
     Exclusive(&'static str, &'static str),
 }
 

@@ -52,7 +52,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let probes = config.probe_listen.map(|address| bind(address, "--probe-listen")).transpose()?;
     let patience = config.patience();
     let connections =
-        Connections::new(config.connections_max, patience).context("cannot tell how many files may be open")?;
+        Connections::new(config.connections_max, patience).context("cannot read the limit on open files")?;
     let repository = config.repository.as_ref().map(Repository::at);
     if let Some(repository) = repository.as_ref().filter(|_| config.restore_first) {
         refuse_to_start_empty(&config.database, repository)?;
@@ -72,12 +72,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(service.bulletins.clone().publish(service.looks.clone()));
     let routers = Routers { all: router::router(service.clone()), without_place: router::without_place(service) };
     if !connections.serve(listener, routers, stop, DRAIN).await {
-        tracing::warn!(seconds = DRAIN.as_secs(), "requests still under way were cut off");
+        tracing::warn!(seconds = DRAIN.as_secs(), "cut off requests still in progress");
     }
 
     timeout(DRAIN, store.close())
         .await
-        .with_context(|| format!("the database was not closed within {} s: a write is stuck", DRAIN.as_secs()))??;
+        .with_context(|| format!("the database did not close within {} s: a write is stuck", DRAIN.as_secs()))??;
     tracing::info!("stopped");
     Ok(())
 }
@@ -93,8 +93,8 @@ fn refuse_to_start_empty(database: &Path, repository: &Repository) -> anyhow::Re
     let entries = repository.entries()?;
     anyhow::ensure!(
         entries.is_empty(),
-        "will not start with a new {}: expected a database, found {found}, and {} holds {} restore points; run `backup \
-         restore --if-missing` first, which keeps what is there aside, or start without --restore-first",
+        "refusing to create a new {}: expected a database, found {found}, and {} holds {} restore points; run `backup \
+         restore --if-missing` first (it sets aside what is there), or start without --restore-first",
         database.display(),
         repository.path().display(),
         entries.len()
@@ -104,14 +104,14 @@ fn refuse_to_start_empty(database: &Path, repository: &Repository) -> anyhow::Re
 
 /// Answers probes in a thread of its own, until a stop is asked for.
 fn answer_probes(listener: TcpListener, service: &Arc<Service>, patience: Duration) -> anyhow::Result<()> {
-    let connections = Connections::new(PROBES_MAX, patience).context("cannot tell how many files may be open")?;
+    let connections = Connections::new(PROBES_MAX, patience).context("cannot read the limit on open files")?;
     let routers = Routers { all: router::probes(service.clone()), without_place: router::probes(service.clone()) };
     let stop = service.stop.clone();
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a thread for probes")?;
     // A listener belongs to the runtime that it was made in.
     let listener = {
         let _inside = runtime.enter();
-        listener.into_std().and_then(TcpListener::from_std).context("cannot hand over the port for probes")?
+        listener.into_std().and_then(TcpListener::from_std).context("cannot hand the probe port to its thread")?
     };
     std::thread::Builder::new()
         .name("probes".to_owned())
@@ -124,7 +124,7 @@ fn bind(address: SocketAddr, option: &str) -> anyhow::Result<(TcpListener, Socke
     let listener = listen(address).with_context(|| {
         format!("cannot listen on {address}; stop what uses it, or choose another address with {option}")
     })?;
-    let bound = listener.local_addr().context("cannot tell the address that was bound")?;
+    let bound = listener.local_addr().context("cannot read the bound address")?;
     Ok((listener, bound))
 }
 

@@ -1,4 +1,4 @@
-//! The wish that the service stop, known to every part of it.
+//! The request to stop the service, shared by all its parts.
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,7 +31,7 @@ impl Stop {
     pub(crate) async fn asked(mut self) {
         // An error means that the sender is gone, and with it the task that listens for signals: stop as well.
         if self.asked.wait_for(|asked| *asked).await.is_err() {
-            tracing::error!("nothing listens for signals any more");
+            tracing::error!("the signal listener has ended");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A database that nobody uses, read so that nothing of the reader stays beside it. SQLite would create `-wal` and `-shm`
-//! for its reader: on a read-only volume it cannot, and those of another user lock the owner out.
+//! Reads a database that nobody uses without leaving files next to it. SQLite would create `-wal` and `-shm` for its
+//! reader: on a read-only volume it cannot, and those of another user lock the owner out.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -22,8 +22,8 @@ use crate::{Error, openat, paths};
 const APPEARS_WITHIN: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(20);
 
-const ELSEWHERE: &str = "it is in use in WAL mode, but no -wal file is beside it, so what was committed last is not to be \
-                         seen from here; where a container was given the file alone, give it the directory";
+const ELSEWHERE: &str = "it is in use in WAL mode, but its -wal file is missing here, so the latest commits cannot be \
+                         read; if this is a container that mounts only the file, mount its directory instead";
 
 /// What the scratch directories are called, to be known again.
 const SCRATCH: &str = ".reading-";
@@ -95,8 +95,8 @@ pub(crate) fn must_be_copied(database: &Path, error: &Error) -> Result<bool, Err
 /// [`Error::Source`] if somebody uses it, [`Error::Disturbed`] if somebody began to.
 pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), Error> {
     let Share::Taken(_held) = in_use::share(openat::read(database).map_err(Error::io("open", database))?) else {
-        let reason = "it is in use, and this user may not write what SQLite needs beside it; run this as the user who \
-                      owns it, or mount its volume for writing";
+        let reason = "it is in use, and this user cannot write the files SQLite needs next to it; run this as the \
+        user who owns it, or mount its volume writable";
         return Err(Error::Source { path: database.to_owned(), reason: reason.into() });
     };
     let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(place);
@@ -108,7 +108,7 @@ pub(crate) fn copy(database: &Path, place: &Path) -> Result<(TempDir, PathBuf), 
         let copy = openat::read(&from).and_then(|mut from| io::copy(&mut from, &mut openat::create(&to, 0o600)?));
         match copy {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            copy => drop(copy.map_err(Error::io("copy, in order to recover it,", &from))?),
+            copy => drop(copy.map_err(Error::io("copy for recovery", &from))?),
         }
     }
     if state(database) != before {
@@ -130,7 +130,7 @@ pub(crate) fn sweep(place: &Path) -> Result<(), Error> {
         let path = place.join(name);
         // It follows no link either.
         if is_scratch && let Err(error) = fs::remove_dir_all(&path) {
-            tracing::warn!("cannot remove {}, which a killed take left: {error}", path.display());
+            tracing::warn!("cannot remove {}, left by a killed take: {error}", path.display());
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Whether a manifest is from whom it should be. A digest tells accidents; whoever can write where restore points are kept
-//! can make a manifest with its digest, but none with the signature of a key that is not there.
+//! Whether a manifest comes from a trusted source. A digest detects accidents. An attacker who can write to the
+//! repository can make a manifest with a correct digest, but cannot sign it without the key, which is kept elsewhere.
 //!
 //! Signed are the exact bytes of the file, with nothing between the quotes of the signature and of the digest behind it: the
 //! digest of the database, its name, its place in the order, whose it is, and, of a remote one, its pieces, how they are
@@ -48,9 +48,7 @@ impl VerifyKeys {
             return Ok(());
         }
         let Some((blank, signature)) = blank(bytes) else {
-            return Err(
-                "refused: it is not signed, and only what one of the keys to verify with signed is believed".into()
-            );
+            return Err("refused: it is not signed, but --verify-key requires a signature".into());
         };
         let message = [CONTEXT, &blank].concat();
         if self.0.iter().any(|key| key.fits(&message, &signature)) {
@@ -58,8 +56,8 @@ impl VerifyKeys {
         }
         let known: Vec<String> = self.0.iter().map(|key| short(&key.id())).collect();
         Err(format!(
-            "refused: its signature is that of none of the keys to verify with ({}); it says that key {} signed it, so either \
-             it was changed since, or that key is missing",
+            "refused: its signature matches none of the given public keys ({}); it claims to be signed by key {}, so \
+             either it was changed since, or that key is missing from --verify-key",
             known.join(", "),
             signer(bytes).as_deref().map_or("?".into(), short)
         ))

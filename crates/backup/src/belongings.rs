@@ -1,4 +1,4 @@
-//! Who may do what with a file: its owner, its group, its mode and its extended attributes, ACLs among them.
+//! The access rights of a file: owner, group, mode and extended attributes, including ACLs.
 //!
 //! Whoever works in a directory of their own decides by the mode alone, as ever. A *guest*, root above all, works in that
 //! of somebody else, who must be able to go on afterwards.
@@ -154,7 +154,7 @@ fn attributes(path: &Path) -> Vec<(OsString, Vec<u8>)> {
 fn say_once(path: &Path, refused: &str) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {
-        tracing::warn!("{} cannot be given {refused}; check that its users can read and write it", path.display());
+        tracing::warn!("cannot set on {}: {refused}; check that its users can read and write it", path.display());
     }
 }
 

@@ -1,5 +1,5 @@
-//! The most of anything that is read from where others may write: files, stores, databases. `docs/en/src/bounds.md` has the same
-//! as a table, and a test compares the two.
+//! Limits on everything that is read from places where others can write: files, stores, databases.
+//! `docs/en/src/bounds.md` lists them in a table, and a test compares the two.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What SQLite's own checks say of a copy whose bytes are right, and what that means.
+//! The findings of SQLite's own checks on a copy whose bytes are correct, and what they mean.
 //!
 //! Only *damage* makes a copy worthless. One that breaks a rule of its schema holds all rows, and so does one that needs a
 //! collation, a function or a tokenizer which only the program of its owner has.
@@ -18,12 +18,12 @@ const TOLD_MAX: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
-    /// Not at all.
+    /// No check
     None,
-    /// `quick_check`: every page, without comparing indexes with their tables.
+    /// `quick_check`: every page, but not whether indexes match their tables
     #[default]
     Quick,
-    /// `integrity_check`: all of it; and foreign keys.
+    /// `integrity_check` and foreign keys
     Full,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Verdict {
 impl Checked {
     /// Nobody looked.
     pub(crate) fn not() -> Self {
-        let findings = vec!["SQLite was not asked to check it".to_owned()];
+        let findings = vec!["SQLite did not check it".to_owned()];
         Self { check: Check::None, verdict: Verdict::CannotCheck, findings }
     }
 
@@ -140,9 +140,7 @@ fn cannot_check(error: rusqlite::Error) -> rusqlite::Result<Fault> {
     let text = match error.sqlite_error_code() {
         _ if is_owners(&error) => error.to_string(),
         // Its expressions are others' code, and may be meant not to end.
-        Some(ErrorCode::OperationInterrupted) => {
-            "it was not checked to the end in the time that a check may take".to_owned()
-        }
+        Some(ErrorCode::OperationInterrupted) => "the check did not finish within its time limit".to_owned(),
         _ => return Err(error),
     };
     Ok(Fault { sort: Sort::CannotCheck, text })
@@ -204,7 +202,7 @@ fn orphan(connection: &Connection) -> rusqlite::Result<Option<Fault>> {
         let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
         Ok(Fault {
             sort: Sort::Inconsistent,
-            text: format!("a row of {table:?} refers to a row of {parent:?} that is not there"),
+            text: format!("a row of {table:?} refers to a missing row of {parent:?}"),
         })
     });
     match found.optional() {

@@ -27,22 +27,22 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use tracing_subscriber::filter::LevelFilter;
 
-/// Takes, lists, verifies, restores and prunes restore points of a SQLite database, and keeps them off the machine
+/// Takes, verifies, restores and prunes restore points of a SQLite database, and copies them to remote storage
 #[derive(Debug, Parser)]
 #[command(version, after_help = exit::HELP, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
-    /// Print the result, on stdout, as JSON
+    /// Print the result as JSON on stdout
     #[arg(long, global = true)]
     pub json: bool,
-    /// Print no result, and log only what went wrong
+    /// Print no result; log only warnings and errors
     #[arg(long, global = true, conflicts_with = "json")]
     pub quiet: bool,
-    /// Whether to colour what is logged
+    /// Whether to colour the log
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     color: Color,
-    /// What to log, on stderr: off, error, warn, info, debug or trace
+    /// Log level (logs go to stderr): off, error, warn, info, debug or trace
     #[arg(long, alias = "log", global = true, value_name = "LEVEL", env = "BACKUP_LOG", default_value_t = LevelFilter::INFO)]
     log_level: LevelFilter,
 }
@@ -76,7 +76,7 @@ pub(crate) struct DatabaseArg {
 
 #[derive(Debug, Args)]
 pub(crate) struct RepositoryArg {
-    /// The directory of the restore points
+    /// Directory that holds the restore points
     #[arg(long, value_name = "DIR", env = "BACKUP_DIR", default_value = "/backup")]
     repository: PathBuf,
 }
@@ -84,10 +84,11 @@ pub(crate) struct RepositoryArg {
 /// Of which database, where the repository holds several.
 #[derive(Debug, Args)]
 pub(crate) struct WhoseArgs {
-    /// Of this lineage: the beginning of its id, as `list` shows it, or `none` for databases without one
+    /// Only restore points of this lineage: the beginning of its id, as `list` shows it, or `none` for databases
+    /// without one
     #[arg(long, value_name = "ID")]
     lineage: Option<LineageChoice>,
-    /// Of the database that was given this name when it was taken
+    /// Only restore points of the database that `take --name` gave this name
     #[arg(long = "name", id = "source", value_name = "NAME")]
     name: Option<String>,
 }
@@ -103,7 +104,7 @@ fn file_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| {
         let is_directory = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         if is_directory {
-            Err("it ends with a slash, so it is a directory path; name the file itself")
+            Err("it ends with a slash, so it is a directory; give the path of the file")
         } else {
             Ok(path)
         }
@@ -115,7 +116,7 @@ fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let payload = panic.payload();
     let words = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str));
-    tracing::error!("a fault of this program or of a library, at {place}: {}", words.unwrap_or_default());
+    tracing::error!("bug in this program or a library, at {place}: {}", words.unwrap_or_default());
 }
 
 /// What is logged, without the secrets of the environment: a library may log whatever it sends.
@@ -138,7 +139,7 @@ impl Write for Redacted {
 fn seclude() {
     let secluded = prctl::set_dumpable(false).and_then(|()| setrlimit(Resource::RLIMIT_CORE, 0, 0));
     if let Err(error) = secluded {
-        tracing::warn!("a crash may leave what is in memory, keys too, in a core file: {error}");
+        tracing::warn!("cannot disable core files, so a crash may write memory, including keys, to disk: {error}");
     }
 }
 

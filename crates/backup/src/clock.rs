@@ -1,4 +1,5 @@
-//! Clocks are wrong, in both directions: which times of restore points can be believed. Pure: the time is given.
+//! Decides which times of restore points can be believed, because clocks can be fast or slow. Pure: the current time is
+//! an argument.
 
 use jiff::{SignedDuration, Timestamp};
 

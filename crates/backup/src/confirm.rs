@@ -1,4 +1,5 @@
-//! Knows a database again that has not changed since its newest restore point, which is then confirmed, not copied.
+//! Recognises a database that has not changed since its newest restore point, which is then confirmed instead of
+//! copied.
 //!
 //! Nothing cheaper than reading all of it is right: the change counter, file sizes and times, WAL salts and, on a
 //! connection that was just opened, `data_version` each miss some change.
@@ -27,7 +28,7 @@ pub(crate) fn newest(
 ) -> Result<Option<Manifest>, Error> {
     // One that this user may not read may be newer.
     if let Err(error) = writer.repository().expect_readable(&writer.repository().entries()?) {
-        tracing::warn!("nothing is confirmed: {:#}", anyhow::Error::from(error));
+        tracing::warn!("cannot confirm the newest restore point, taking a new one: {:#}", anyhow::Error::from(error));
         return Ok(None);
     }
     if newest.content_blake3.is_none()
@@ -41,12 +42,13 @@ pub(crate) fn newest(
     let checked = match verify::restore_point(writer.repository(), newest, Some(check)) {
         Ok(checked) => checked,
         Err(Error::Damaged { reason, .. }) => {
-            tracing::warn!(name = %newest.name, "not confirmed but taken anew, since it is damaged: {reason}");
+            tracing::warn!(name = %newest.name, "cannot confirm it because it is damaged, taking a new one: {reason}");
             return Ok(None);
         }
         // Left by another user: no reason to have no newer one.
         Err(error) if error.is_denied() => {
-            tracing::warn!(name = %newest.name, "not confirmed but taken anew: {:#}", anyhow::Error::from(error));
+            tracing::warn!(name = %newest.name, "cannot confirm it, taking a new one: \
+            {:#}", anyhow::Error::from(error));
             return Ok(None);
         }
         Err(error) => return Err(error),

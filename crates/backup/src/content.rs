@@ -1,4 +1,4 @@
-//! What a database says of itself: the part of a manifest that a copy can be compared with.
+//! What a database says about its content: the part of a manifest that a copy can be compared with.
 
 use std::collections::BTreeMap;
 

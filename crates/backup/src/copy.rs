@@ -68,7 +68,7 @@ pub(crate) fn snapshot(
     later.connection.execute_batch("COMMIT").map_err(Error::sqlite("read", path))?;
     held = held.max(began.elapsed());
     tracing::info!(
-        "{} was written meanwhile; whoever writes it had to wait for {:.2} s",
+        "{} was written during the copy; its writers had to wait for {:.2} s",
         path.display(),
         held.as_secs_f64()
     );
@@ -90,7 +90,7 @@ fn read_back((mut file, path): (&File, &Path), turns: &Turns, hashes: &[u64]) ->
     let (mut digest, mut hashes) = (OfDatabase::default(), hashes.iter());
     let read = digest::each_chunk(&mut file, |chunk| {
         if hashes.next() != Some(&turns.hash(chunk)) {
-            return Err(io::Error::other("it does not hold what was written; check the disk"));
+            return Err(io::Error::other("reading it back gave other data than was written; check the disk"));
         }
         digest.update(chunk);
         Ok(())

@@ -88,7 +88,7 @@ impl WriteBack {
         let (offset, length) = (self.begun, self.written - self.begun);
         // It also drops what is on disk already from memory. Where it fails, all is left to the sync at the end.
         if let Err(errno) = posix_fadvise(file, offset, length, PosixFadviseAdvice::POSIX_FADV_DONTNEED) {
-            tracing::debug!(%errno, "cannot begin to write back early");
+            tracing::debug!(%errno, "cannot start writing back early");
         }
         self.begun = self.written;
     }

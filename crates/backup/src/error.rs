@@ -33,7 +33,8 @@ pub enum Error {
     #[error("cannot {action} {}", path.display())]
     Sqlite { action: &'static str, path: PathBuf, source: rusqlite::Error },
     /// The repository's directory is not there, perhaps because its volume is not mounted.
-    #[error("the repository {} does not exist; create the directory, mount its volume, or name another with --repository (BACKUP_DIR)", path.display())]
+    #[error("the repository {} does not exist; create the directory, mount its volume, or choose another with \
+    --repository (BACKUP_DIR)", path.display())]
     NoRepository { path: PathBuf },
     #[error("cannot take a restore point of {}: {reason}", path.display())]
     Source {
@@ -42,35 +43,36 @@ pub enum Error {
         reason: String,
     },
     #[error(
-        "another process kept {} locked for {waited:?}, so it could not be read; try again, or raise --deadline",
+        "cannot read {}: another process kept it locked for {waited:?}; try again, or raise --deadline",
         path.display()
     )]
     SourceBusy { path: PathBuf, waited: Duration },
     /// A database that nobody used came into use while it was read.
-    #[error("others began to use {} while it was read; try again", path.display())]
+    #[error("another process started to use {} while it was being read; try again", path.display())]
     Disturbed { path: PathBuf },
-    #[error("reading {} was given up after {limit:?}, with {done} of {total} pages done; raise --deadline, or --hold of a restore", path.display())]
+    #[error("stopped reading {} after {limit:?}, with {done} of {total} pages read; raise --deadline, or --hold for a \
+    restore", path.display())]
     Deadline { path: PathBuf, limit: Duration, done: u64, total: u64 },
     /// The `-wal` file of a database grew more than it may while the database was read.
     #[error(
-        "reading {} was given up with {done} of {total} pages done, since its -wal file has grown by {} (at most {}, and \
-         half of what is free): raise --wal-growth, free space, or try again while others write less",
+        "stopped reading {} with {done} of {total} pages read, because its -wal file grew by {} (limit: {}, and half \
+         of the free space): raise --wal-growth, free space, or try again when there are fewer writes",
         path.display(), ByteSize(*growth), ByteSize(*limit)
     )]
     WalGrowth { path: PathBuf, growth: u64, limit: u64, done: u64, total: u64 },
     /// A restore point is not what its manifest says.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged { path: PathBuf, reason: String },
-    #[error("no good restore point is left, nothing was restored: {}", list(rejected))]
+    #[error("no good restore point is left; nothing was restored: {}", list(rejected))]
     NothingGood {
         /// Each that was tried, newest first, with what is wrong with it.
         rejected: Vec<Rejected>,
     },
-    #[error("another take or prune works in {}; try again later or pass --wait", path.display())]
+    #[error("another take or prune is running in {}; try again later or pass --wait", path.display())]
     RepositoryBusy { path: PathBuf },
-    #[error("another restore to {} is under way; wait for it to end", path.display())]
+    #[error("another restore to {} is running; wait for it to finish", path.display())]
     RestoreBusy { path: PathBuf },
-    #[error("{} is in use{}; stop what uses it, then restore with --force", path.display(), by(*pid))]
+    #[error("{} is in use{}; stop the programs that use it, then restore with --force", path.display(), by(*pid))]
     InUse {
         path: PathBuf,
         /// The process that holds a lock on it, where the kernel knows.
@@ -81,19 +83,20 @@ pub enum Error {
     IntoLive { path: PathBuf, reason: String },
     /// A database in use is of another lineage than what would be restored into it.
     #[error(
-        "{} is of lineage {}, the restore point of {}; choose one with --lineage, or pass --force to put it there all the \
-         same (a safety copy is kept)", path.display(), id(found.as_ref()), id(restored.as_ref())
+        "{} is of lineage {}, but the restore point is of lineage {}; choose another with --lineage, or pass --force \
+         to restore it anyway (a safety copy is kept)", path.display(), id(found.as_ref()), id(restored.as_ref())
     )]
     OtherLineage { path: PathBuf, found: Option<Lineage>, restored: Option<Lineage> },
     /// A restore into a database in use would have keys given out a second time.
     #[error(
-        "cannot restore into {} while it is in use: tables without AUTOINCREMENT gave out keys since the restore point that \
-         SQLite would give out again, to other rows: {}; nothing was changed. If nobody relies on these keys, pass \
+        "cannot restore into {} while it is in use: since the restore point, tables without AUTOINCREMENT gave out \
+         keys that SQLite would reuse for other rows: {}; nothing was changed. If nobody relies on these keys, pass \
          --reuse-keys (a safety copy is kept)", path.display(), key_ranges(keys)
     )]
     ReusedKeys { path: PathBuf, keys: BTreeMap<String, RangeInclusive<i64>> },
     /// Others wrote a database that is to be restored into, all the time that was waited.
-    #[error("others were writing {} for {waited:?}, nothing was restored; try again or raise --wait", path.display())]
+    #[error("other processes kept writing to {} for {waited:?}; nothing was restored; try again or raise \
+    --wait", path.display())]
     LiveBusy { path: PathBuf, waited: Duration },
     #[error("no restore point fits: {reason}")]
     NoRestorePoint {
@@ -101,29 +104,29 @@ pub enum Error {
         reason: String,
     },
     /// Several databases have restore points here and none was chosen.
-    #[error("the repository holds restore points of {} lineages, choose one with --lineage: {}", .0.len(), list(.0))]
+    #[error("the repository holds restore points of {} lineages; choose one with --lineage: {}", .0.len(), list(.0))]
     SeveralLineages(Vec<IdentitySummary>),
     /// The newest restore point is suspect, or follows one that is, and there is an older one that is not.
     #[error(
-        "the newest restore point, {newest}, is not trusted ({reason}); the newest that is, is {trusted} of {trusted_at:.3}. \
-         Say which one is meant: backup restore {trusted}, or backup restore {newest}; if all is as it should be, \
-         say so once: backup trust {newest}"
+        "the newest restore point, {newest}, is not trusted ({reason}); the newest trusted one is {trusted} of \
+         {trusted_at:.3}. Choose one: backup restore {trusted}, or backup restore {newest}; if the database is as it \
+         should be, run once: backup trust {newest}"
     )]
     Suspect { newest: Name, reason: String, trusted: Name, trusted_at: Timestamp },
     /// The URL of a remote repository, or what the environment says of its store, makes no sense.
-    #[error("the remote repository cannot be used: {reason}")]
+    #[error("cannot use the remote repository: {reason}")]
     RemoteAddress {
         /// Why, without the URL, which may have a password in it.
         reason: String,
     },
     /// A text that is no public key to encrypt for.
-    #[error("cannot encrypt for what --encrypt-to says: {reason}")]
+    #[error("cannot encrypt for the key in --encrypt-to: {reason}")]
     Recipient {
         /// Why, without the text, which may be a secret key.
         reason: String,
     },
     /// What is to decrypt is no key, or may not come that way.
-    #[error("cannot decrypt with what --identity or BACKUP_IDENTITY says: {reason}")]
+    #[error("cannot use the secret key in --identity or BACKUP_IDENTITY: {reason}")]
     Identity {
         /// Why, without the text, which may be a secret key.
         reason: String,
@@ -137,13 +140,16 @@ pub enum Error {
         reason: String,
     },
     /// A remote restore point cannot be read with the keys there are.
-    #[error("{object} is encrypted, and no key fits; give the secret key of one of its recipients with --identity")]
+    #[error(
+        "{object} is encrypted, and no given key decrypts it; give the secret key of one of its recipients with \
+         --identity"
+    )]
     Sealed { object: String },
     /// Something else has the name of a restore point that is to be pushed or pulled.
-    #[error("{there} is another restore point of that name: {reason}; it was left as it is")]
+    #[error("{there} is a different restore point with the same name: {reason}; it was not changed")]
     OtherContent { there: String, reason: String },
     /// The records of a remote repository are not those that were seen of it, or not in the order they should be in.
-    #[error("{remote} is not as it was: {reason}")]
+    #[error("{remote} changed unexpectedly: {reason}")]
     History {
         remote: String,
         /// How it differs, from when, and what to do next.
@@ -273,8 +279,8 @@ fn explain(path: &Path, error: io::Error) -> io::Error {
     let (path, mode) = (path.display(), metadata.mode() & 0o7777);
     let (uid, gid, our_uid, our_gid) = (metadata.uid(), metadata.gid(), geteuid(), getegid());
     let text = format!(
-        "{error}: {path} belongs to user {uid} and group {gid} and has mode {mode:o}, this runs as user {our_uid} and \
-         group {our_gid}; run it as that user, or give this one access"
+        "{error}: {path} belongs to user {uid} and group {gid} and has mode {mode:o}, but this program runs as user \
+         {our_uid} and group {our_gid}; run it as user {uid}, or give user {our_uid} access"
     );
     io::Error::new(error.kind(), text)
 }

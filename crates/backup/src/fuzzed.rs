@@ -1,5 +1,5 @@
-//! What strangers can make a command read: the targets of `fuzz/`, and of a short run among the tests. Each must come back,
-//! whatever it is given.
+//! Fuzz targets for untrusted input to the commands, run by `fuzz/` and, briefly, by the tests. Each must return for
+//! any input.
 
 use jiff::Timestamp;
 

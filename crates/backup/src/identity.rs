@@ -1,5 +1,4 @@
-//! What tells one source of restore points from another, so that two databases in one repository never prune, outrank or
-//! restore each other.
+//! Distinguishes the databases in one repository, so that none prunes, outranks or restores another's restore points.
 //!
 //! A database with a lineage is known by it, wherever it lies. Nothing is written into any other: its first restore point
 //! in a repository gives it a random id, which every later one of the same source inherits. The source is known again by

@@ -1,4 +1,4 @@
-//! What a JSON document must not do: mean one thing to one reader and another to the next.
+//! Rejects JSON that different parsers would read differently.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,7 +30,7 @@ impl<'de> Visitor<'de> for Distinct {
         let mut keys = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
             if keys.contains(&key) {
-                return Err(A::Error::custom(format_args!("the key {key:?} is there twice")));
+                return Err(A::Error::custom(format_args!("duplicate key {key:?}")));
             }
             keys.insert(key);
             map.next_value::<Self>()?;

@@ -1,4 +1,4 @@
-//! How far the reading of a database is, and what ends it early.
+//! Progress of reading a database, and the limits that end it early.
 
 use std::fs;
 use std::io;

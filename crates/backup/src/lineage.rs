@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub struct Lineage(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no lineage, which is 32 lower-case hexadecimal digits")]
+#[error("invalid lineage {0:?}: expected 32 lowercase hex digits")]
 pub struct NotALineage(String);
 
 impl Lineage {

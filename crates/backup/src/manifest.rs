@@ -252,7 +252,7 @@ impl Manifest {
         let Form { schema_version, manifest_blake3 } = serde_json::from_slice(bytes).map_err(malformed)?;
         if schema_version != SCHEMA_VERSION {
             return Err(format!(
-                "its manifest has schema {schema_version}, this program reads schema {SCHEMA_VERSION}"
+                "its manifest has schema {schema_version}, but this program reads schema {SCHEMA_VERSION}"
             ));
         }
         json::expect_distinct_keys(bytes).map_err(malformed)?;
@@ -261,11 +261,17 @@ impl Manifest {
             return Err(format!("its manifest belongs to {}", manifest.name));
         }
         if manifest.sequence > SEQUENCE_MAX {
-            return Err(format!("its sequence number expected at most {SEQUENCE_MAX}, found {}", manifest.sequence));
+            return Err(format!(
+                "its sequence number is too high: expected at most {SEQUENCE_MAX}, found {}",
+                manifest.sequence
+            ));
         }
         for size in [manifest.size_bytes, manifest.stored_bytes()] {
             if size > bounds::DATABASE_BYTES {
-                return Err(format!("its size in bytes expected at most {}, found {size}", bounds::DATABASE_BYTES));
+                return Err(format!(
+                    "its size in bytes is too large: expected at most {}, found {size}",
+                    bounds::DATABASE_BYTES
+                ));
             }
         }
         self_digest::check(bytes, manifest_blake3.as_deref())?;
@@ -370,7 +376,7 @@ mod tests {
     fn what_is_wrong_with_a_manifest_is_said() {
         let name = "app-20261122T180935.449Z".parse().unwrap();
         let unknown = serde_json::json!({"schema_version": 2, "all": "new"});
-        assert_eq!(parse(&unknown).unwrap_err(), "its manifest has schema 2, this program reads schema 1");
+        assert_eq!(parse(&unknown).unwrap_err(), "its manifest has schema 2, but this program reads schema 1");
         let mut other = sample();
         other["name"] = "app-20261122T180935.450Z".into();
         assert_eq!(parse(&other).unwrap_err(), "its manifest belongs to app-20261122T180935.450Z");

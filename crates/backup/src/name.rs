@@ -18,7 +18,7 @@ pub struct Name(String);
 
 /// A text that is no name of a restore point.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the name of a restore point, which looks like app-20261122T180935.449Z")]
+#[error("invalid restore point name {0:?}: expected one like app-20261122T180935.449Z")]
 pub struct NotAName(String);
 
 impl Name {

@@ -1,5 +1,5 @@
-//! What others keep beside the restore points: directories, as a service keeps its journal, and whatever else lies there. It
-//! is theirs; here it is counted, and what is in directories is read, so that a disk that has lost it is noticed.
+//! Files of other programs next to the restore points, such as a service's journal. They are only counted, and those in
+//! directories are read, so that a failing disk is noticed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

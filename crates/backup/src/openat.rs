@@ -153,7 +153,8 @@ pub fn warn_of_everybody(path: &Path, place: &Metadata) {
     let is_open = place.mode() & 0o002 != 0 && place.mode() & 0o1000 == 0;
     if is_open && geteuid().is_root() && !SAID.swap(true, Ordering::Relaxed) {
         tracing::warn!(
-            "everybody may write {}, and can exchange what root puts or finds there; give it to one user or group",
+            "{} is writable by everybody, who could replace files that root writes or reads there; allow only one \
+             user or group to write to it",
             path.display()
         );
     }
@@ -176,7 +177,7 @@ struct Link {
 
 impl NameIn {
     fn named(path: &Path) -> io::Result<Self> {
-        let name = path.file_name().ok_or_else(|| refuse("it names a directory, expected a file"))?.to_owned();
+        let name = path.file_name().ok_or_else(|| refuse("expected the path of a file, found a directory"))?.to_owned();
         let (directory, directory_path) = walk(crate::paths::directory_of(path))?;
         Ok(Self { directory, directory_path, name, links: Vec::new() })
     }
@@ -190,9 +191,8 @@ impl NameIn {
                 return Err(Errno::ELOOP.into());
             }
             let target = place.directory_path.join(target);
-            let named = Self::named(&target).map_err(|error| {
-                io::Error::new(error.kind(), format!("a link leads to {}: {error}", target.display()))
-            });
+            let named = Self::named(&target)
+                .map_err(|error| io::Error::new(error.kind(), format!("it links to {}: {error}", target.display())));
             place = Self { links, ..named? };
         }
         place.check_links(place.owner()?)?;
@@ -246,7 +246,8 @@ impl NameIn {
             return Ok(());
         }
         Err(refuse(&format!(
-            "it has {} names (hard links) and belongs to user {}, in a directory that others may write; put a copy in its place",
+            "it has {} hard links, belongs to user {}, and is in a directory that others can write to; replace it \
+             with a copy",
             file.nlink(),
             file.uid()
         )))
@@ -324,8 +325,8 @@ fn check_links(links: &[Link], owner: u32) -> io::Result<()> {
         return Ok(());
     };
     Err(refuse(&format!(
-        "the symbolic link {} belongs to user {of} and leads to what belongs to user {owner}, so it is not followed; name what \
-         it leads to, or make the link anew as root or as user {owner}",
+        "not following the symbolic link {}: it belongs to user {of}, but its target belongs to user {owner}; give \
+         the path of the target, or recreate the link as root or as user {owner}",
         path.display()
     )))
 }
@@ -348,7 +349,7 @@ fn refuse(why: &str) -> io::Error {
 }
 
 fn up_to(file: File, max: u64) -> io::Result<Vec<u8>> {
-    let too_long = |length: String| refuse(&format!("it has {length} bytes, expected at most {max}"));
+    let too_long = |length: String| refuse(&format!("it has {length} bytes; expected at most {max}"));
     let length = file.metadata()?.len();
     if length > max {
         return Err(too_long(length.to_string()));

@@ -27,8 +27,8 @@ pub(crate) fn each_chunk(
     let reads = || Error::sqlite("read every page of", path);
     if !has_table(source).map_err(reads())? {
         tracing::warn!(
-            "SQLite in this program lacks its table of pages, so that this takes longer, keeps writers waiting that do not use WAL, \
-             and tells less of a database made anew; build it with LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_DBPAGE_VTAB"
+            "this build of SQLite lacks the sqlite_dbpage table, so copies take longer, block writers that do not use \
+             WAL, and reveal less about a recreated database; build with LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_DBPAGE_VTAB"
         );
         return each_chunk_of_a_copy((source, path), limits, each);
     }

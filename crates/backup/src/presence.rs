@@ -41,7 +41,10 @@ pub fn look(path: &Path) -> Result<Presence, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Presence::Missing),
         Err(error) => return Err(Error::io("look at", path)(error)),
         Ok(metadata) if !metadata.is_file() => {
-            return Err(refuse("expected a database or nothing, found no regular file; name the database file itself"));
+            return Err(refuse(
+                "expected a database file or nothing, found something that is not a regular file; give \
+                 the path of the database file",
+            ));
         }
         Ok(metadata) => metadata.len(),
     };
@@ -58,9 +61,7 @@ pub fn look(path: &Path) -> Result<Presence, Error> {
     } else if is_zero(&page) {
         Ok(Presence::Nothing(format!("a file of {bytes} bytes that begins with zeros")))
     } else if !page.starts_with(MAGIC) {
-        Err(refuse(
-            "expected a database or nothing, found neither (an encrypted one?); move it away if it is of no use",
-        ))
+        Err(refuse("it is not a SQLite database (perhaps an encrypted one); move it away if you do not need it"))
     } else if is_zero(page.get(HEADER_BYTES..).unwrap_or_default()) {
         Ok(Presence::Nothing("a header without a database".to_owned()))
     } else {

@@ -178,7 +178,7 @@ impl Remote {
         let store = self.block_on(async {
             let bucket = self.bucket("--as-of")?;
             if bucket.keeps_versions().await? == Some(false) {
-                let reason = format!("--as-of needs a bucket that keeps versions, and {} does not", bucket.name(""));
+                let reason = format!("--as-of needs a bucket with versioning, which {} does not have", bucket.name(""));
                 return Err(Error::RemoteAddress { reason });
             }
             AsOf::read(bucket, self.store.clone(), time).await
@@ -199,7 +199,7 @@ impl Remote {
     }
 
     fn bucket(&self, what_for: &str) -> Result<&Bucket, Error> {
-        let reason = || format!("{what_for} is for buckets of S3 (s3://), which {} is not", self.address);
+        let reason = || format!("{what_for} needs an S3 bucket (s3://), which {} is not", self.address);
         self.bucket.as_ref().ok_or_else(|| Error::RemoteAddress { reason: reason() })
     }
 
@@ -207,7 +207,8 @@ impl Remote {
     /// over an answer that it cannot send on, such as a credential with a newline.
     fn block_on<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         panic::catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(work))).unwrap_or_else(|_| {
-            let reason = "the store's client failed over what it was told, see above; check its address and what gives it credentials";
+            let reason = "the store's client rejected its configuration (see above); check the address and the \
+            credentials";
             Err(Error::remote("use", self.address.to_string(), reason))
         })
     }

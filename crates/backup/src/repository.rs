@@ -112,7 +112,7 @@ impl Repository {
             if bytes > bounds::LISTING_BYTES {
                 let (found, max) = (ByteSize(bytes), ByteSize(bounds::LISTING_BYTES));
                 let why =
-                    format!("its manifests have more than {found}, expected at most {max}; keep fewer restore points");
+                    format!("its manifests have more than {found}; expected at most {max}; keep fewer restore points");
                 return Err(Error::io("list the repository", &self.directory)(io::Error::other(why)));
             }
             entries.push(entry);
@@ -181,7 +181,7 @@ impl Repository {
         if names.len() > bounds::NAMES {
             let (found, max) = (names.len(), bounds::NAMES);
             let why =
-                format!("it has {found} names of restore points, expected at most {max}; prune it, or move some away");
+                format!("it has {found} names of restore points; expected at most {max}; prune it, or move some away");
             return Err(fails()(io::Error::other(why)));
         }
         Ok(names)

@@ -113,7 +113,7 @@ pub fn if_missing(
     }
     let mut request = request.clone();
     if let Presence::Nothing(what) = found {
-        tracing::warn!("{} is {what}, which is no database; it is set aside", database.display());
+        tracing::warn!("{} is {what}, not a database; setting it aside", database.display());
         request.force = true;
     }
     match restore(repository, &request, true, report) {
@@ -191,7 +191,7 @@ impl Request {
             },
         )?;
         for Rejected { name, reason } in &candidates.suspects {
-            tracing::warn!(%name, "passed over, {reason}; it stays, and `backup restore {name}` restores it");
+            tracing::warn!(%name, "skipped, {reason}; it is kept, and `backup restore {name}` restores it");
         }
         Ok(candidates)
     }
@@ -233,7 +233,7 @@ fn first_good(
                 return Ok((manifest, checked, rejected));
             }
             Err(Error::Damaged { reason, .. }) if !matches!(request.choice, Choice::Name(_)) => {
-                tracing::warn!(name = %manifest.name, "passed over, damaged: {reason}");
+                tracing::warn!(name = %manifest.name, "skipped, damaged: {reason}");
                 rejected.push(Rejected { name: manifest.name, reason });
             }
             Err(error) => return Err(error),
@@ -245,11 +245,11 @@ fn first_good(
 /// Says what people should know of what is restored.
 fn warn(chosen: &Manifest, checked: &Checked) {
     if let Some(warning) = checked.warning().filter(|_| checked.check != Check::None) {
-        tracing::warn!(name = %chosen.name, "restoring one with all its rows, but {warning}");
+        tracing::warn!(name = %chosen.name, "the restored database has all its rows, but {warning}");
     }
     if chosen.is_suspect() {
         for suspicion in &chosen.suspicions {
-            tracing::warn!(name = %chosen.name, "restoring one that is suspect, {suspicion}");
+            tracing::warn!(name = %chosen.name, "restoring a suspect restore point, {suspicion}");
         }
     }
 }
@@ -276,7 +276,7 @@ impl fmt::Display for Undone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} of {:.3} is newer: without it, what was stored in between is undone",
+            "{} of {:.3} is newer: without it, changes made in between are undone",
             self.newest, self.created_at
         )?;
         if self.keys.is_empty() { Ok(()) } else { write!(f, ", such as keys {}", error::key_ranges(&self.keys)) }
@@ -301,7 +301,8 @@ fn undone(choice: &Choice, entries: &[Entry], restored: &Manifest) -> Option<Und
 fn hold(database: &Path, force: bool) -> Result<Option<Held>, Error> {
     match fs::symlink_metadata(database) {
         Ok(metadata) if !metadata.is_file() => {
-            let other = io::Error::other("it is not a regular file; name the database file itself with --database");
+            let other =
+                io::Error::other("it is not a regular file; give the path of the database file with --database");
             return Err(Error::io("replace", database)(other));
         }
         Ok(_) => {}

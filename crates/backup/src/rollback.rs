@@ -62,7 +62,7 @@ impl Turns {
         let mut found = vec![0; expected.len()];
         file.read_exact_at(&mut found, 0).map_err(Error::io("read", path))?;
         if found != expected {
-            return Err(changed(path, "another file took its name"));
+            return Err(changed(path, "another file replaced it"));
         }
         let version = connection.query_row(DATA_VERSION, [], |row| row.get(0)).map_err(reads())?;
         connection.execute_batch("COMMIT").map_err(reads())?;
@@ -238,5 +238,5 @@ fn kept_open(path: &Path) -> Result<&'static File, Error> {
 }
 
 fn changed(path: &Path, how: &str) -> Error {
-    Error::Source { path: path.to_owned(), reason: format!("{how} while it was read; take it again") }
+    Error::Source { path: path.to_owned(), reason: format!("{how} while it was being read; take it again") }
 }

@@ -45,7 +45,7 @@ pub(crate) fn check(bytes: &[u8], expected: Option<&str>) -> Result<(), String> 
     if found.as_str() == expected {
         return Ok(());
     }
-    Err(format!("its manifest is not as it was written: BLAKE3 expected {expected:?}, found \"{found}\""))
+    Err(format!("its manifest was changed or damaged: BLAKE3: expected {expected:?}, found \"{found}\""))
 }
 
 #[cfg(test)]

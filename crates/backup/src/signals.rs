@@ -20,7 +20,7 @@ pub(crate) fn obey() {
 fn wait(signals: SigSet) {
     match signals.wait() {
         Ok(signal) => {
-            tracing::warn!("ended by {signal}; what was left unfinished is swept by the next run");
+            tracing::warn!("ended by {signal}; the next run cleans up unfinished work");
             // What a shell reports of a process that a signal ended.
             process::exit(128 + signal as i32);
         }

@@ -51,9 +51,9 @@ impl SigningKey {
         let metadata = file.metadata().map_err(Error::io("look at", path))?;
         let exposed = expect_private(metadata.mode() & 0o777, metadata.uid()).err();
         let der = PrivatePkcs8KeyDer::from_pem_slice(&text);
-        let der = der.map_err(|error| unfit(format!("it is no private key in PEM, {error:?}; {help}")))?;
+        let der = der.map_err(|error| unfit(format!("it is not a private key in PEM, {error:?}; {help}")))?;
         let pair = Self::from_der(der.secret_pkcs8_der());
-        let pair = pair.map_err(|error| unfit(format!("it is no ed25519 key, {error}; {help}")))?;
+        let pair = pair.map_err(|error| unfit(format!("it is not an ed25519 key, {error}; {help}")))?;
         Ok((pair, exposed))
     }
 
@@ -95,9 +95,9 @@ impl PublicKey {
         let help = "it must be an ed25519 public key as made by: openssl pkey -in KEY -pubout -out FILE";
         let (_, text) = read(path, "use the public key")?;
         let der = SubjectPublicKeyInfoDer::from_pem_slice(&text);
-        let der = der.map_err(|error| unfit(format!("it is no public key in PEM, {error:?}; {help}")))?;
+        let der = der.map_err(|error| unfit(format!("it is not a public key in PEM, {error:?}; {help}")))?;
         let bytes = der.strip_prefix(&SPKI_PREFIX).filter(|key| key.len() == 32);
-        bytes.map(|key| Self(key.to_vec())).ok_or_else(|| unfit(format!("it is no ed25519 key; {help}")))
+        bytes.map(|key| Self(key.to_vec())).ok_or_else(|| unfit(format!("it is not an ed25519 key; {help}")))
     }
 
     /// Whether a signature is that of a message by this key's other half.
@@ -129,7 +129,7 @@ pub(crate) fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
 /// Links are followed: Kubernetes mounts the files of a Secret as such. A path that is the key itself is not repeated.
 fn read(path: &Path, action: &'static str) -> Result<(File, Zeroizing<Vec<u8>>), Error> {
     if TEXTS.iter().any(|text| path.to_string_lossy().contains(text)) {
-        let unfit = io::Error::other("expected the path of its file, found its text, which is not repeated");
+        let unfit = io::Error::other("expected the path of a key file, found the text of a key (not shown)");
         return Err(Error::io(action, Path::new("that was given"))(unfit));
     }
     read_file(path).map_err(Error::io(action, path))
@@ -153,8 +153,8 @@ fn expect_private(mode: u32, uid: u32) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "it is readable or writable by others (mode {mode:o}), who can sign in your name; run: chmod 600 FILE (of a Secret of \
-         Kubernetes: defaultMode: 0440), and make a new key if somebody may have read it"
+        "others can read or write it (mode {mode:o}) and so sign in your name; run: chmod 600 FILE (for a Kubernetes \
+         Secret: defaultMode: 0440), and make a new key if somebody may have read it"
     ))
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn begin_without_a_trace(database: &Path, patience: Duration, scratch
     if !at_rest::would_leave_traces(database)? {
         match begin(database, patience) {
             Err(error) if at_rest::must_be_copied(database, &error)? => {
-                tracing::debug!("copied in order to be recovered: {error}");
+                tracing::debug!("copying the database for recovery: {error}");
             }
             begun => return begun.map_err(|error| explain_denial(database, error)),
         }
@@ -104,13 +104,15 @@ fn snapshot(
     untrusted::end_after(&mut connection, Some(patience)).map_err(Error::sqlite("read", database))?;
     let content = connection.execute_batch("BEGIN").and_then(|()| Content::read(&connection)).map_err(|error| {
         match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => refuse("it is no SQLite database (or an encrypted one)".into()),
-            Some(ErrorCode::DatabaseCorrupt) => refuse(format!("it is corrupt ({error}); restore an older point")),
+            Some(ErrorCode::NotADatabase) => refuse("it is not a SQLite database (or it is encrypted)".into()),
+            Some(ErrorCode::DatabaseCorrupt) => {
+                refuse(format!("it is corrupt ({error}); restore an older restore point"))
+            }
             _ => failed("read", database, patience)(error),
         }
     })?;
     if content.page_count == 0 {
-        return Err(refuse("it is empty (no page, so no table); check the path, or wait until it is created".into()));
+        return Err(refuse("it is empty (no pages, so no tables); check the path, or wait until it is created".into()));
     }
     let holdings = content::holdings(&connection).map_err(Error::sqlite("read", database))?;
     let first = pages::first(&connection).map_err(Error::sqlite("read", database))?;
@@ -126,8 +128,8 @@ fn explain_denial(database: &Path, error: Error) -> Error {
             if matches!(source.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) =>
         {
             let reason = format!(
-                "{source}; check that this user may read it with its -wal and -shm files, and whether its volume is \
-                 read-only or its directory belongs to another"
+                "{source}; check that this user can read it and its -wal and -shm files, and whether its volume is \
+                 read-only or its directory belongs to another user"
             );
             Error::Source { path: database.to_owned(), reason }
         }
@@ -151,7 +153,7 @@ pub(crate) fn resolve(database: &Path) -> Result<PathBuf, Error> {
     let found = openat::resolve(database).and_then(|real| Ok((fs::symlink_metadata(&real)?, real)));
     match found {
         Ok((metadata, real)) if metadata.is_file() => Ok(real),
-        Ok(_) => Err(refuse("it is not a file; name the database file itself with --database")),
+        Ok(_) => Err(refuse("it is not a file; give the path of the database file with --database")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(refuse("it does not exist; check --database (DB_PATH) and whether its volume is mounted"))
         }

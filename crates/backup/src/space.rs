@@ -27,8 +27,8 @@ pub(crate) fn explain(error: Error, directory: &Path, needed: u64) -> Error {
     let Some(free) = free(directory).ok().filter(|_| is_full) else { return Error::Io { action, path, source } };
     let (free, needed) = (ByteSize(free), ByteSize(needed));
     let why = format!(
-        "{source}: the volume of {} has {free} free, a copy of the database takes {needed}; remove from it what is no restore \
-         point, keep fewer of them, or enlarge it",
+        "{source}: the volume of {} has {free} free, but a copy of the database needs {needed}; enlarge it, keep \
+         fewer restore points, or remove files from it that are neither restore points nor a journal",
         directory.display()
     );
     Error::Io { action, path, source: io::Error::new(source.kind(), why) }
@@ -66,8 +66,9 @@ impl Room {
             return Ok(());
         }
         let (left, free) = (ByteSize(self.left), ByteSize(free));
-        let why =
-            format!("{left} are to be written, and its volume has {free} free; make room there, or use another volume");
+        let why = format!(
+            "{left} remain to be written, but its volume has {free} free; free space there, or use another volume"
+        );
         Err(Error::io("write to", &self.directory)(io::Error::new(io::ErrorKind::StorageFull, why)))
     }
 }

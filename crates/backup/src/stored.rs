@@ -116,7 +116,7 @@ pub(crate) fn expect<T: PartialEq + std::fmt::Debug>(
     if expected == found {
         return Ok(());
     }
-    Err(Error::damaged(path, format!("{what} expected {expected:?}, found {found:?}")))
+    Err(Error::damaged(path, format!("{what}: expected {expected:?}, found {found:?}")))
 }
 
 /// Hashes what is read through it.

@@ -184,7 +184,7 @@ fn check((file, copy): (&File, &Path), manifest: &Manifest, request: &Request) -
     if request.check != Check::None
         && let Some(warning) = checked.warning()
     {
-        tracing::warn!(name = %manifest.name, "taken with all its rows, but {warning}");
+        tracing::warn!(name = %manifest.name, "it contains all rows, but {warning}");
     }
     Ok(checked)
 }
@@ -217,8 +217,8 @@ fn blame(database: &Path, error: Error) -> Error {
         Error::Damaged { reason, .. } => Error::Source {
             path: database.to_owned(),
             reason: format!(
-                "its copy is damaged, so it is too ({reason}); to keep what is there all the same, copy it with --check \
-                 none, and to go on with an older state, restore one by its name: see backup list"
+                "its copy is damaged, so the database is too ({reason}); to keep its content anyway, copy it with \
+                 --check none; to continue from an older state, restore one by name: see backup list"
             ),
         },
         other => other,

@@ -12,7 +12,7 @@ use crate::bounds;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
-    /// As NO_COLOR, CLICOLOR_FORCE and CLICOLOR say, else on a terminal
+    /// Follow NO_COLOR, CLICOLOR_FORCE and CLICOLOR; otherwise colour on a terminal
     #[default]
     Auto,
     Always,

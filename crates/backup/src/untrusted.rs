@@ -116,8 +116,8 @@ pub(crate) fn check_journal(database: &Path) -> Result<(), Error> {
         Ok(end) if end == NAMES_ANOTHER => Err(Error::Source {
             path: database.to_owned(),
             reason:
-                "its -journal file names another file, which SQLite would remove with the rights of root; open the \
-                     database once as its owner, which rolls it back"
+                "its -journal file names another file, which SQLite would delete as root; open the database once as \
+                 its owner, which rolls the journal back"
                     .into(),
         }),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("look at", &journal)(error)),

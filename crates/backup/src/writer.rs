@@ -99,7 +99,10 @@ impl Writer {
         let next = sequence.saturating_add(if unreadable > newest { ROOM } else { 1 });
         if next > SEQUENCE_MAX {
             let path = newest.map_or_else(|| self.repository.path().to_owned(), |name| self.repository.manifest(&name));
-            let reason = format!("its sequence number {sequence} leaves none to follow; move it out of the repository");
+            let reason = format!(
+                "its sequence number {sequence} is the highest possible, so none can follow; move it \
+                 out of the repository"
+            );
             return Err(Error::Damaged { path, reason });
         }
         Ok(next)
@@ -130,8 +133,8 @@ impl Writer {
         if self.sign_key.is_none() && was_signed() {
             tracing::warn!(
                 name = %manifest.name,
-                "its manifest was signed and is no more, since it is written anew without --sign-key: what verifies will \
-                 refuse it; sign it with: backup trust {} --sign-key FILE", manifest.name
+                "rewriting its manifest without --sign-key removed its signature, so --verify-key will refuse it; \
+                 sign it with: backup trust {} --sign-key FILE", manifest.name
             );
         }
         durable::replace(&description, &self.written(manifest)?)
@@ -144,8 +147,8 @@ impl Writer {
         if bytes.len() as u64 > bounds::MANIFEST_BYTES {
             let (found, max, marks) = (bytes.len(), bounds::MANIFEST_BYTES, manifest.high_water.len());
             let why = format!(
-                "it would have {found} bytes, expected at most {max}: the database has {marks} AUTOINCREMENT marks, one a row of \
-                 sqlite_sequence; remove those of tables that are gone"
+                "it would have {found} bytes, expected at most {max}: the database has {marks} AUTOINCREMENT marks, \
+                 one per row of sqlite_sequence; remove those of dropped tables"
             );
             return Err(fails(io::Error::other(why)));
         }
@@ -205,7 +208,7 @@ impl Writer {
                 // Of a pull that was to replace what is damaged.
                 self.unfinished(&name)?.iter().try_for_each(|file| durable::remove(file))?;
             } else if !self.unfinished(&name)?.is_empty() || exists(&part_of_manifest)? {
-                tracing::warn!(%name, "sweeping what a killed take or prune left");
+                tracing::warn!(%name, "removing files left by a killed take or prune");
                 self.discard(&name)?;
             }
         }

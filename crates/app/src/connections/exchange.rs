@@ -1,4 +1,4 @@
-//! One request of a connection and its answer: which of them may be many, and how long the client counts as busy.
+//! One request of a connection and its response: limits on concurrent requests, and how long the client counts as busy.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -62,7 +62,7 @@ impl Exchange {
         let bodies = &self.quotas.bodies;
         let sending = if has_body { bodies.admit(&self.client, Member::has_had_its_time) } else { None };
         let mut response = if has_body && sending.is_none() {
-            let overloaded = ApiError::Overloaded { what: "requests with a body are under way", most: bodies.most() };
+            let overloaded = ApiError::Overloaded { what: "requests with a body are in progress", most: bodies.most() };
             last(harden(overloaded.into_response()))
         } else {
             self.router.call(request).await?

@@ -1,4 +1,4 @@
-//! Connections: how many there may be, how long a client may take, what it may cost, and how they end.
+//! Connections: limits on their number, time and memory, and how they end.
 //!
 //! hyper answers what is no HTTP. Here is what it leaves open: nobody keeps a place by being slow or silent, whoever finds no
 //! place is told so, and a stop answers what was sent before it. How much of all that there may be is in [`crate::bounds`].
@@ -220,7 +220,7 @@ impl Conversation {
     async fn hold(self, stream: TcpStream) {
         let client = self.client.clone();
         tokio::select! {
-            () = client.evicted() => tracing::debug!("a connection made room for another"),
+            () = client.evicted() => tracing::debug!("closed a connection to make room for another"),
             () = self.converse(stream) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! How many clients may be in a state that costs memory, and who leaves it for a newcomer.
+//! Limits the number of clients in a state that costs memory, and decides which of them makes room for a new one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! The bytes of a connection on their way between the kernel and hyper: counted, and held to what a client may cost.
+//! The bytes of a connection between the kernel and hyper, counted and limited per client.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -75,7 +75,7 @@ impl Transport {
         if self.client.is_wide() && !self.is_wide {
             self.is_wide = true;
             if let Err(error) = SockRef::from(&self.stream).set_send_buffer_size(WIDE_SEND_BUFFER_BYTES) {
-                tracing::debug!(%error, "a connection keeps its small buffer");
+                tracing::debug!(%error, "cannot enlarge a connection's buffer");
             }
         }
     }
@@ -101,13 +101,13 @@ impl Transport {
             Some(stalled) => stalled,
             None => {
                 let Some(held) = self.quotas.stalled.admit(&self.client, Member::has_had_its_time) else {
-                    return Poll::Ready(Err(io::Error::other("too many clients do not take their answers")));
+                    return Poll::Ready(Err(io::Error::other("too many clients do not read their responses")));
                 };
                 self.stalled.insert(Stalled { held, taken: 0, deadline: Box::pin(sleep(self.patience)) })
             }
         };
         ready!(stalled.deadline.as_mut().poll(cx));
-        let reason = format!("took {} bytes of its answer in {} s", stalled.taken, self.patience.as_secs());
+        let reason = format!("read {} bytes of its response in {} s", stalled.taken, self.patience.as_secs());
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, reason)))
     }
 }

@@ -1,5 +1,5 @@
-//! The page for browsers. It is whole without its script: the form and the links work, the figures are those of the
-//! moment it was asked for. The script replaces them as bulletins come.
+//! The page for browsers. It works without its script: the form and the links work, and the figures are those at the
+//! time of the request. The script updates them as bulletins arrive.
 
 mod texts;
 

@@ -1,4 +1,4 @@
-//! `GET /add?message=…`: stores a message. An answer means that it is on disk.
+//! `GET /add?message=…`: stores a message. A response means that it is on disk.
 
 use std::borrow::Cow;
 use std::sync::Arc;

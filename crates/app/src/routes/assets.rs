@@ -1,4 +1,4 @@
-//! `GET /assets/…`: what the page is made of besides its text. All from here: nothing is fetched from elsewhere.
+//! `GET /assets/…`: the page's style sheet, script and icon. The page fetches nothing from other hosts.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};

@@ -29,7 +29,7 @@ pub(crate) async fn consultation(
 ) -> Result<Response, ApiError> {
     let page = page(query.as_deref().unwrap_or_default())?;
     if let Some(most) = service.connections.stalled() {
-        return Err(ApiError::Overloaded { what: "clients do not take their answers", most });
+        return Err(ApiError::Overloaded { what: "clients are not reading their responses", most });
     }
     // What every page of the default length costs is little.
     let turn = if page.limit > LIMIT_DEFAULT { service.turn().await } else { None };
@@ -52,7 +52,7 @@ fn pieces(service: Arc<Service>, rest: Rest, width: Width) -> impl Stream<Item =
     stream::try_unfold((service, Some(rest), width), move |(service, rest, width)| async move {
         let Some(rest) = rest else { return Ok(None) };
         if began.elapsed() > wait {
-            return Err(format!("an answer was not taken within {} s", wait.as_secs()).into());
+            return Err(format!("the client did not read its response within {} s", wait.as_secs()).into());
         }
         let turn = service.turn().await;
         let (piece, rest) = service.store.more_json(rest, width.piece_bytes()).await?;

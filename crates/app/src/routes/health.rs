@@ -1,4 +1,4 @@
-//! `GET /health`: whether the database can serve a durable write, proven by one.
+//! `GET /health`: tests whether the database can make a write durable by making one.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `GET /live`: whether this process can still become useful by itself, or only a restart helps.
+//! `GET /live`: whether this process can recover by itself or needs a restart.
 //!
 //! Not the same question as `/health`: a full disk or the lock of another process makes the service unavailable, and
 //! a restart would mend neither. Whoever restarts on `/health` turns a slow disk into an outage.

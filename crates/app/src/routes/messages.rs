@@ -1,4 +1,4 @@
-//! `POST /messages`: the form of the page. It leads back to the page, so that reloading that adds nothing.
+//! `POST /messages`: the form on the page. It redirects back to the page, so that a reload adds nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what the service has counted, and what it is now, for Prometheus.
+//! `GET /metrics`: the counters and the current state of the service, for Prometheus.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,18 +62,18 @@ fn plain(open_metrics: &str) -> String {
 async fn exposition(service: &Arc<Service>) -> Result<String, fmt::Error> {
     let mut now = Registry::with_prefix(PREFIX);
     let (waiting, depth) = service.store.queue();
-    gauge(&mut now, "write_queue_length", "Writes that wait for the disk", waiting as u64);
-    gauge(&mut now, "write_queue_limit", "Writes that may wait; more are refused", depth as u64);
+    gauge(&mut now, "write_queue_length", "Writes waiting for the disk", waiting as u64);
+    gauge(&mut now, "write_queue_limit", "Maximum number of waiting writes; further writes are refused", depth as u64);
     if let Some(bytes) = service.store.wal_bytes() {
         gauge(&mut now, "wal_size_bytes", "Size of the -wal file", bytes);
     }
     if let Some(status) = service.store.protection() {
         let protected = u32::from(status.is_protected());
-        gauge(&mut now, "protected", "Whether what is acknowledged survives the loss of the volume", protected);
+        gauge(&mut now, "protected", "Whether acknowledged writes survive the loss of the volume", protected);
     }
     let (connected, most) = service.connections.count();
-    gauge(&mut now, "connections", "Clients that are connected", connected);
-    gauge(&mut now, "connections_limit", "Clients that may be connected; more are refused", most);
+    gauge(&mut now, "connections", "Connected clients", connected);
+    gauge(&mut now, "connections_limit", "Maximum number of connected clients; further clients are refused", most);
     let protection = service.looks.look().await;
     let _turn = service.turn().await;
     gauge(&mut now, "database_readable", "Whether the database can be read", u32::from(protection.is_ok()));
@@ -104,14 +104,14 @@ fn restore_points(now: &mut Registry, protection: &Protection) {
     if let Some(newest) = &protection.newest {
         if let Some(age) = protection.age {
             let age = age.as_secs_f64();
-            gauge(now, "restore_point_age_seconds", "Since the newest restore point was taken or confirmed", age);
+            gauge(now, "restore_point_age_seconds", "Time since the newest restore point was taken or confirmed", age);
         }
         if let Some(checked) = &newest.checked {
             let sound = u32::from(checked.verdict == Verdict::Sound);
             gauge(
                 now,
                 "restore_point_sound",
-                "Whether SQLite could check the newest restore point and found it sound",
+                "Whether SQLite checked the newest restore point and found no fault",
                 sound,
             );
         }
@@ -121,18 +121,18 @@ fn restore_points(now: &mut Registry, protection: &Protection) {
         gauge(
             now,
             "restore_point_suspect",
-            "Whether the newest restore point looks like one of a lost database",
+            "Whether the newest restore point looks like a copy of a lost database",
             suspect,
         );
     }
     if let Some(rehearsed) = &protection.rehearsed {
         let age = protection::age(rehearsed.at).as_secs_f64();
-        gauge(now, "last_verified_restore_seconds", "Since a restore was last rehearsed and found good", age);
+        gauge(now, "last_verified_restore_seconds", "Time since the last successful rehearsal of a restore", age);
     }
     if let Some(exposure) = protection.exposure {
-        gauge(now, "exposed_messages", "Messages in no restore point", exposure.messages);
+        gauge(now, "exposed_messages", "Messages that are in no restore point", exposure.messages);
         if let Some(seconds) = exposure.seconds {
-            gauge(now, "exposed_seconds", "Since the first message that is in no restore point was stored", seconds);
+            gauge(now, "exposed_seconds", "Age of the oldest message that is in no restore point", seconds);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One file a route.
+//! One file per route.
 
 pub(crate) mod add;
 pub(crate) mod assets;

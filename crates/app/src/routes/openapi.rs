@@ -1,5 +1,5 @@
-//! `GET /openapi.json`: what this service answers, for programs that read descriptions. Written by hand: a test asks the
-//! running service whether it is true.
+//! `GET /openapi.json`: the OpenAPI description of this service. Written by hand; a test compares it with the running
+//! service.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};

@@ -1,4 +1,4 @@
-//! What is counted of commits.
+//! Metrics of commits.
 
 use std::time::Duration;
 
@@ -41,13 +41,9 @@ impl Commits {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "commit_writes",
-            "Writes, health checks among them, that shared a commit",
-            self.writes.clone(),
-        );
-        let help = "From wanting to write to being on disk, waiting for the lock of another process included";
+        registry.register("commit_writes", "Writes per commit, including health checks", self.writes.clone());
+        let help = "Duration of a commit until it is on disk, including waiting for another process's lock";
         registry.register_with_unit("commit_duration", help, Unit::Seconds, self.seconds.clone());
-        registry.register("commit_failures", "Commits that did not reach the disk for certain", self.failures.clone());
+        registry.register("commit_failures", "Commits that may not have reached the disk", self.failures.clone());
     }
 }

@@ -1,4 +1,4 @@
-//! What the store cannot do, and what became of a write it did not acknowledge.
+//! Errors of the store, and what happened to a write it did not acknowledge.
 
 use std::path::{Path, PathBuf};
 
@@ -8,25 +8,26 @@ use thiserror::Error;
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Failure {
-    #[error("{depth} writes are waiting for the disk, which is the limit; try again in a second")]
+    #[error("{depth} writes are waiting for the disk, the maximum; try again in a second")]
     QueueFull { depth: usize },
     /// Another process holds the lock for longer than we wait.
     #[error("the database {} is locked by another process; try again in a second", .0.display())]
     Locked(PathBuf),
-    #[error("the database has not answered for {seconds} s (a slow disk, or the lock of another process)")]
+    #[error("the database has not responded for {seconds} s (slow disk, or another process holds a lock)")]
     TooSlow { seconds: u64 },
     /// The files at the database's path are not those that were opened. There is no way back.
-    #[error("{0}; nothing is served from it any more: put the database in place and restart this process")]
+    #[error("{0}; this process no longer serves it: put the database back and restart this process")]
     Lost(String),
     /// Another program changed the tables so that what is stored in them may not be kept.
-    #[error("another program changed the tables of {}: found {found}; nothing is stored until that is undone", .path.display())]
+    #[error("another program changed the tables of {}: found {found}; nothing is stored until the change is \
+    undone", .path.display())]
     Misshapen { path: PathBuf, found: String },
     /// What is stored now would be lost with the volume, and the policy is to store nothing then.
-    #[error("nothing can be stored so that it survives the loss of the database's volume: {0}")]
+    #[error("cannot protect new writes against the loss of the database's volume: {0}")]
     Unprotected(String),
     #[error("cannot {action} the database {}: {reason}", .path.display())]
     Refused { action: &'static str, path: PathBuf, reason: String },
-    #[error("the service does not write any more, because it is stopping or its writer failed")]
+    #[error("the service no longer accepts writes: it is stopping or its writer failed")]
     Stopped,
 }
 

@@ -1,4 +1,4 @@
-//! Whether what is acknowledged survives the loss of the database's volume, and what happens while it would not.
+//! Makes acknowledged writes survive the loss of the database's volume, and decides what happens while it cannot.
 //!
 //! It does where a restore point is in the repository from which the journal leads on without a gap. Until there is one,
 //! and whenever the journal cannot be written, the policy decides: refuse to store anything, or serve on and say so.
@@ -27,12 +27,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often it is made sure that database and journal agree, if others change the database meanwhile.
 const TRIES: u32 = 5;
 
-/// How what is acknowledged is protected.
+/// How acknowledged writes are protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Protect {
-    /// By restore points alone.
+    /// Restore points only: writes since the newest one can be lost
     None,
-    /// By a journal that is on disk before anything is acknowledged.
+    /// A journal in the repository, written to disk before a write is acknowledged
     Sync,
 }
 
@@ -48,12 +48,12 @@ pub struct Protection {
     pub until: Option<Timestamp>,
 }
 
-/// What to do while nothing can be protected.
+/// What to do while the journal cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnError {
-    /// Store nothing, and answer 503.
+    /// Store nothing and answer 503
     Refuse,
-    /// Serve on unprotected, and say so.
+    /// Keep serving unprotected and report it
     Degrade,
 }
 
@@ -131,7 +131,7 @@ impl Guard {
                 return Ok((transaction, journaled));
             }
         }
-        Err(Failure::Unprotected("others change the database and its journal all the time".to_owned()))
+        Err(Failure::Unprotected("other processes keep changing the database and its journal".to_owned()))
     }
 
     fn prepare(&mut self, connection: &Connection) -> Result<bool, Failure> {

@@ -1,5 +1,5 @@
-//! Pages of messages, read in pieces: none is held whole, however long its messages are, and no transaction stays open while
-//! a client takes its time.
+//! Pages of messages, read in pieces: no page is ever held in memory as a whole, and no transaction stays open while a
+//! slow client reads.
 //!
 //! What a page promises: messages by falling id, no more than its limit and none twice; all that were there when it was begun,
 //! unless they are deleted before their turn comes; and none that came later. Whatever fails midway ends the answer without the

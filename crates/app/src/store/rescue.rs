@@ -1,4 +1,4 @@
-//! What can still be saved when only the `-wal` file was deleted: everything. SQLite has it open to the last frame.
+//! Saves the acknowledged writes when only the `-wal` file was deleted: SQLite still has the whole file open.
 //!
 //! It is moved into the database by the checkpoint that SQLite would do on one of the next commits anyway: through the
 //! open file, under the locks of the `-shm` file. Processes that use the same deleted file are therefore kept in step,
@@ -18,7 +18,7 @@ use super::{Identity, schema};
 const POLL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Error)]
-#[error("the database was lost while it was served: {reason}; {}", consequence(*.saved))]
+#[error("the database was lost while in use: {reason}; {}", consequence(*.saved))]
 pub(super) struct Loss {
     pub reason: String,
     /// Whether what was acknowledged is in it all the same.
@@ -27,9 +27,9 @@ pub(super) struct Loss {
 
 fn consequence(saved: bool) -> &'static str {
     if saved {
-        "what this process had acknowledged was saved into it, but acknowledged writes of others may be missing"
+        "this process saved its acknowledged writes into it, but those of other processes may be missing"
     } else {
-        "acknowledged writes may be missing from what is there now"
+        "acknowledged writes may be missing from the database now"
     }
 }
 
@@ -41,11 +41,11 @@ pub(super) fn save(connection: &Connection, identity: &Identity, contents: &mut 
     // Whoever replaced a file meanwhile has another database than the one that was written.
     let result = checkpoint(connection).map(|complete| complete && identity.lacks_only_its_wal());
     match &result {
-        Ok(true) => tracing::warn!("acknowledged writes were saved: the deleted -wal file is in the database"),
+        Ok(true) => tracing::warn!("saved acknowledged writes: copied the deleted -wal file into the database"),
         Ok(false) => {
             tracing::error!(
-                "acknowledged writes were not all saved, because other processes use the database or replaced it; it may \
-                 be damaged: check it, or restore it"
+                "not all acknowledged writes were saved, because other processes use the database or replaced it; it \
+                 may be damaged: check it or restore it"
             );
         }
         Err(error) => {

@@ -52,7 +52,7 @@ pub(super) fn prepare(path: &Path) -> anyhow::Result<()> {
     let content = look(&connection).with_context(|| format!("cannot use {} as the database", path.display()))?;
     ensure!(
         !connection.is_readonly("main")?,
-        "cannot use {} as the database: it is read-only; give this user the right to write it",
+        "cannot use {} as the database: it is read-only; give this user write permission",
         path.display()
     );
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -71,7 +71,7 @@ pub(super) fn settle(connection: &mut Connection, wal_autocheckpoint: u32) -> ru
     connection.query_row("SELECT count FROM message_count", [], |_| Ok(()))?;
     // A full disk is no reason not to start; the next checkpoint does the same.
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "cannot move the -wal file into the database yet");
+        tracing::warn!(%error, "cannot checkpoint the -wal file yet");
     }
     Ok(())
 }
@@ -93,13 +93,13 @@ fn check_absent(path: &Path) -> anyhow::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("/"));
     ensure!(
         parent.is_dir(),
-        "cannot create {}: {} is no directory; create it, or choose another path with --database",
+        "cannot create {}: {} is not a directory; create it, or choose another path with --database",
         path.display(),
         parent.display()
     );
     if let Some(temporary) = backup::restore::interrupted(path) {
         bail!(
-            "will not create {}: a restore into it was interrupted and left {}; run the restore again",
+            "refusing to create {}: an interrupted restore left {}; run the restore again",
             path.display(),
             temporary.display()
         );
@@ -119,16 +119,16 @@ fn inspect(connection: &Connection) -> anyhow::Result<Content> {
     match (ours, version) {
         (true, VERSION) => shape::check(connection).map(|()| Content::Ours).map_err(|found| {
             anyhow!(
-                "its tables are not as this service makes them, and what is stored there may not be kept: found {found:#}; \
-                 undo that change, restore a backup from before it, or choose another path with --database"
+                "its tables differ from those this service creates, so it could lose data: found {found:#}; undo that \
+                 change, restore a backup from before it, or choose another path with --database"
             )
         }),
         (true, newer) if newer > VERSION => bail!(
-            "its tables have version {newer}, newer than {VERSION}, the newest this program knows; use a newer program"
+            "its tables have version {newer}, but this program knows versions up to {VERSION}; use a newer version"
         ),
         (false, 0) if tables == 0 => Ok(Content::Nothing),
         _ => bail!(
-            "it is somebody else's: expected none or our tables (version {VERSION}), found {tables} others \
+            "it belongs to another program: expected no tables or our own (version {VERSION}), found {tables} others \
              (version {version}); choose another path with --database"
         ),
     }

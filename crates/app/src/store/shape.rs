@@ -1,4 +1,4 @@
-//! Whether our tables are as they were created, and nothing but what we want happens when something is stored in them.
+//! Checks that our tables are as they were created, and that storing something in them has no unexpected effects.
 //!
 //! A trigger, a view in the place of a table, a constraint that ignores or replaces: with any of them an INSERT succeeds and
 //! what was sent is not there. So the statements that made the tables have to be ours, word for word, and nobody else's
@@ -41,7 +41,7 @@ struct Entry {
 
 /// Fails, and says why, if what is stored might not be there afterwards.
 pub(super) fn check(connection: &Connection) -> anyhow::Result<()> {
-    let (expected, found) = (expected().context("cannot tell how the tables should be")?, entries(connection)?);
+    let (expected, found) = (expected().context("cannot determine the expected tables")?, entries(connection)?);
     for entry in &found {
         let Some(ours) = expected.iter().find(|ours| ours.name == entry.name) else {
             let is_on_ours = expected.iter().any(|ours| ours.kind == "table" && ours.name == entry.table);
@@ -56,7 +56,7 @@ pub(super) fn check(connection: &Connection) -> anyhow::Result<()> {
         };
         ensure!(
             ours.is_made_by(&tokens(&entry.sql)),
-            "the {} {} made by {:?}, where {:?} was expected",
+            "the {} {} created by {:?} instead of {:?}",
             entry.kind,
             entry.name,
             one_line(&entry.sql),
@@ -237,6 +237,6 @@ mod tests {
         assert_eq!(told(trigger), "the trigger gone on the table message");
         assert_eq!(told("DROP TRIGGER message_kept"), "no trigger message_kept");
         let view = told("ALTER TABLE message RENAME TO hidden; CREATE VIEW message AS SELECT * FROM hidden");
-        assert!(view.contains("the view message made by \"CREATE VIEW message AS SELECT * FROM hidden\""), "{view}");
+        assert!(view.contains("the view message created by \"CREATE VIEW message AS SELECT * FROM hidden\""), "{view}");
     }
 }

@@ -205,8 +205,9 @@ impl WriterThread {
         }
         match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)) {
             Ok(false) => {}
-            Ok(true) => tracing::info!("another process uses the database; its -wal file stays"),
-            Err(error) => tracing::warn!(%error, "cannot move the -wal file into the database; keep them together"),
+            Ok(true) => tracing::info!("another process uses the database; its -wal file was not removed"),
+            Err(error) => tracing::warn!(%error, "cannot checkpoint the -wal file into the database; keep both files \
+            together"),
         }
     }
 }
@@ -219,7 +220,7 @@ fn check(identity: &Identity, contents: &mut Contents) -> Result<(), Failure> {
         |error: io::Error| Failure::Refused { action: "read", path: path.to_owned(), reason: error.to_string() };
     if contents.are_overwritten().map_err(refused)? {
         return Err(identity.lose(format!(
-            "{} was overwritten while it was open, and does not belong to its -wal file any more",
+            "{} was overwritten while it was open and no longer matches its -wal file",
             path.display()
         )));
     }

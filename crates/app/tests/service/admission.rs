@@ -28,7 +28,11 @@ async fn a_page_of_another_site_stores_nothing() {
     ] {
         let answer = app.request_with(Method::POST, "/messages", &headers, "message=x").await.unwrap();
         assert_eq!(answer.status, 403, "{headers:?}");
-        assert!(answer.json()["error"].as_str().unwrap().starts_with("a page of another site"), "{}", answer.text);
+        assert!(
+            answer.json()["error"].as_str().unwrap().starts_with("cross-site writes are not allowed"),
+            "{}",
+            answer.text
+        );
     }
     // As browsers mark an image of that page, and a script of it.
     for headers in [
@@ -144,7 +148,7 @@ fn a_token_that_could_be_guessed_or_is_none_is_refused_at_the_start() {
         let (code, stderr) = fails(command);
         assert!(code == Some(1) && stderr.contains(expected), "{stderr}");
     };
-    refused("cannot read the token for writing from");
+    refused("cannot read the write token from");
     for token in ["", "\n", "short", "with a space in the middle", &"x".repeat(5000)] {
         fs::write(&file, token).unwrap();
         refused("expected one line of 16 to 1024 visible ASCII characters");

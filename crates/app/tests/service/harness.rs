@@ -246,7 +246,7 @@ impl App {
         assert_eq!(self.ended().code(), Some(1), "{}", self.stderr());
         let log = self.stderr();
         let last = log.lines().last().unwrap_or_default();
-        assert!(last.contains("lost while it was served"), "{log}");
+        assert!(last.contains("lost while in use"), "{log}");
         assert!(last.contains("acknowledged writes") && last.contains("may be missing"), "{log}");
         last.to_owned()
     }

@@ -78,7 +78,7 @@ async fn what_was_acknowledged_before_the_wal_was_deleted_is_saved() {
     fs::remove_file(place.wal()).unwrap();
     let acknowledged: BTreeSet<_> = clients.join_all().await.into_iter().flatten().collect();
     for app in apps {
-        assert!(app.stop_lost().contains("was saved into it"));
+        assert!(app.stop_lost().contains("saved its acknowledged writes into it"));
     }
     assert!(!place.wal().exists());
 
@@ -95,7 +95,7 @@ async fn a_wal_that_was_deleted_while_nothing_was_asked_is_saved_by_a_stop() {
     let app = place.start();
     app.add("x").await.id();
     fs::remove_file(place.wal()).unwrap();
-    assert!(app.stop_lost().contains("was saved into it"));
+    assert!(app.stop_lost().contains("saved its acknowledged writes into it"));
     assert_eq!(place.start().ids().await, [1]);
 }
 
@@ -124,12 +124,12 @@ async fn a_reader_in_the_way_of_saving_is_told_and_tried_again() {
     fs::remove_file(place.wal()).unwrap();
     assert_eq!(app.add("x").await.status, 503);
     until(async || match app.stderr() {
-        log if log.contains("not all saved") => Ok(()),
+        log if log.contains("not all acknowledged writes were saved") => Ok(()),
         log => Err(log),
     })
     .await;
     reader.execute_batch("COMMIT").unwrap();
-    assert!(app.stop_lost().contains("was saved into it"));
+    assert!(app.stop_lost().contains("saved its acknowledged writes into it"));
     drop(reader);
     assert_eq!(place.start().ids().await, [2, 1]);
 }

@@ -24,7 +24,7 @@ fn a_directory_is_no_database() {
 #[test]
 fn a_missing_directory_is_not_created() {
     let place = Place::new();
-    refused(command(&place.path().join("missing/app.db")), "is no directory; create it");
+    refused(command(&place.path().join("missing/app.db")), "is not a directory; create it");
     assert!(!place.path().join("missing").exists());
 }
 
@@ -48,7 +48,7 @@ fn somebody_elses_database_is_left_alone() {
         let place = Place::new();
         place.sqlite().execute_batch(setup).unwrap();
         let before = fs::read(place.database()).unwrap();
-        refused(place.command(), "it is somebody else's");
+        refused(place.command(), "it belongs to another program");
         assert!(fs::read(place.database()).unwrap() == before, "{setup}");
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "{setup}");
     }
@@ -65,7 +65,7 @@ fn the_wal_of_somebody_elses_database_is_left_alone() {
         assert!(Command::new("cp").args([from, to]).status().unwrap().success());
     }
     let before = (fs::read(crashed.database()).unwrap(), fs::read(crashed.wal()).unwrap());
-    refused(crashed.command(), "it is somebody else's");
+    refused(crashed.command(), "it belongs to another program");
     assert!((fs::read(crashed.database()).unwrap(), fs::read(crashed.wal()).unwrap()) == before);
 }
 
@@ -75,7 +75,7 @@ fn a_newer_database_is_left_alone() {
     place.start().stop();
     place.sqlite().execute_batch("PRAGMA user_version = 2").unwrap();
     let before = fs::read(place.database()).unwrap();
-    refused(place.command(), "version 2, newer than 1");
+    refused(place.command(), "version 2, but this program knows versions up to 1");
     assert!(fs::read(place.database()).unwrap() == before);
 }
 

@@ -10,22 +10,22 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
-    /// Sign manifests with this ed25519 key, in PEM, as openssl genpkey makes it
+    /// Sign manifests with this ed25519 private key (PEM, from openssl genpkey)
     #[arg(long, value_name = "FILE", env = "BACKUP_SIGN_KEY", hide_env_values = true)]
     sign_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// Believe only what was signed with the other half of this ed25519 key, in PEM; several times, or with commas, for any of
-    /// several
+    /// Trust only restore points signed by the private key of this ed25519 public key (PEM); for several keys, repeat
+    /// the option or separate them with commas
     #[arg(long, value_name = "FILE", env = "BACKUP_VERIFY_KEY", value_delimiter = ',')]
     verify_key: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct IdentityArgs {
-    /// The file of a secret key of age, for what is encrypted; the variable may have the key itself
+    /// File with an age secret key, to decrypt restore points; the variable may contain the key itself
     #[arg(long, value_name = "FILE", env = IDENTITY, hide_env_values = true)]
     identity: Option<IdentitySource>,
 }

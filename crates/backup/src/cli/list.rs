@@ -16,14 +16,15 @@ use super::{RepositoryArg, output};
 /// Columns of a terminal that everybody has.
 const WIDTH: u16 = 80;
 
-/// List the restore points, oldest first; reads their manifests only
+/// List restore points, oldest first, from their manifests only
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
     remote: InsteadArg,
-    /// With --remote: what there was at this time, as 2026-11-22T18:09:35Z, from the versions that the bucket keeps
+    /// With --remote: show the repository as it was at this time, such as 2026-11-22T18:09:35Z; needs a bucket with
+    /// versioning
     #[arg(long, value_name = "TIME", value_parser = said::time, requires = "remote")]
     as_of: Option<Timestamp>,
     #[command(flatten)]
@@ -102,12 +103,11 @@ fn remarks(entries: &[Entry], now: Timestamp) -> Table {
 fn remarks_on(manifest: &Manifest, now: Timestamp) -> Vec<String> {
     let mut remarks: Vec<String> = manifest.suspicions.iter().map(ToString::to_string).collect();
     if let Some(at) = manifest.trusted_at.filter(|_| !remarks.is_empty()) {
-        remarks.push(format!("trusted all the same, as somebody said at {at:.0}"));
+        remarks.push(format!("marked as trusted at {at:.0}"));
     }
     remarks.extend(manifest.checked.as_ref().and_then(Checked::warning));
     if clock::is_ahead(manifest.created_at, now) {
-        remarks
-            .push(format!("dated {:.0}, which is not yet: the clock was wrong then, or is now", manifest.created_at));
+        remarks.push(format!("dated {:.0}, in the future: the clock was wrong then, or is now", manifest.created_at));
     }
     remarks
 }

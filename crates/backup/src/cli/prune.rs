@@ -11,9 +11,9 @@ use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{InsteadArg, LockArgs};
 use super::{RepositoryArg, output};
 
-/// Remove the restore points that no --keep rule keeps
+/// Remove restore points that no --keep rule keeps
 ///
-/// Rules apply to each lineage on its own. The newest restore point of a lineage and its newest good one are always
+/// Rules apply to each lineage separately. The newest restore point of each lineage and its newest good one are always
 /// kept.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("policy").args(PolicyArgs::NAMES).multiple(true).required(true)))]
@@ -30,10 +30,10 @@ pub(crate) struct Prune {
     policy: PolicyArgs,
     #[command(flatten)]
     lock: LockArgs,
-    /// Only print what would go, and why the rest stays
+    /// Only print what would be removed, and why the rest is kept
     #[arg(long)]
     dry_run: bool,
-    /// How long to wait while another take or prune is at work
+    /// Time to wait for another take or prune to finish
     #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "0s")]
     wait: Duration,
 }
@@ -43,20 +43,21 @@ pub(super) struct PolicyArgs {
     /// Keep the newest N
     #[arg(long, value_name = "N")]
     keep_last: Option<u32>,
-    /// Keep the newest of each of the last N hours (UTC) that have any
+    /// Keep the newest of each hour (UTC), for the last N hours with restore points
     #[arg(long, value_name = "N")]
     keep_hourly: Option<u32>,
-    /// Keep the newest of each of the last N days (UTC) that have any
+    /// Keep the newest of each day (UTC), for the last N days with restore points
     #[arg(long, value_name = "N")]
     keep_daily: Option<u32>,
-    /// Keep the newest of each of the last N ISO weeks (UTC) that have any
+    /// Keep the newest of each ISO week (UTC), for the last N weeks with restore points
     #[arg(long, value_name = "N")]
     keep_weekly: Option<u32>,
-    /// Keep all that were current within this span, such as 36h or 7d, before the newest of their lineage
+    /// Keep all that were current within this time, such as 36h or 7d, before the newest of their lineage
     #[arg(long, value_name = "DURATION", value_parser = said::days)]
     keep_within: Option<Duration>,
-    /// Let restore points, room for two more, and what else lies beside them, such as a service's journal, take up no more
-    /// than this, such as 200MiB, nor than the volume has: the oldest that only a rule keeps go first
+    /// Space limit, such as 200MiB, for restore points, room for two more, and other files in the repository, such as a
+    /// service's journal; the size of the volume limits it too. Removes the oldest restore points first, even if a
+    /// --keep rule keeps them
     #[arg(long, value_name = "SIZE", value_parser = said::size)]
     pub max_space: Option<u64>,
 }
@@ -89,7 +90,7 @@ impl Prune {
             return self.prune_remote(&remote, mode, json);
         }
         if self.lock.is_given() {
-            let reason = "a lock is for a remote repository; add --remote, or leave out --lock-for".into();
+            let reason = "only remote repositories have locks; add --remote or omit --lock-for".into();
             return Err(Error::RemoteAddress { reason }.into());
         }
         let writer = self.repository.open().writer(self.wait)?;
@@ -105,7 +106,7 @@ impl Prune {
 
     fn prune_remote(&self, remote: &Remote, mode: Mode, json: bool) -> anyhow::Result<u8> {
         if self.policy.max_space.is_some() {
-            let reason = "nobody knows its size; leave out --max-space".into();
+            let reason = "its capacity is unknown; omit --max-space".into();
             return Err(Error::RemoteAddress { reason }.into());
         }
         let pruned = remote::prune::run(remote, self.policy.policy(), mode)?;
@@ -116,16 +117,17 @@ impl Prune {
         warn(&pruned.pruned);
         self.print(&pruned.pruned)?;
         for Locked { name, until } in &pruned.locked {
-            output::line(&format!("{name} stays, it is locked until {until}"))?;
+            output::line(&format!("kept {name}: it is locked until {until}"))?;
         }
         if pruned.keeps_versions {
             output::line(
-                "the bucket keeps versions of what was removed, until a rule of its own removes them; --as-of reads them",
+                "the bucket keeps old versions of removed objects until its own lifecycle rules delete them; --as-of \
+                 reads them",
             )?;
         }
         let (verb, objects) = (if self.dry_run { "would sweep" } else { "swept" }, pruned.swept_objects);
         if objects > 0 {
-            output::line(&format!("{verb} {objects} objects that unfinished pushes left"))?;
+            output::line(&format!("{verb} {objects} objects left by unfinished pushes"))?;
         }
         Ok(exit::OK)
     }
@@ -147,19 +149,20 @@ impl Prune {
 pub(super) fn warn(pruned: &Pruned) {
     pruned.unprotected.iter().for_each(nothing_good);
     for name in &pruned.ahead {
-        tracing::warn!(%name, "its time is in the future: the clock was wrong when it was taken, or is now; no rule counts from it");
+        tracing::warn!(%name, "its time is in the future: the clock was wrong when it was taken, or is now; no rule \
+        counts from this restore point");
     }
     if !pruned.for_space.is_empty() {
         let gone = pruned.for_space.len();
         tracing::warn!(
-            "space is short: {gone} restore points that a rule keeps went; enlarge the volume or keep fewer"
+            "space is short: removed {gone} restore points that a rule would keep; enlarge the volume or keep fewer"
         );
     }
     if pruned.missing_bytes > 0 {
         let (missing, others) = (output::size(pruned.missing_bytes), output::size(pruned.others_bytes));
         tracing::warn!(
-            "{missing} are missing of the room for the next restore points; enlarge the volume, or remove what lies there and \
-             is no restore point ({others})"
+            "the next restore points need {missing} more space; enlarge the volume, or remove files from it that are \
+             neither restore points nor a journal (other files: {others})"
         );
     }
 }
@@ -168,5 +171,5 @@ pub(super) fn warn(pruned: &Pruned) {
 fn nothing_good(unprotected: &Unprotected) {
     let lineage = &unprotected.identity;
     let faults: Vec<String> = unprotected.rejected.iter().map(ToString::to_string).collect();
-    tracing::warn!(lineage, "no good restore point, none of its lineage was removed: {}", faults.join("; "));
+    tracing::warn!(lineage, "no good restore point; nothing of its lineage was removed: {}", faults.join("; "));
 }

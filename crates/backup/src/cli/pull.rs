@@ -13,47 +13,47 @@ use super::keys::{IdentityArgs, VerifyArgs};
 use super::remote::{HeadArgs, RemoteArg, as_of};
 use super::{DatabaseArg, RepositoryArg, WhoseArgs, output};
 
-/// Fetch restore points from a remote repository, to restore from
+/// Fetch restore points from a remote repository
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
     remote: RemoteArg,
-    /// This restore point and no other [default: the newest good one]
+    /// Fetch only this restore point [default: the newest good one]
     #[arg(conflicts_with_all = ["at", "all"])]
     name: Option<Name>,
-    /// The newest good one that began at this time or before, as 2026-11-22T18:09:35Z
+    /// Fetch the newest good one that began at or before this time, such as 2026-11-22T18:09:35Z
     #[arg(long, value_name = "TIME", value_parser = said::time, conflicts_with = "all")]
     at: Option<Timestamp>,
-    /// All that are not here yet
+    /// Fetch all that are not here yet
     #[arg(long)]
     all: bool,
-    /// From the remote repository as it was at this time of its store, as 2026-11-22T18:09:35Z: from the versions that the
-    /// bucket keeps, whatever was overwritten, deleted or added since
+    /// Fetch from the remote repository as it was at this time by its store's clock, such as 2026-11-22T18:09:35Z,
+    /// ignoring later changes; needs a bucket with versioning
     #[arg(long, value_name = "TIME", value_parser = said::time)]
     as_of: Option<Timestamp>,
     #[command(flatten)]
     whose: WhoseArgs,
-    /// Do nothing, and succeed, if the database exists, or there is a restore point here, or none there: for what runs
-    /// before `restore --if-missing`
+    /// Do nothing and succeed if the database exists, a restore point is here, or none is there; run this before
+    /// `restore --if-missing`
     #[arg(long, conflicts_with_all = ["name", "at", "all"])]
     if_missing: bool,
     #[command(flatten)]
     identity: IdentityArgs,
-    /// With --identity: take what is not encrypted as well
+    /// With --identity: accept unencrypted restore points too
     #[arg(long)]
     allow_unencrypted: bool,
     #[command(flatten)]
     verify: VerifyArgs,
     #[command(flatten)]
     head: HeadArgs,
-    /// Go on although records that were seen there are gone, and remember what is there now
+    /// Continue although records seen there before are missing, and remember the current state
     #[arg(long)]
     accept_rollback: bool,
     #[command(flatten)]
     database: DatabaseArg,
-    /// How long to wait while a take or prune is at work here
+    /// Time to wait for a take or prune here to finish
     #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "0s")]
     wait: Duration,
 }
@@ -72,7 +72,7 @@ impl Pull {
         // What was seen there before is missed, not a first start.
         let is_known = self.head.expected().is_some() || head::remembered(&repository, &remote.url()).is_some();
         if self.if_missing && !is_known && remote.entries()?.is_empty() {
-            return done(&Pulled::default(), json, "the remote repository holds no restore point: a first start");
+            return done(&Pulled::default(), json, "the remote repository holds no restore points: first start");
         }
         let which = match (&self.name, self.at) {
             _ if self.all => Which::All,
@@ -117,11 +117,11 @@ impl Pull {
         }
         match remote.keeps_versions() {
             Ok(true) => tracing::warn!(
-                "the bucket keeps versions: if somebody overwrote or deleted what is missing, --as-of TIME pulls what there \
-                 was at a time before"
+                "the bucket keeps versions: if the missing objects were overwritten or deleted, --as-of TIME pulls \
+                 the state at an earlier time"
             ),
             Ok(false) => {}
-            Err(error) => tracing::debug!("whether the bucket keeps versions is not known: {error}"),
+            Err(error) => tracing::debug!("cannot tell whether the bucket keeps versions: {error}"),
         }
     }
 
@@ -129,11 +129,11 @@ impl Pull {
     fn needless(&self, repository: &backup::Repository) -> anyhow::Result<Option<String>> {
         let database = &self.database.database;
         if presence::look(database)? == Presence::Database {
-            return Ok(Some(format!("{} exists, nothing was pulled", database.display())));
+            return Ok(Some(format!("{} exists; nothing was pulled", database.display())));
         }
         let is_empty = repository.entries()?.is_empty();
         let directory = repository.path().display();
-        Ok((!is_empty).then(|| format!("{directory} holds restore points, nothing was pulled")))
+        Ok((!is_empty).then(|| format!("{directory} holds restore points; nothing was pulled")))
     }
 }
 
@@ -146,7 +146,7 @@ fn done(pulled: &Pulled, json: bool, why: &str) -> anyhow::Result<u8> {
         output::line(why)?;
     }
     for rejected in pulled.suspects.iter().chain(&pulled.rejected) {
-        output::line(&format!("passed over {rejected}"))?;
+        output::line(&format!("skipped {rejected}"))?;
     }
     for name in &pulled.present {
         output::line(&format!("{name} is here already"))?;

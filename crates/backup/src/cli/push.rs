@@ -8,36 +8,36 @@ use super::{RepositoryArg, output};
 
 /// Send restore points to a remote repository
 ///
-/// What is there already is not sent again, and an interrupted push goes on where it was. Nothing is removed there:
-/// that is what `prune --remote` does.
+/// Data that is already there is not sent again, and an interrupted push resumes. A push removes nothing; use `prune
+/// --remote` for that.
 #[derive(Debug, Args)]
 pub(crate) struct Push {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
     remote: RemoteArg,
-    /// This restore point [default: the newest good one of each lineage]
+    /// Send only this restore point [default: the newest good one of each lineage]
     #[arg(conflicts_with = "all")]
     name: Option<Name>,
-    /// All that are not there yet
+    /// Send all that are not there yet
     #[arg(long)]
     all: bool,
-    /// Encrypt for this public key of age, age1…; several times for several. Manifests stay readable: they tell sizes,
-    /// times, digests, paths, and the names and greatest keys of tables
+    /// Encrypt for this age public key (age1…); repeat for several. Manifests stay readable: they contain sizes, times,
+    /// digests, paths, and the names and highest keys of tables
     #[arg(long, value_name = "KEY", env = "BACKUP_ENCRYPT_TO", value_delimiter = ',', hide_env_values = true)]
     encrypt_to: Vec<String>,
-    /// With --encrypt-to: encrypt manifests too. What is left to read are names, order, times, sizes, and which are of one
-    /// database
+    /// With --encrypt-to: encrypt manifests too. Names, order, times, sizes, and which restore points belong to the
+    /// same database stay readable
     #[arg(long, env = "BACKUP_ENCRYPT_MANIFESTS")]
     encrypt_manifests: bool,
     #[command(flatten)]
     lock: LockArgs,
     #[command(flatten)]
     sign: SignArgs,
-    /// With --sign-key: whose records count there beside those of that key
+    /// With --sign-key: also accept existing records signed by these keys
     #[command(flatten)]
     verify: VerifyArgs,
-    /// Go on although records that were seen there are gone, and remember what is there now
+    /// Continue although records seen there before are missing, and remember the current state
     #[arg(long)]
     accept_rollback: bool,
 }
@@ -54,13 +54,13 @@ impl Push {
         let recipients: Vec<_> = recipients.collect::<Result<_, _>>()?;
         let encrypt_manifests = self.encrypt_manifests;
         if encrypt_manifests && recipients.is_empty() {
-            let reason = "nobody, and --encrypt-manifests needs somebody who can read them".into();
+            let reason = "there is no recipient, and --encrypt-manifests needs at least one".into();
             return Err(Error::Recipient { reason }.into());
         }
         let (sign_key, keys) = (self.sign.read()?, self.verify.read()?);
         if sign_key.is_none() && !keys.is_empty() {
-            let reason = "there is a --verify-key and no --sign-key, so that whoever verifies would refuse what is pushed; give \
-                          both, or neither";
+            let reason = "--verify-key without --sign-key would push restore points that verification refuses; give \
+            both or neither";
             return Err(Error::RemoteAddress { reason: reason.into() }.into());
         }
         let accept_rollback = self.accept_rollback;
@@ -75,7 +75,7 @@ impl Push {
         } else {
             print(&pushed)?;
         }
-        pushed.doubt.iter().for_each(|doubt| tracing::error!("{} is not as it was: {doubt}", remote.url()));
+        pushed.doubt.iter().for_each(|doubt| tracing::error!("{} changed unexpectedly: {doubt}", remote.url()));
         Ok(match &pushed {
             Pushed { rejected, .. } if !rejected.is_empty() => exit::DAMAGED,
             Pushed { doubt: Some(_), .. } => exit::REFUSED,
@@ -89,11 +89,11 @@ fn print(pushed: &Pushed) -> anyhow::Result<()> {
         output::line(&format!("not pushed, damaged: {rejected}"))?;
     }
     for name in &pushed.present {
-        output::line(&format!("{name} is there already"))?;
+        output::line(&format!("{name} is already there"))?;
     }
     pushed.pushed.iter().try_for_each(|Sent { name, bytes, sent_bytes }| {
         let (bytes, sent_bytes) = (output::size(*bytes), output::size(*sent_bytes));
-        output::line(&format!("pushed {name} ({bytes}, of which {sent_bytes} had to be sent)"))
+        output::line(&format!("pushed {name} ({bytes}, {sent_bytes} sent)"))
     })?;
     pushed.head.iter().try_for_each(|head| output::line(&format!("head {head}")))
 }

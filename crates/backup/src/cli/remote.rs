@@ -1,4 +1,4 @@
-//! Which remote repository, and how it is spoken to.
+//! Options for the remote repository and its connection.
 
 use std::env;
 use std::path::PathBuf;
@@ -20,8 +20,9 @@ const LOCK_MODE: &str = "BACKUP_LOCK_MODE";
 /// The remote repository, where it has to be given, if it is needed at all.
 #[derive(Debug, Args)]
 pub(super) struct RemoteArg {
-    /// The remote repository: s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY. The credentials are those of the
-    /// environment: AWS_…, GOOGLE_…, AZURE_…; an endpoint of http:// also takes AWS_ALLOW_HTTP=true or AZURE_ALLOW_HTTP=true
+    /// The remote repository: s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY. Credentials come from the
+    /// environment (AWS_…, GOOGLE_…, AZURE_…); an http:// endpoint also needs AWS_ALLOW_HTTP=true or
+    /// AZURE_ALLOW_HTTP=true
     #[arg(long, value_name = "URL", env = VARIABLE, hide_env_values = true)]
     remote: Option<String>,
     #[command(flatten)]
@@ -31,7 +32,7 @@ pub(super) struct RemoteArg {
 /// The remote repository instead of the local one. A variable that is set for pushes must not turn a prune elsewhere.
 #[derive(Debug, Args)]
 pub(super) struct InsteadArg {
-    /// Look at the remote repository instead [default of URL: what BACKUP_REMOTE says]
+    /// Use the remote repository instead [default URL: BACKUP_REMOTE]
     #[arg(long, value_name = "URL", num_args = 0..=1)]
     remote: Option<Option<String>>,
     #[command(flatten)]
@@ -41,7 +42,7 @@ pub(super) struct InsteadArg {
 /// How far a remote repository is known to be.
 #[derive(Debug, Args)]
 pub(super) struct HeadArgs {
-    /// Fail if the remote repository does not hold this record or later ones: the head that a push, a pull or a list printed
+    /// Fail unless the remote repository contains this record: a head that push, pull or list --remote printed
     #[arg(long, value_name = "INDEX:DIGEST", env = "BACKUP_EXPECT_HEAD")]
     expect_head: Option<Head>,
 }
@@ -55,13 +56,13 @@ impl HeadArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Remote repository")]
 pub(super) struct StoreArgs {
-    /// How long one request may take, for at most 8 MiB
+    /// Timeout of one request, which transfers at most 8 MiB
     #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "60s")]
     remote_timeout: Duration,
-    /// How often a request that failed for a reason that may pass is sent again
+    /// How often to retry a request after a temporary failure
     #[arg(long, value_name = "N", default_value_t = 4)]
     remote_retries: usize,
-    /// Certificates to trust beside the well-known ones, in PEM
+    /// Additional CA certificates to trust (PEM)
     #[arg(long, value_name = "FILE", env = "BACKUP_REMOTE_CA")]
     remote_ca: Option<PathBuf>,
 }
@@ -70,11 +71,11 @@ pub(super) struct StoreArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Locks")]
 pub(super) struct LockArgs {
-    /// Lock what this writes or keeps in the bucket (S3 Object Lock) for this long, such as 30d. A lock is renewed once a
-    /// tenth of its time is gone [default: BACKUP_LOCK_FOR; without it, nothing is locked]
+    /// Lock objects that this writes or keeps in the bucket (S3 Object Lock) for this long, such as 30d. A lock is
+    /// renewed after a tenth of its time [default: BACKUP_LOCK_FOR; without it, nothing is locked]
     #[arg(long, value_name = "DURATION", value_parser = said::days)]
     lock_for: Option<Duration>,
-    /// Whom the lock binds [default: BACKUP_LOCK_MODE; without it, governance]
+    /// Retention mode of the lock [default: BACKUP_LOCK_MODE, or else governance]
     #[arg(long, value_name = "MODE", value_enum)]
     lock_mode: Option<LockMode>,
 }
@@ -97,10 +98,10 @@ impl LockArgs {
         let mode = read(self.lock_mode, LOCK_MODE, |text| LockMode::from_str(text, true))?;
         let refused = |reason: &str| Err(Error::RemoteAddress { reason: reason.to_owned() });
         match (span, mode) {
-            (Some(Duration::ZERO), _) => refused("a lock of no time locks nothing; say for how long, or leave it out"),
-            (None, Some(_)) => {
-                refused("--lock-mode says whom a lock binds; --lock-for is missing, which says for how long")
+            (Some(Duration::ZERO), _) => {
+                refused("a lock of zero duration locks nothing; give a longer one, or omit it")
             }
+            (None, Some(_)) => refused("--lock-mode needs --lock-for, the duration of the lock"),
             (span, mode) => Ok(span.map(|span| Lock { mode: mode.unwrap_or(LockMode::Governance), span })),
         }
     }
@@ -128,7 +129,7 @@ impl InsteadArg {
 
 impl StoreArgs {
     fn open(&self, url: Option<String>, lock: Option<Lock>) -> Result<Remote, Error> {
-        let missing = || Error::RemoteAddress { reason: format!("give --remote a URL, or set {VARIABLE}") };
+        let missing = || Error::RemoteAddress { reason: format!("no URL given; use --remote URL or set {VARIABLE}") };
         let url = url.filter(|url| !url.is_empty()).ok_or_else(missing)?;
         let (timeout, retries, ca) = (self.remote_timeout, self.remote_retries, self.remote_ca.clone());
         Remote::open(&url, &Options { timeout, retries, ca, lock })

@@ -14,35 +14,35 @@ use super::keys::SignArgs;
 use super::prune::PolicyArgs;
 use super::{DatabaseArg, RepositoryArg, output};
 
-/// Take a restore point of a database, which may be in use
+/// Take a restore point of a database, even while it is in use
 #[derive(Debug, Args)]
 pub(crate) struct Take {
     #[command(flatten)]
     database: DatabaseArg,
     #[command(flatten)]
     repository: RepositoryArg,
-    /// What to call the database in the repository [default: the name it had there before]. By it, or else by its path,
-    /// one without a lineage is known again
+    /// Name of the database in the repository [default: its previous name there]. Identifies a database without a
+    /// lineage, which is otherwise identified by its path
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// How thoroughly SQLite checks the copy
     #[arg(long, value_enum, default_value_t)]
     check: Check,
-    /// How long to wait while another take or prune is at work
+    /// Time to wait for another take or prune to finish
     #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "0s")]
     wait: Duration,
-    /// How long the copy may take; the WAL of the database grows meanwhile. Without WAL, others that commit meanwhile have
-    /// to wait while the file is read once more from memory
+    /// Longest time for the copy, during which the database's WAL grows. Without WAL, a commit during the copy makes
+    /// writers wait while the file is read again from memory
     #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "10m")]
     deadline: Duration,
-    /// How much the WAL may grow meanwhile, such as 200MiB; half of what its volume has free is the limit in any case
+    /// Maximum growth of the WAL during the copy, such as 200MiB; never more than half of the volume's free space
     #[arg(long, value_name = "SIZE", value_parser = said::size, default_value = "1GiB")]
     wal_growth: u64,
-    /// Copy the database even if it holds just what its newest restore point holds; otherwise that one is confirmed, and as
-    /// good as taken now
+    /// Copy the database even if it has not changed since its newest restore point; without this option, that restore
+    /// point is confirmed, which counts as taking it now
     #[arg(long)]
     copy_unchanged: bool,
-    /// Compress with zstd, at this level if one is given
+    /// Compress with zstd, at LEVEL if given
     #[arg(long, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "1",
           value_parser = clap::value_parser!(i32).range(1..=19))]
     compress: Option<i32>,
@@ -75,8 +75,9 @@ impl Take {
         let pruned = self.policy.is_given().then(prune).transpose();
         let pruned = pruned.with_context(|| format!("{name} was taken and published, but pruning failed"))?;
         let is_first = taken.restore_point.sequence == 1 && !taken.confirmed;
-        warn_of_one_volume(&request.database, writer.repository(), is_first)
-            .unwrap_or_else(|error| tracing::warn!("cannot tell on which volumes they are: {error:#}"));
+        warn_of_one_volume(&request.database, writer.repository(), is_first).unwrap_or_else(|error| {
+            tracing::warn!("cannot tell whether database and repository are on different volumes: {error:#}")
+        });
         // Old damage must not make a good take look failed: it is a warning here, and an exit code of `prune`.
         match &pruned {
             Some(pruned) => super::prune::warn(pruned),
@@ -94,14 +95,14 @@ fn warn_of_one_volume(database: &Path, repository: &Repository, is_first: bool) 
     let directory = database.parent().unwrap_or(&database);
     if repository.starts_with(directory) {
         tracing::warn!(
-            "the repository {} lies in the directory of the database: what takes that takes the restore points too; name \
-             another, on another volume, with --repository",
+            "the repository {} is in the directory of the database and would be lost with it; choose one on another \
+             volume with --repository",
             repository.display()
         );
     } else if is_first && fs::metadata(directory)?.dev() == fs::metadata(&repository)?.dev() {
         tracing::warn!(
-            "the repository {} is on the file system of the database, and would be lost with it; name another, on another \
-             volume, with --repository, or push restore points off this machine",
+            "the repository {} is on the same file system as the database and would be lost with it; choose one on \
+             another volume with --repository, or push restore points off this machine",
             repository.display()
         );
     }
@@ -113,7 +114,9 @@ fn warn_of_little_space(repository: &Repository, newest: &Manifest) -> anyhow::R
     let (free, wanted) = (space::free(repository.path())?, space::wanted(newest));
     if free < wanted {
         let (path, free, wanted) = (repository.path().display(), output::size(free), output::size(wanted));
-        tracing::warn!("{path} has {free} left, the next restore points want {wanted}; prune it or enlarge the volume");
+        tracing::warn!(
+            "{path} has {free} free, but the next restore points need {wanted}; prune it or enlarge the volume"
+        );
     }
     Ok(())
 }
@@ -136,7 +139,7 @@ fn print(taken: &Taken, json: bool) -> anyhow::Result<u8> {
             .suspicions
             .iter()
             .try_for_each(|suspicion| output::line(&format!("suspect, {suspicion}")))?;
-        output::line(&format!("if it is right all the same, say so once: backup trust {name}"))?;
+        output::line(&format!("if the database is as it should be, run once: backup trust {name}"))?;
     }
     let removed = taken.pruned.iter().flat_map(|pruned| &pruned.removed);
     removed.into_iter().try_for_each(|name| output::line(&format!("removed {name}")))?;

@@ -10,32 +10,32 @@ use clap::Args;
 use super::keys::VerifyArgs;
 use super::{RepositoryArg, output};
 
-/// Verify that restore points are what their manifests say, and that what else is kept with them can be read
+/// Verify that restore points match their manifests, and that other files in the repository can be read
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
     repository: RepositoryArg,
     #[command(flatten)]
     signed: VerifyArgs,
-    /// Which ones [default: the newest of each lineage, and any incomplete ones since the newest of all]
+    /// Restore points to verify [default: the newest of each lineage, and any incomplete ones newer than all others]
     #[arg(value_name = "NAME", conflicts_with = "all")]
     names: Vec<Name>,
-    /// All of them, the incomplete ones too
+    /// Verify all, including incomplete ones
     #[arg(long)]
     all: bool,
-    /// How thoroughly SQLite checks each, beyond its digest [default: as when it was taken]
+    /// How thoroughly SQLite checks each, besides its digest [default: as when it was taken]
     #[arg(long, value_enum)]
     check: Option<Check>,
-    /// Rehearse the restore of each: restore it to a scratch directory, check it fully, open it, read every row
+    /// Rehearse each restore: restore to a scratch directory, check fully, open, and read every row
     #[arg(long)]
     deep: bool,
-    /// With --deep: where to restore to; room for one database is needed [default: the directory for temporary files]
+    /// With --deep: scratch directory with room for one database [default: the directory for temporary files]
     #[arg(long, value_name = "DIR", requires = "deep")]
     scratch: Option<PathBuf>,
-    /// With --deep: remember in the repository what was proven, for the service's /status
+    /// With --deep: record the result in the repository, for the service's /status
     #[arg(long, requires = "deep")]
     record: bool,
-    /// With --record: how long to wait while a take or prune is at work
+    /// With --record: time to wait for a take or prune to finish
     #[arg(long, value_name = "DURATION", value_parser = said::duration, default_value = "20s", requires = "record")]
     wait: Duration,
 }
@@ -63,7 +63,7 @@ impl Verify {
                 Ok((checked, rehearsal)) => (None, Some(checked), rehearsal),
                 // Readers take no lock, so a prune may be at work.
                 Err(_) if self.names.is_empty() && !repository.holds(&entry.name) => {
-                    tracing::info!(name = %entry.name, "skipped, it was removed meanwhile");
+                    tracing::info!(name = %entry.name, "skipped: it was removed during the check");
                     continue;
                 }
                 Err(Error::Damaged { reason, .. }) => (Some(reason), None, None),
@@ -72,7 +72,9 @@ impl Verify {
             verdicts.push(Verdict { name: entry.name, good: reason.is_none(), reason, checked, rehearsal });
         }
         if verdicts.is_empty() {
-            return Err(Error::NoRestorePoint { reason: "all there were have been removed meanwhile".into() }.into());
+            return Err(
+                Error::NoRestorePoint { reason: "all restore points were removed during the check".into() }.into()
+            );
         }
         if self.record {
             let writer = repository.writer(self.wait)?;
@@ -135,7 +137,8 @@ fn newest(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn named(entries: &[Entry], name: &Name) -> Result<Entry, Error> {
-    let absent = || Error::NoRestorePoint { reason: format!("there is no {name}; see the names with `backup list`") };
+    let absent =
+        || Error::NoRestorePoint { reason: format!("{name} does not exist; list the names with `backup list`") };
     entries.iter().find(|entry| entry.name == *name).cloned().ok_or_else(absent)
 }
 
@@ -144,14 +147,16 @@ fn read_opaque(repository: &Repository) -> Result<bool, Error> {
     let opaque = opaque::read(repository)?;
     for (path, error) in &opaque.unreadable {
         let path = path.display();
-        tracing::error!(%path, %error, "cannot be read; whoever keeps it has to write it anew, and the disk may be failing");
+        tracing::error!(%path, %error, "cannot read this file; the program that owns it must write it again, and the \
+        disk may be failing");
     }
     if opaque.files > 0 {
         let (files, bytes) = (opaque.files, opaque.bytes);
         tracing::info!(
             files,
             bytes,
-            "readable beside the restore points; only who keeps them can tell whether they are whole"
+            "other files in the repository are readable; only the program that owns them can tell whether they are \
+             complete"
         );
     }
     Ok(opaque.unreadable.is_empty())

@@ -23,10 +23,10 @@ impl FromStr for Address {
 
     /// The error does not repeat the URL: people put passwords into them.
     fn from_str(text: &str) -> Result<Self, String> {
-        let url: Url = text.parse().map_err(|error| format!("it is no URL ({error}); expected {FORMS}"))?;
+        let url: Url = text.parse().map_err(|error| format!("it is not a URL ({error}); expected {FORMS}"))?;
         if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-            return Err("a password or parameters in the URL would be seen by others; give credentials in the \
-                        environment (AWS_…, AZURE_…, GOOGLE_…)"
+            return Err("others could see a password or parameters in the URL; set credentials in the environment \
+            (AWS_…, AZURE_…, GOOGLE_…)"
                 .into());
         }
         // The name of a directory need not be UTF-8, as keys are.
@@ -34,17 +34,20 @@ impl FromStr for Address {
             "file" => Ok((ObjectStoreScheme::Local, Path::default())),
             _ => ObjectStoreScheme::parse(&url),
         };
-        let (scheme, prefix) = parsed.map_err(|_| format!("{}:// is no store; expected {FORMS}", url.scheme()))?;
+        let (scheme, prefix) =
+            parsed.map_err(|_| format!("{}:// is not a known store; expected {FORMS}", url.scheme()))?;
         let names_container = scheme == ObjectStoreScheme::MicrosoftAzure;
         match scheme {
-            _ if !url.username().is_empty() && !names_container => Err(format!("a user in the URL; expected {FORMS}")),
+            _ if !url.username().is_empty() && !names_container => {
+                Err(format!("the URL contains a user name; expected {FORMS}"))
+            }
             _ if !url
                 .host_str()
                 .unwrap_or_default()
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) =>
             {
-                Err(format!("a bucket has a name of ASCII letters, digits, '.', '-' and '_'; expected {FORMS}"))
+                Err(format!("a bucket name consists of ASCII letters, digits, '.', '-' and '_'; expected {FORMS}"))
             }
             ObjectStoreScheme::Local => Ok(Self { url, scheme, prefix: Path::default() }),
             ObjectStoreScheme::AmazonS3 | ObjectStoreScheme::GoogleCloudStorage | ObjectStoreScheme::MicrosoftAzure => {
@@ -97,12 +100,12 @@ mod tests {
     #[test]
     fn what_is_no_address_says_why_and_repeats_no_secret() {
         for (text, reason) in [
-            ("bucket/secret", "no URL"),
-            ("ftp://secret", "ftp:// is no store"),
+            ("bucket/secret", "not a URL"),
+            ("ftp://secret", "ftp:// is not a known store"),
             ("https://example.org/secret", "cannot hold restore points"),
             ("s3://key:secret@bucket", "credentials in the environment"),
-            ("s3://secret@bucket", "a user in the URL"),
-            ("s3://secret`/x", "a bucket has a name"),
+            ("s3://secret@bucket", "the URL contains a user name"),
+            ("s3://secret`/x", "a bucket name consists of"),
             ("az://container/x?sig=secret", "credentials in the environment"),
         ] {
             let error = text.parse::<Address>().unwrap_err();

@@ -1,4 +1,4 @@
-//! A bucket as it was at a time, from the versions that it keeps. Nothing can be written to what was.
+//! A bucket as it was at a given time, from the versions that it keeps. Read-only.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,7 +48,7 @@ impl AsOf {
         if there.len() < OBJECTS {
             return Ok(Self { time, store, there });
         }
-        let reason = format!("there were {OBJECTS} objects or more at {time}");
+        let reason = format!("it had {OBJECTS} objects or more at {time}");
         Err(Error::remote("read", bucket.name(&prefix), reason))
     }
 
@@ -85,7 +85,7 @@ impl ObjectStore for AsOf {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
         let Some(known) = self.there.get(location) else {
-            let source = format!("it was not there at {}", self.time).into();
+            let source = format!("it did not exist at {}", self.time).into();
             return Err(StoreError::NotFound { path: location.to_string(), source });
         };
         let options = GetOptions { version: known.version.clone(), ..options };

@@ -1,4 +1,4 @@
-//! Bounds on what a store says: how long one answer is, and how often it names the same page of a listing as the next.
+//! Limits on a store's responses: the length of each, and how often a listing may repeat the same next page.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -38,7 +38,7 @@ impl Bounded {
         let asked = pages.entry(query.to_owned()).or_default();
         *asked += 1;
         if *asked > bounds::SAME_PAGE {
-            return Err(endless(format!("it named the same page as the next one {} times", bounds::SAME_PAGE)));
+            return Err(endless(format!("it gave the same next page {} times", bounds::SAME_PAGE)));
         }
         if pages.len() > bounds::PAGES {
             return Err(endless(format!("it has more than {} pages", bounds::PAGES)));
@@ -53,7 +53,7 @@ impl Bounded {
         let too_long = move |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast() {
             Ok(error) => *error,
             Err(_) => {
-                let why = format!("the answer has more than {most} bytes, expected at most that many");
+                let why = format!("the response has more than {most} bytes, the maximum");
                 HttpError::new(HttpErrorKind::Decode, io::Error::other(why))
             }
         };

@@ -1,4 +1,5 @@
-//! A bucket of S3 spoken to in its own words, for what the store's client has none: versions, locks, and the store's clock.
+//! Direct requests to an S3 bucket for what the store's client does not support: versions, locks, and the store's
+//! clock.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -176,14 +177,14 @@ impl Bucket {
     /// What the store's clock says, in whole seconds: the one by which it dates versions.
     pub async fn now(&self) -> Result<Timestamp, Error> {
         let answer = self.send(&Ask::new(Method::GET, "").query("versioning", "")).await?;
-        answer.date.ok_or_else(|| Error::remote("read the time of", self.name(""), "its answers have no date"))
+        answer.date.ok_or_else(|| Error::remote("read the time of", self.name(""), "its responses have no date"))
     }
 
     async fn once(&self, ask: &Ask<'_>) -> Result<Answer, String> {
         let request = self.request(ask).await?;
         let response = self.client.execute(request).await.map_err(|error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("{error}{cause}; check that the store is well, then try again")
+            format!("{error}{cause}; check that the store works, then try again")
         })?;
         Answer::read(response).await
     }
@@ -192,7 +193,7 @@ impl Bucket {
         // How a store is addressed is the client's knowledge, and it tells it this way alone.
         let key = Path::parse(ask.key).map_err(|error| error.to_string())?;
         let signed = self.s3.signed_url(Method::GET, &key, LOOK).await.map_err(|error| words::explain(&error))?;
-        let region = region(&signed).ok_or("the client does not say in which region the bucket is")?;
+        let region = region(&signed).ok_or("cannot determine the region of the bucket")?;
         let mut url = signed;
         url.set_query(None);
         for (name, value) in &ask.query {
@@ -235,7 +236,7 @@ impl Answer {
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk.map_err(|error| error.to_string())?);
             if body.len() as u64 > bounds::VERSIONS_BYTES {
-                return Err(format!("its answer has more than {} bytes", bounds::VERSIONS_BYTES));
+                return Err(format!("its response has more than {} bytes", bounds::VERSIONS_BYTES));
             }
         }
         Ok(Self { status: status.as_u16(), body, date: date.map(|date| date.timestamp()) })
@@ -243,5 +244,5 @@ impl Answer {
 }
 
 pub(super) fn parsed<T: DeserializeOwned>(xml: &[u8]) -> Result<T, String> {
-    quick_xml::de::from_reader(xml).map_err(|error| format!("its answer is malformed: {error}"))
+    quick_xml::de::from_reader(xml).map_err(|error| format!("its response is malformed: {error}"))
 }

@@ -52,8 +52,8 @@ pub(super) async fn confirm_sizes(remote: &Remote, stored: &Stored) -> Result<()
         if found != Some(piece.bytes) {
             let found = found.map_or("none".to_owned(), |bytes| bytes.to_string());
             let reason = format!(
-                "it was sent and acknowledged, but of its size in bytes expected {}, found {found}; nothing was \
-                 published, push again",
+                "it was sent and acknowledged, but has the wrong size in bytes: expected {}, found {found}; nothing \
+                 was published, push again",
                 piece.bytes
             );
             return Err(Error::remote("store", remote.object(&key), reason));

@@ -1,4 +1,4 @@
-//! What the environment says of a store: its address and its credentials.
+//! The address and credentials of a store in the environment.
 
 use std::cmp::Reverse;
 use std::env;
@@ -51,9 +51,9 @@ fn expect_plain(what: &str, value: &[u8]) -> Result<(), Error> {
     let Some(at) = value.iter().position(|byte| !(b' '..=b'~').contains(byte)) else { return Ok(()) };
     let found = match value[at] {
         b'\n' | b'\r' if value[at..].iter().all(u8::is_ascii_whitespace) => "ends with a newline".to_owned(),
-        byte => format!("has a character that cannot be sent, byte {byte:#04x} at position {at}"),
+        byte => format!("contains an invalid character, byte {byte:#04x} at position {at}"),
     };
-    Err(Error::RemoteAddress { reason: format!("{what} {found}; expected plain text in one line, so write it anew") })
+    Err(Error::RemoteAddress { reason: format!("{what} {found}; expected one line of plain text, so set it again") })
 }
 
 /// As the store's client reads it.

@@ -1,4 +1,4 @@
-//! A store that says whatever the fuzzer wants.
+//! A store that returns whatever the fuzzer wants.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

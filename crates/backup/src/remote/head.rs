@@ -1,5 +1,5 @@
-//! How far a remote repository was seen to be: its *head*, the record with the greatest index. It is remembered where whoever
-//! writes the store cannot write, so that records which are hidden or taken back are missed.
+//! The *head* of a remote repository: the record with the highest index that was seen there. It is stored out of reach
+//! of those who write to the store, so that hidden or removed records are noticed.
 //!
 //! Only records that are believed count, see [`crate::authenticity`]. Two pushes at once may give two records one index, and
 //! a prune takes records away, but never those of the greatest index.
@@ -52,7 +52,7 @@ impl FromStr for Head {
 
     /// Reads `INDEX:DIGEST`.
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        let expected = "expected INDEX:DIGEST, as push, pull and list --remote print it";
+        let expected = "expected INDEX:DIGEST as printed by push, pull and list --remote";
         let (index, digest) = text.split_once(':').ok_or(expected)?;
         let index = index.parse().map_err(|_| expected)?;
         let blake3 = blake3::Hash::from_hex(digest).map_err(|_| expected)?.to_hex().to_string();
@@ -105,12 +105,12 @@ fn short(blake3: &str) -> String {
 /// Holds what is there, in any order, against what was seen or is expected. The error says how the two differ, from when,
 /// and what to do.
 pub(super) fn compare(known: &Head, there: &[Head]) -> Result<(), String> {
-    const NEXT: &str = "look for what is missing where versions or other copies are kept, and change the credentials that \
-                        could remove it; if all is as it should be, say so once with --accept-rollback";
+    const NEXT: &str = "look for the missing objects in old versions or other copies, and change the credentials that \
+    could have removed them; if the change was intended, pass --accept-rollback once";
     let newest = there.iter().max_by_key(|head| head.index);
     let Some(newest) = newest.filter(|newest| newest.index >= known.index) else {
         let found = newest.and_then(|head| Some((head.index, head.seen.as_ref()?.pushed_at)));
-        let found = found.map_or("there is none that counts".to_owned(), |(index, at)| {
+        let found = found.map_or("it has no valid record".to_owned(), |(index, at)| {
             format!("the newest record is {index} of {at:.0}")
         });
         return Err(format!("it was rolled back: {found}, but {}; {NEXT}", known.describe()));
@@ -125,7 +125,7 @@ pub(super) fn compare(known: &Head, there: &[Head]) -> Result<(), String> {
     }
     let found = other.seen.as_ref().map_or(String::new(), |seen| format!(" of {:.0}", seen.pushed_at));
     Err(format!(
-        "its history is another from record {}{found} on, which has BLAKE3 {}, but {}; {NEXT}",
+        "its history differs from record {}{found} on, which has BLAKE3 {}, but {}; {NEXT}",
         other.index,
         short(&other.blake3),
         known.describe()
@@ -142,7 +142,7 @@ pub fn remembered(repository: &Repository, url: &str) -> Option<Remembered> {
     let path = path(repository);
     let read = records::read::<BTreeMap<String, Remembered>>(&path).map(|mut all| all.remove(url));
     read.unwrap_or_else(|error| {
-        tracing::warn!("a rollback of {url} cannot be noticed, {} cannot be read: {error}", path.display());
+        tracing::warn!("cannot detect a rollback of {url}, because {} cannot be read: {error}", path.display());
         None
     })
 }
@@ -161,7 +161,8 @@ pub(super) fn remember(repository: &Repository, url: &str, head: Head, doubt: Op
     if let Err(error) = records::write(&path, &heads) {
         let error = anyhow::Error::from(error);
         tracing::warn!(
-            "a rollback of {url} will not be noticed from here, its head {text} is not remembered: {error:#}"
+            "cannot remember the head {text} of {url}, so a rollback to before it will not be detected from here: \
+             {error:#}"
         );
     }
 }
@@ -197,10 +198,10 @@ mod tests {
     fn what_is_shorter_or_another_says_from_when() {
         let known = head(3, 'c', 'b');
         for (there, said) in [
-            (vec![], "there is none that counts"),
+            (vec![], "it has no valid record"),
             (vec![head(1, 'a', '0'), head(2, 'b', 'a')], "rolled back: the newest record is 2 of 2027-01-15T08:00:02Z"),
-            (vec![head(3, 'e', 'b')], "another from record 3"),
-            (vec![head(3, 'e', 'd'), head(4, 'f', 'e')], "another from record 3 of 2027-01-15T08:00:03Z"),
+            (vec![head(3, 'e', 'b')], "differs from record 3"),
+            (vec![head(3, 'e', 'd'), head(4, 'f', 'e')], "differs from record 3 of 2027-01-15T08:00:03Z"),
         ] {
             let error = compare(&known, &there).unwrap_err();
             assert!(error.contains(said) && error.contains("app-20261122T180935.449Z.3.json"), "{error}");

@@ -1,4 +1,4 @@
-//! The keys of objects, and what a remote manifest says beyond a local one. Only this module knows either.
+//! The keys of objects, and the fields that a remote manifest adds to a local one. Only this module knows them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -148,11 +148,11 @@ impl RemoteManifest {
         let Rest { remote, chain, sealed } = rest.map_err(|error| format!("its manifest is malformed: {error}"))?;
         // What is not below the repository is not ours to read or delete.
         if owner_of(&remote.folder).as_ref() != Some(name) {
-            return Err(format!("its manifest names the folder {:?}, which is not its own", remote.folder));
+            return Err(format!("its manifest names another folder, {:?}", remote.folder));
         }
         let found = chain.as_ref().map(|chain| chain.index);
         if found.is_some_and(|found| found > SEQUENCE_MAX) || index.is_some_and(|index| found != Some(index)) {
-            return Err(format!("its record has the index {found:?}, and its key {index:?}"));
+            return Err(format!("its record has the index {found:?}, but its key says {index:?}"));
         }
         Ok(Self { manifest, remote, chain, sealed, opened: None })
     }
@@ -171,7 +171,7 @@ impl RemoteManifest {
     pub(super) fn open(self, identities: &Identities, keys: &VerifyKeys) -> Result<Self, String> {
         let Some(sealed) = self.sealed.as_ref().filter(|_| !identities.is_empty()) else { return Ok(self) };
         let sealed =
-            STANDARD.decode(sealed).map_err(|error| format!("its encrypted manifest is no base64: {error}"))?;
+            STANDARD.decode(sealed).map_err(|error| format!("its encrypted manifest is not valid base64: {error}"))?;
         let bytes = match identities.open(&sealed, "its encrypted manifest") {
             Err(Error::Sealed { .. }) => return Ok(self),
             Err(Error::Damaged { reason, .. }) => return Err(format!("its encrypted manifest is {reason}")),
@@ -181,7 +181,7 @@ impl RemoteManifest {
         let manifest = Manifest::parse(&self.manifest.name, &bytes)?;
         // Whoever lists and prunes without a key is told the same.
         if outline::of(&manifest) != self.manifest {
-            return Err("its encrypted manifest is another than it says outside".to_owned());
+            return Err("its encrypted manifest does not match its unencrypted part".to_owned());
         }
         Ok(Self { manifest, opened: Some(bytes), ..self })
     }

@@ -114,7 +114,10 @@ impl Listing {
         let claims = self.found.values().flat_map(|found| &found.claims).copied().filter(|claim| *claim <= room);
         let index = claims.chain(known).max().map_or(1, |last| last.saturating_add(1));
         if index > SEQUENCE_MAX {
-            return Err(format!("a record has the index {}, which leaves none to follow; move it away", index - 1));
+            return Err(format!(
+                "a record has the index {}, the highest possible, so no record can follow; move it away",
+                index - 1
+            ));
         }
         let link = |head: &Head| Some(Link { key: head.seen.as_ref()?.key.clone(), blake3: head.blake3.clone() });
         Ok(Chain { index, pushed_at: source::now(), previous: head.as_ref().and_then(link) })
@@ -132,7 +135,7 @@ impl Listing {
 
     /// Adds that there is an object of this key.
     pub(super) fn claim(&mut self, name: &Name, key: String, index: Option<u64>) {
-        let found = self.found.entry(name.clone()).or_insert_with(|| Found::without("its record is not believed"));
+        let found = self.found.entry(name.clone()).or_insert_with(|| Found::without("its record is not trusted"));
         found.keys.insert(0, key);
         found.claims.extend(index);
     }
@@ -146,8 +149,8 @@ impl Listing {
             let found = digests.get(previous.key.as_str()).filter(|found| **found != previous.blake3)?;
             let (key, expected) = (&previous.key, &previous.blake3);
             Some(format!(
-                "{} follows {key} with BLAKE3 {expected}, and that one has {found} now: it was replaced, \
-                 or an older version of this program writes there; look who does",
+                "{} follows {key} with BLAKE3 {expected}, but {key} now has {found}: it was replaced, or an older \
+                 version of this program writes there; find out who writes there",
                 link.key
             ))
         })
@@ -235,7 +238,7 @@ pub(super) async fn read(remote: &Remote, keys: &VerifyKeys) -> Result<Listing, 
         bytes += found.bytes;
         if bytes > bounds::LISTING_BYTES {
             let max = bounds::LISTING_BYTES;
-            let reason = format!("its manifests have more than {max} bytes; prune it, or begin another");
+            let reason = format!("its manifests have more than {max} bytes; prune it, or start another repository");
             return Err(Error::remote("list", remote.object(prefix), reason));
         }
         listing.found.insert(name, found);
@@ -259,7 +262,7 @@ pub(super) async fn objects(remote: &Remote, below: &Path) -> Result<Vec<ObjectM
     };
     let listed = listed.map_err(remote.failed("list", below))?;
     if listed.len() == OBJECTS {
-        let reason = format!("it has {OBJECTS} objects or more, expected fewer; prune it, or begin another");
+        let reason = format!("it has {OBJECTS} objects or more; expected fewer; prune it, or start another repository");
         return Err(Error::remote("list", remote.object(below), reason));
     }
     Ok(listed)
@@ -283,7 +286,7 @@ async fn newest(
     name: &Name,
     indexes: BTreeSet<Option<u64>>,
 ) -> Result<Option<Found>, Error> {
-    let mut found = Found::without("its record is gone");
+    let mut found = Found::without("its record is missing");
     found.claims.extend(indexes.iter().flatten());
     found.keys.extend(indexes.iter().rev().map(|index| record_key(name, *index)));
     for index in indexes.into_iter().rev() {
@@ -316,7 +319,7 @@ async fn newest(
         found.read = Err(reason);
     }
     for (key, reason) in &found.refused {
-        tracing::warn!("{} counts for nothing: {reason}", remote.object(&remote.key(key)));
+        tracing::warn!("ignoring {}: {reason}", remote.object(&remote.key(key)));
     }
     Ok(Some(found))
 }
@@ -334,7 +337,7 @@ pub(super) async fn get(remote: &Remote, key: &str) -> Result<Option<Result<Vec<
     let size = answer.meta.size;
     if size > bounds::REMOTE_MANIFEST_BYTES {
         let max = bounds::REMOTE_MANIFEST_BYTES;
-        return Ok(Some(Err(format!("its manifest has {size} bytes, expected at most {max}"))));
+        return Ok(Some(Err(format!("its manifest has {size} bytes; expected at most {max}"))));
     }
     let bytes = answer.bytes().await.map_err(remote.failed("read", &key))?;
     Ok(Some(Ok(bytes.into())))
@@ -348,7 +351,7 @@ fn missing(read: &RemoteManifest, sizes: &BTreeMap<&str, u64>) -> Option<String>
         found => {
             let found = found.map_or("none".to_owned(), u64::to_string);
             let (number, all) = (index + 1, pieces.len());
-            Some(format!("piece {number} of {all}, {key}: size in bytes expected {}, found {found}", piece.bytes))
+            Some(format!("piece {number} of {all}, {key}: size in bytes: expected {}, found {found}", piece.bytes))
         }
     })
 }

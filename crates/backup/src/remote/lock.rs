@@ -1,4 +1,4 @@
-//! Locks (S3 Object Lock): what is written with one can be neither overwritten for good nor deleted before its time.
+//! Locks (S3 Object Lock): until its lock expires, an object can be neither permanently overwritten nor deleted.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,9 +26,9 @@ pub struct Lock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LockMode {
-    /// Everybody who was not given s3:BypassGovernanceRetention
+    /// Only users with s3:BypassGovernanceRetention can remove the lock
     Governance,
-    /// Everybody, the owner of the account too
+    /// Nobody can remove the lock, not even the account owner
     Compliance,
 }
 
@@ -78,7 +78,7 @@ impl Locking {
     async fn lock_it(&self, request: &mut HttpRequest) -> Result<(), HttpError> {
         let unfit = |reason: &str| HttpError::new(HttpErrorKind::Unknown, std::io::Error::other(reason.to_owned()));
         let credentials =
-            self.credentials.get().ok_or_else(|| unfit("there are no credentials to sign a lock with"))?;
+            self.credentials.get().ok_or_else(|| unfit("there are no credentials to sign the lock request"))?;
         let credential = credentials.get_credential().await.map_err(|error| unfit(&error.to_string()))?;
         let region = scope(request.headers()).ok_or_else(|| unfit("a request without a region"))?;
         let until = self.lock.until(Timestamp::now()).map_err(|error| unfit(&error.to_string()))?;

@@ -1,5 +1,5 @@
-//! What of a manifest is to be read without a key, where manifests are encrypted: what listing and pruning need. Names of
-//! tables, paths, keys and findings are data, as rows are.
+//! The part of an encrypted manifest that stays readable without a key: what listing and pruning need. Names of tables,
+//! paths, keys and findings are data, just like rows.
 
 use crate::manifest::Compressed;
 use crate::{Identity, Manifest, Suspicion};
@@ -10,7 +10,7 @@ pub(super) fn of(manifest: &Manifest) -> Manifest {
     let &Manifest { sequence, ref name, created_at, size_bytes, page_size, page_count, .. } = manifest;
     let identity = manifest.identity();
     let own = identity.as_str();
-    let words = || "what it is, is encrypted".to_owned();
+    let words = || "its content is encrypted".to_owned();
     let suspicion = |suspicion: &Suspicion| Suspicion { kind: suspicion.kind, reason: words() };
     // The lineage is random, so that nobody can try whether it is that of a content that they have.
     let blake3 = opaque("restore point outline 1, content", &format!("{own} {}", manifest.blake3));

@@ -1,4 +1,4 @@
-//! Removes the restore points of a remote repository that no rule keeps, and what pushes left that never ended.
+//! Removes the restore points of a remote repository that no rule keeps, and the remains of unfinished pushes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};

@@ -98,14 +98,14 @@ pub fn run(
             there.found.values_mut().for_each(refuse_unencrypted);
         }
         let Candidates { best_first, suspects } = choose(&there, request)?;
-        suspects.iter().for_each(|suspect| tracing::warn!(name = %suspect.name, "passed over, {}", suspect.reason));
+        suspects.iter().for_each(|suspect| tracing::warn!(name = %suspect.name, "skipped, {}", suspect.reason));
         let mut pulled = Pulled { suspects, head, ..Pulled::default() };
         for manifest in best_first {
             match one((remote, writer), &manifest, &there, report).await {
                 Ok(true) => pulled.pulled.push(manifest.name.clone()),
                 Ok(false) => pulled.present.push(manifest.name.clone()),
                 Err(Error::Damaged { reason, .. }) => {
-                    tracing::warn!(name = %manifest.name, "passed over, damaged there: {reason}");
+                    tracing::warn!(name = %manifest.name, "skipped, damaged there: {reason}");
                     pulled.rejected.push(Rejected { name: manifest.name, reason });
                     continue;
                 }
@@ -129,7 +129,7 @@ pub fn run(
 impl Pulled {
     /// Nothing is passed over in silence.
     fn pass_over(&mut self, rejected: Vec<Rejected>) {
-        rejected.iter().for_each(|Rejected { name, reason }| tracing::warn!(%name, "passed over: {reason}"));
+        rejected.iter().for_each(|Rejected { name, reason }| tracing::warn!(%name, "skipped: {reason}"));
         self.rejected.extend(rejected);
     }
 }
@@ -139,8 +139,8 @@ fn expect_history(remote: &Remote, writer: &Writer, request: &Request, there: &L
     let (repository, url) = (writer.repository(), remote.url());
     if remote.keys.is_empty() {
         tracing::warn!(
-            "whose restore points are in {url} is not checked, so whoever may write there can have put in, exchanged or \
-             hidden any; push with --sign-key and pull with --verify-key"
+            "the signatures of restore points in {url} are not checked, so anyone who can write there could have \
+             added, replaced or hidden some; push with --sign-key and pull with --verify-key"
         );
     }
     let remembered = head::remembered(repository, &url);
@@ -162,8 +162,8 @@ fn expect_history(remote: &Remote, writer: &Writer, request: &Request, there: &L
 /// What anybody could have made with the public key alone is one thing; what takes no key at all is another.
 fn refuse_unencrypted(found: &mut Found) {
     if found.read.as_ref().is_ok_and(|read| read.remote.encryption.is_none()) {
-        let reason = "refused: it is not encrypted, although a secret key is given, so it may be from whoever may write there; \
-                      if it was pushed without --encrypt-to, pull it with --allow-unencrypted";
+        let reason = "refused: it is not encrypted although a secret key is given, so anyone who can write there \
+        could have put it there; if it was pushed without --encrypt-to, pull it with --allow-unencrypted";
         found.read = Err(reason.to_owned());
     }
 }
@@ -253,14 +253,14 @@ fn is_here(writer: &Writer, manifest: &Manifest) -> Result<bool, Error> {
         Some(State::Complete { manifest: local }) if local.blake3 != manifest.blake3 => Err(Error::OtherContent {
             there: repository.manifest(&manifest.name).display().to_string(),
             reason: format!(
-                "BLAKE3 expected {}, found {}; pull into another directory with --repository",
+                "BLAKE3: expected {}, found {}; pull into another directory with --repository",
                 manifest.blake3, local.blake3
             ),
         }),
         Some(State::Complete { manifest: local }) => match verify::digest(repository, &local) {
             Ok(()) => Ok(matches!(repository.state(&manifest.name), Some(State::Complete { .. }))),
             Err(Error::Damaged { reason, .. }) => {
-                tracing::warn!(name = %manifest.name, "damaged here, pulled again: {reason}");
+                tracing::warn!(name = %manifest.name, "the copy here is damaged, pulling it again: {reason}");
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -283,8 +283,8 @@ fn expect_in_order(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
     Err(Error::OtherContent {
         there: writer.repository().manifest(&younger.name).display().to_string(),
         reason: format!(
-            "it is younger than {}, but has sequence {}, which is not above {}, and would no longer be the newest; pull \
-             into an empty directory with --repository",
+            "it is newer than {}, but its sequence {} is not higher than {}, so it would not count as the newest; \
+             pull into an empty directory with --repository",
             manifest.name, younger.sequence, manifest.sequence
         ),
     })
@@ -313,7 +313,7 @@ async fn fetch(
         done += content.len() as u64;
         if done > total {
             let pieces = remote.object(&remote.key(&described.remote.folder));
-            return Err(Error::damaged(Path::new(&pieces), format!("size in bytes expected {total}, found more")));
+            return Err(Error::damaged(Path::new(&pieces), format!("size in bytes: expected {total}, found more")));
         }
         file.write_all(&content).map_err(Error::io("write", &target))?;
         room.written(content.len())?;
@@ -331,8 +331,9 @@ async fn fetch(
         Some(bytes) => {
             tracing::warn!(
                 name = %manifest.name,
-                "its signature was right, and is not kept here: its manifest has {} bytes there, expected at most {}; a restore \
-                 with --verify-key would refuse it, so restore it without, from this pull", bytes.len(), bounds::MANIFEST_BYTES
+                "its signature was valid but cannot be kept here: its manifest has {} bytes there, expected at most \
+                 {}; a restore with --verify-key would refuse it, so restore it from this pull without \
+                 --verify-key", bytes.len(), bounds::MANIFEST_BYTES
             );
             writer.publish(manifest)
         }
@@ -346,11 +347,10 @@ async fn signed(remote: &Remote, described: &RemoteManifest, record: &Link) -> R
         return Ok(authenticity::is_signed(bytes).then(|| bytes.clone()));
     }
     let damaged = |reason: &str| Error::damaged(Path::new(&remote.object(&remote.key(&record.key))), reason);
-    let bytes =
-        listing::get(remote, &record.key).await?.ok_or_else(|| damaged("it was removed while it was pulled"))?;
+    let bytes = listing::get(remote, &record.key).await?.ok_or_else(|| damaged("it was removed during the pull"))?;
     let bytes = bytes.map_err(|reason| damaged(&reason))?;
     if blake3::hash(&bytes).to_hex().as_str() != record.blake3 {
-        return Err(damaged("it was replaced while it was pulled"));
+        return Err(damaged("it was replaced during the pull"));
     }
     Ok(authenticity::is_signed(&bytes).then_some(bytes))
 }
@@ -376,15 +376,15 @@ async fn get(remote: &Remote, key: String, piece: &Piece) -> Result<Vec<u8>, Err
     };
     let size = answer.meta.size;
     if size > bounds::PIECE_BYTES {
-        return Err(damaged(format!("size in bytes expected at most {}, found {size}", bounds::PIECE_BYTES)));
+        return Err(damaged(format!("size in bytes: expected at most {}, found {size}", bounds::PIECE_BYTES)));
     }
     if size != piece.bytes {
-        return Err(damaged(format!("size in bytes expected {}, found {size}", piece.bytes)));
+        return Err(damaged(format!("size in bytes: expected {}, found {size}", piece.bytes)));
     }
     let content = answer.bytes().await.map_err(remote.failed("read", &key))?;
     let (expected, found) = (&piece.blake3, &Piece::of(&content).blake3);
     if found != expected {
-        return Err(damaged(format!("BLAKE3 expected {expected:?}, found {found:?}")));
+        return Err(damaged(format!("BLAKE3: expected {expected:?}, found {found:?}")));
     }
     Ok(content.into())
 }

@@ -148,7 +148,7 @@ fn choose(repository: &Repository, which: &Which) -> Result<Vec<Vec<Manifest>>, 
         _ => newest_first(manifests),
     };
     if chosen.is_empty() {
-        let reason = format!("{} holds none that is complete; take one first", repository.path().display());
+        let reason = format!("{} holds no complete restore point; take one first", repository.path().display());
         return Err(Error::NoRestorePoint { reason });
     }
     Ok(chosen)
@@ -191,7 +191,7 @@ impl Push<'_> {
                 Err(Error::Io { source, .. })
                     if source.kind() == io::ErrorKind::NotFound && !self.repository.holds(&manifest.name) =>
                 {
-                    tracing::info!(name = %manifest.name, "not pushed, it was removed meanwhile");
+                    tracing::info!(name = %manifest.name, "not pushed: it was removed during the push");
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -236,7 +236,8 @@ impl Push<'_> {
             return Ok(());
         }
         if read.sealed.is_some() && !self.request.encrypt_manifests {
-            tracing::warn!(name = %local.name, "not confirmed there, where its manifest is encrypted; push with --encrypt-manifests");
+            tracing::warn!(name = %local.name, "cannot confirm it there, because its manifest there is encrypted; \
+            push with --encrypt-manifests");
             return Ok(());
         }
         self.publish(local, there.sequence, read.remote).await
@@ -258,7 +259,8 @@ impl Push<'_> {
             }
         }
         let object = self.remote.object(&self.remote.key(&local.name.to_string()));
-        let reason = "objects of other content have the keys of its pieces in every folder it may have; move them away";
+        let reason = "every possible folder for its pieces has objects with other content under its keys; move them \
+        away";
         Err(Error::remote("store", object, reason))
     }
 
@@ -297,7 +299,8 @@ impl Push<'_> {
             }
         }
         let object = self.remote.object(&self.remote.key(&described.manifest.name.to_string()));
-        let reason = "others took the key of its record each time; look who writes there, and push again";
+        let reason = "other writers took the key of its record on every attempt; find out who writes there, and push \
+        again";
         Err(Error::remote("write the record of", object, reason))
     }
 
@@ -340,7 +343,7 @@ fn expect_same(remote: &Remote, keys: &VerifyKeys, local: &Manifest, found: &Fou
         Err(_) if !keys.is_empty() => Ok(()),
         Err(reason) => {
             let there = remote.object(&remote.key(&local.name.manifest_file()));
-            Err(Error::OtherContent { there, reason: format!("{reason}; move it away if it is of no use") })
+            Err(Error::OtherContent { there, reason: format!("{reason}; move it away if you do not need it") })
         }
     }
 }
@@ -350,7 +353,7 @@ fn expect_content(remote: &Remote, local: &Manifest, found: &RemoteManifest, key
         return Ok(());
     }
     let (expected, found) = (&local.blake3, &found.manifest.blake3);
-    let reason = format!("BLAKE3 expected {expected}, found {found}; give each service a prefix of its own");
+    let reason = format!("BLAKE3: expected {expected}, found {found}; give each service its own prefix");
     Err(Error::OtherContent { there: remote.object(&remote.key(key)), reason })
 }
 

@@ -1,4 +1,4 @@
-//! Until when objects are locked, and longer.
+//! Reads, sets and extends the locks of objects.
 
 use std::collections::BTreeMap;
 
@@ -132,8 +132,8 @@ pub(super) async fn expect_locking(remote: &Remote) -> Result<(), Error> {
         return Ok(());
     }
     let reason = format!(
-        "--lock-for needs a bucket with object lock, and {} has none; turn it on (aws s3api put-object-lock-configuration, on \
-         a bucket with versioning), or leave out --lock-for; nothing was sent",
+        "--lock-for needs a bucket with object lock, which {} does not have; turn it on (aws s3api \
+         put-object-lock-configuration, on a bucket with versioning), or omit --lock-for; nothing was sent",
         bucket.name("")
     );
     Err(Error::RemoteAddress { reason })
@@ -165,8 +165,8 @@ pub(super) async fn hold(
     if bucket.retention(&first.key, Some(&first.id)).await?.is_some_and(|found| found.until >= least) {
         return Ok(());
     }
-    let reason =
-        "the store took the lock, and does not have it: it cannot lock; leave out --lock-for, or use another store";
+    let reason = "the store accepted the lock but did not set it, so it does not support locks; omit --lock-for, or use \
+    another store";
     Err(Error::remote("lock", bucket.name(&first.key), reason))
 }
 
@@ -212,8 +212,8 @@ pub(super) async fn locking(remote: &Remote) -> Result<Option<&Bucket>, Error> {
     let locks = bucket.locks().await?;
     if locks == Locks::Unknown {
         tracing::warn!(
-            "these credentials may not know what is locked (s3:GetBucketObjectLockConfiguration); what is will be hidden, and kept \
-             by the store"
+            "these credentials cannot read locks (s3:GetBucketObjectLockConfiguration); locked objects will be \
+             hidden, but the store keeps them"
         );
     }
     Ok(matches!(locks, Locks::Asked | Locks::Always).then_some(bucket))

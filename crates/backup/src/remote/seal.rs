@@ -29,7 +29,9 @@ impl FromStr for Recipient {
     /// The error does not repeat the text, which may be the secret key by mistake.
     fn from_str(text: &str) -> Result<Self, String> {
         let recipient = text.trim().parse();
-        recipient.map(Self).map_err(|_| "no public key of age, which looks like age1…; age-keygen makes one".into())
+        recipient
+            .map(Self)
+            .map_err(|_| "it is not an age public key; expected one like age1…, as age-keygen makes".into())
     }
 }
 
@@ -90,7 +92,7 @@ impl Identities {
     /// Decrypts a piece of `object`.
     pub(super) fn open(&self, sealed: &[u8], object: &str) -> Result<Vec<u8>, Error> {
         let damaged =
-            |error: &dyn fmt::Display| Error::damaged(Path::new(object), format!("not to be decrypted: {error}"));
+            |error: &dyn fmt::Display| Error::damaged(Path::new(object), format!("it cannot be decrypted: {error}"));
         let decryptor = age::Decryptor::new_buffered(sealed).map_err(|error| damaged(&error))?;
         let mut reader = decryptor.decrypt(self.0.iter().map(AsRef::as_ref)).map_err(|error| match error {
             age::DecryptError::NoMatchingKeys => Error::Sealed { object: object.to_owned() },
@@ -140,13 +142,13 @@ impl IdentitySource {
         }
         if !text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") {
             return Err(unfit(
-                "no such file here, and no key either (it is not repeated, in case it is one in another form)",
+                "it is neither an existing file nor a key (not shown, because it might be a key in another form)",
             ));
         }
         if std::env::var_os(IDENTITY).as_ref() != Some(&self.0) {
             return Err(unfit(
-                "a secret key on the command line is seen by every user; take it for known to them, and give a file or the \
-                 variable",
+                "every user can see a secret key on the command line; treat it as compromised and replace it, then \
+                 give a file or use the variable",
             ));
         }
         Identities::parse(text.trim().as_bytes()).map_err(|error| unfit(&error.to_string()))

@@ -1,4 +1,4 @@
-//! Where in the order of a remote repository a restore point belongs.
+//! The position of a restore point in the order of a remote repository.
 
 use jiff::Timestamp;
 

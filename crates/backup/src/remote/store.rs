@@ -43,8 +43,7 @@ pub(super) fn open(address: &Address, options: &Options) -> Result<(Arc<dyn Obje
         return s3(address, options);
     }
     if options.lock.is_some() {
-        let reason =
-            format!("--lock-for is for buckets of S3 (s3://); {address} has no object lock that is known here");
+        let reason = format!("--lock-for needs an S3 bucket (s3://); locks are not supported on {address}");
         return Err(Error::RemoteAddress { reason });
     }
     let store = other(address, options)?;
@@ -58,7 +57,7 @@ impl Bucket {
     /// [`Error::RemoteAddress`] if it is not `s3://`, or what the environment says of its store makes no sense.
     pub fn open(url: &str, options: &Options) -> Result<Self, Error> {
         let address: Address = url.parse().map_err(|reason| Error::RemoteAddress { reason })?;
-        let reason = format!("{address} is no bucket of S3 (s3://)");
+        let reason = format!("{address} is not an S3 bucket (s3://)");
         open(&address, options)?.1.ok_or(Error::RemoteAddress { reason })
     }
 }
@@ -111,10 +110,10 @@ fn endpoint(given: Option<String>, allows_http: Option<String>, setting: &str) -
     let fits = |url: &Url| is_plain && url.has_host() && ["http", "https"].contains(&url.scheme());
     let url = given.parse::<Url>().ok().filter(fits);
     let reason = match url {
-        None => format!("the environment names the endpoint {given:?}; expected http:// or https:// and a host"),
+        None => format!("invalid endpoint {given:?} in the environment: expected http:// or https:// and a host"),
         Some(url) if url.scheme() == "http" && !allows_http.is_some_and(|value| is_true(&value)) => format!(
-            "the endpoint {given:?} is not encrypted, so others could read and change what is sent; use https://, or set \
-             {setting}=true if nobody else is on that network"
+            "the endpoint {given:?} is not encrypted, so others could read and change the traffic; use https://, or \
+             set {setting}=true if nobody else is on that network"
         ),
         Some(_) => return Ok(()),
     };
@@ -123,7 +122,7 @@ fn endpoint(given: Option<String>, allows_http: Option<String>, setting: &str) -
 
 /// A directory has to exist: that of a volume that is not mounted must not be filled.
 fn directory(address: &Address) -> Result<LocalFileSystem, Error> {
-    let reason = || Error::RemoteAddress { reason: "a file URL names a directory by its absolute path".into() };
+    let reason = || Error::RemoteAddress { reason: "a file URL needs the absolute path of a directory".into() };
     let path = address.url.to_file_path().map_err(|()| reason())?;
     if !path.is_dir() {
         return Err(Error::NoRepository { path });

@@ -59,9 +59,9 @@ fn warn_once() {
     static SAID: Once = Once::new();
     SAID.call_once(|| {
         tracing::warn!(
-            "TLS certificates are not checked, as …_ALLOW_INVALID_CERTIFICATES in the environment says: anybody on the way \
-             can pretend to be the store, read and change what is sent, and use the credentials; unset it, and name the \
-             certificate of the store with --remote-ca"
+            "TLS certificates are not checked because …_ALLOW_INVALID_CERTIFICATES is set in the environment: anyone \
+             between here and the store can impersonate it, read and change the traffic, and use the credentials; \
+             unset it, and give the store's certificate with --remote-ca"
         );
     });
 }
@@ -105,16 +105,17 @@ impl fmt::Display for Redirected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short = |text: &str| printable(&text.chars().take(HOST_MAX).collect::<String>());
         let host = self.to.as_ref().and_then(|to| to.parse::<Url>().ok());
-        let host = host.and_then(|url| url.host_str().map(short)).unwrap_or_else(|| "another place".into());
+        let host = host.and_then(|url| url.host_str().map(short)).unwrap_or_else(|| "another host".into());
         let status = self.status;
         write!(
             f,
-            "the store redirects to {host} (status {status}), where nothing was sent: it would get the credentials"
+            "the store redirects to {host} (status {status}); the redirect was not followed, because it would reveal \
+             the credentials"
         )?;
         if let Some(region) = &self.region {
             write!(f, "; it says that the bucket is in the region {}", short(region))?;
         }
-        f.write_str("; if it is meant, name it in the environment: AWS_REGION, AWS_ENDPOINT_URL")
+        f.write_str("; if the redirect is intended, set AWS_REGION or AWS_ENDPOINT_URL in the environment")
     }
 }
 
@@ -126,9 +127,9 @@ mod tests {
     fn a_redirect_names_the_host_and_nothing_else_of_the_address() {
         for (to, shown) in [
             (Some("https://user:pass@evil.example/b?X-Amz-Signature=secret"), "redirects to evil.example (status 307)"),
-            (Some("/elsewhere?secret"), "redirects to another place"),
-            (Some("http://\u{1b}[2Jsecret"), "redirects to another place"),
-            (None, "redirects to another place"),
+            (Some("/elsewhere?secret"), "redirects to another host"),
+            (Some("http://\u{1b}[2Jsecret"), "redirects to another host"),
+            (None, "redirects to another host"),
         ] {
             let region = Some("eu-\u{1b}west".into());
             let said = Redirected { status: 307, to: to.map(str::to_owned), region }.to_string();

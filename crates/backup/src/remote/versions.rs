@@ -77,7 +77,7 @@ impl Bucket {
             }
             let next = (page.next_key_marker, page.next_version_id_marker);
             if next.0 < marker.0 || next == marker {
-                let reason = format!("its listing does not go on after {:?}", next.0);
+                let reason = format!("its listing does not continue after {:?}", next.0);
                 return Err(Error::remote("list the versions in", self.name(prefix), reason));
             }
             marker = next;

@@ -17,11 +17,13 @@ pub(super) fn explain(error: &object_store::Error) -> String {
     let next = match error {
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => CREDENTIALS,
         _ if is(401) || is(403) => CREDENTIALS,
-        E::NotImplemented { .. } | E::NotSupported { .. } => "this store cannot be used: it has to write on condition",
+        E::NotImplemented { .. } | E::NotSupported { .. } => {
+            "this store cannot be used: it does not support conditional writes"
+        }
         _ if words.contains("URL scheme is not allowed") => NO_HTTP,
-        _ if words.contains("the store redirects to") => "nothing that was stored is changed",
+        _ if words.contains("the store redirects to") => "no stored data was changed",
         _ if is(404) => "check that the bucket exists and that the URL names it",
-        _ => "nothing that was stored is changed; check that the store is well, then try again",
+        _ => "no stored data was changed; check that the store works, then try again",
     };
     let words: String = printable(&redacted(&words)).chars().take(WORDS_MAX).collect();
     format!("{words}; {next}")
@@ -29,7 +31,7 @@ pub(super) fn explain(error: &object_store::Error) -> String {
 
 const NO_HTTP: &str = "use https://, or set AWS_ALLOW_HTTP=true (AZURE_…, GOOGLE_…) if nobody else is on that network";
 
-pub(super) const CREDENTIALS: &str = "check the credentials in the environment, and what they allow";
+pub(super) const CREDENTIALS: &str = "check the credentials in the environment and their permissions";
 
 /// In one line, with the cause of it all, which its wrappers do not tell.
 fn words(error: &object_store::Error) -> String {

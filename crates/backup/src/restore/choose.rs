@@ -103,7 +103,7 @@ fn before(fitting: &[&Manifest], time: Timestamp) -> Result<Candidates, Error> {
         fitting.iter().rev().filter(is_before).map(|manifest| (*manifest).clone()).collect();
     if best_first.is_empty() {
         let oldest = fitting[0].created_at;
-        return Err(no_fit(format!("none began at {time} or before, the oldest began at {oldest}")));
+        return Err(no_fit(format!("none began at or before {time}; the oldest began at {oldest}")));
     }
     Ok(Candidates { best_first, ..Candidates::default() })
 }
@@ -151,7 +151,7 @@ fn of_one_identity<'a>(complete: Vec<&'a Manifest>, wanted: &Wanted<'_>) -> Resu
     let chosen = match found.as_slice() {
         [] => {
             let there = all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            return Err(no_fit(format!("none is of what --lineage or --name says, there are: {there}")));
+            return Err(no_fit(format!("none matches --lineage or --name; the repository holds: {there}")));
         }
         [only] if is_strange(only, wanted) => return Err(strange(only, wanted)),
         [only] => only,
@@ -173,7 +173,8 @@ fn is_strange(only: &IdentitySummary, wanted: &Wanted<'_>) -> bool {
 fn strange(only: &IdentitySummary, wanted: &Wanted<'_>) -> Error {
     let path = wanted.path.unwrap_or_default();
     no_fit(format!(
-        "there are only those of another path than {path}: {only}; if it is the same database, say so with --lineage {}",
+        "the repository only holds those of another path than {path}: {only}; if it is the same database, pass \
+         --lineage {}",
         only.identity.short()
     ))
 }
@@ -189,7 +190,7 @@ fn at_path<'a>(several: &'a [IdentitySummary], wanted: &Wanted<'_>) -> Option<&'
 
 fn named(entries: &[Entry], name: &Name, wanted: &Wanted<'_>) -> Result<Manifest, Error> {
     match entries.iter().find(|entry| entry.name == *name).map(|entry| &entry.state) {
-        None => Err(no_fit(format!("there is no {name}; see the names with `backup list`"))),
+        None => Err(no_fit(format!("{name} does not exist; list the names with `backup list`"))),
         Some(State::Incomplete { reason }) => {
             Err(Error::NothingGood { rejected: vec![Rejected { name: name.clone(), reason: reason.clone() }] })
         }

@@ -114,7 +114,7 @@ pub fn into_live(
             let (path, safety_copy) = (database.display(), overwritten.safety_copy.display());
             let error = anyhow::Error::from(error);
             tracing::warn!(
-                "{path} is restored, but was not compared: {error:#}; what it held is kept as {safety_copy}"
+                "{path} is restored, but was not compared: {error:#}; its old content is kept as {safety_copy}"
             );
             Proof::Unread
         }
@@ -190,8 +190,8 @@ impl Live<'_> {
         let mode = mode.map_err(|error| self.unreadable(error))?;
         if mode != "wal" {
             let reason = format!(
-                "its journal mode is {mode}, expected wal: in another, nobody can read it meanwhile; stop what uses \
-                 it, then restore with --force"
+                "its journal mode is {mode}, expected wal, because other modes block readers during a restore; stop \
+                 the programs that use it, then restore with --force"
             );
             return Err(refuse(self.path, reason));
         }
@@ -208,9 +208,10 @@ impl Live<'_> {
 
     fn unreadable(&self, error: rusqlite::Error) -> Error {
         match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                refuse(self.path, format!("it cannot be read ({error}); stop what uses it, then restore with --force"))
-            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => refuse(
+                self.path,
+                format!("it cannot be read ({error}); stop the programs that use it, then restore with --force"),
+            ),
             _ => Error::sqlite("read", self.path)(error),
         }
     }
@@ -229,8 +230,8 @@ impl Live<'_> {
             return Ok(());
         }
         let reason = format!(
-            "its page size is {found} bytes, that of {name} is {page_size}, and a WAL database cannot change it; stop \
-             what uses it, then restore with --force"
+            "its page size is {found} bytes, but that of {name} is {page_size}, and a WAL database cannot change its \
+             page size; stop the programs that use it, then restore with --force"
         );
         Err(refuse(self.path, reason))
     }
@@ -355,7 +356,7 @@ impl Live<'_> {
         let checked = checked::look(connection, check).map_err(reads())?;
         let differs = |what: &str| {
             let safety_copy = overwritten.safety_copy.display();
-            Error::damaged(self.path, format!("after the restore, {what}; what was there before is in {safety_copy}"))
+            Error::damaged(self.path, format!("after the restore, {what}; the old content is in {safety_copy}"))
         };
         if let Outcome::Damaged(fault) = checked {
             return Err(differs(&format!("SQLite's check expected ok, found {fault:?}")));
@@ -366,7 +367,7 @@ impl Live<'_> {
             }
             let (found, expected) = (tables::read(connection), tables::read(source));
             if found.map_err(reads())? != expected.map_err(reads())? {
-                return Err(differs("the rows expected are those of the restore point, others were found"));
+                return Err(differs("the rows differ from those of the restore point"));
             }
         }
         connection.execute_batch("COMMIT").map_err(reads())?;
@@ -382,8 +383,8 @@ impl Live<'_> {
             .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)));
         match shrunk {
             Ok(false) => {}
-            Ok(true) => tracing::info!("others are using the -wal file of {}; it stays large", self.path.display()),
-            Err(error) => tracing::warn!("cannot move the -wal file into {}: {error}", self.path.display()),
+            Ok(true) => tracing::info!("other processes use the -wal file of {}; it stays large", self.path.display()),
+            Err(error) => tracing::warn!("cannot checkpoint the -wal file into {}: {error}", self.path.display()),
         }
     }
 }

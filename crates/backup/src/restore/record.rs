@@ -53,7 +53,7 @@ impl Repository {
         let records = match self.records() {
             Ok(records) => records,
             Err(error) => {
-                tracing::warn!("cannot tell what was restored: {:#}", anyhow::Error::from(error));
+                tracing::warn!("cannot read the record of restores: {:#}", anyhow::Error::from(error));
                 return None;
             }
         };

@@ -40,7 +40,7 @@ pub(super) fn with(mut temporary: Temporary, database: &Path, held: Option<Held>
         Aside::Copied => temporary.overwrite(database).inspect_err(|_| {
             let (database, safety) = (database.display(), safety.display());
             tracing::error!(
-                "{database} is half written; what was there is kept as {safety}; restore again with --force"
+                "{database} is only partly written; the old database is kept as {safety}; restore again with --force"
             );
         })?,
     }
@@ -48,7 +48,7 @@ pub(super) fn with(mut temporary: Temporary, database: &Path, held: Option<Held>
     let safety = replaces.then_some(safety);
     // It is in place: whoever is told that it failed would do it again, over what was written since.
     if let Err(error) = durable::sync_directory(directory) {
-        let kept = safety.iter().map(|safety| format!("; what it replaced is kept as {}", safety.display()));
+        let kept = safety.iter().map(|safety| format!("; the replaced database is kept as {}", safety.display()));
         let (database, kept) = (database.display(), kept.collect::<String>());
         tracing::warn!(
             "{database} is restored, but a power cut now may undo it: {:#}{kept}",
@@ -74,7 +74,7 @@ fn set_aside(database: &Path, safety: &Path) -> Result<Aside, Error> {
         durable::sync_directory(paths::directory_of(database))?;
         match durable::rename(database, safety) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::ResourceBusy => {
-                tracing::info!("{} is a mount of its own, so it is overwritten", database.display());
+                tracing::info!("{} is a mount point, so it is overwritten in place", database.display());
                 copy(database, safety).inspect_err(|_| clean_up(safety)).map(|()| Aside::Copied)
             }
             renamed => renamed.map(|()| Aside::Renamed),
@@ -97,7 +97,10 @@ fn copy_side_files(database: &Path, safety: &Path) -> Result<(), Error> {
         let (from, to) = (paths::with_suffix(database, suffix), paths::with_suffix(safety, suffix));
         match fs::symlink_metadata(&from) {
             Ok(found) if found.is_file() || found.is_dir() => copy(&from, &to)?,
-            Ok(_) => tracing::warn!("{} is no regular file, so it is none of the database's: not kept", from.display()),
+            Ok(_) => tracing::warn!(
+                "not keeping {}: it is not a regular file, so it does not belong to the database",
+                from.display()
+            ),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::io("look at", &from)(error)),
         }

@@ -13,17 +13,17 @@ use crate::stage::{Stage, edit, ids, insert, up_to};
 type Damage = (fn(&Repository, &Manifest), &'static str);
 
 const DAMAGES: [Damage; 9] = [
-    (flip_a_byte, "BLAKE3 expected"),
-    (truncate, "size in bytes expected"),
-    (append, "size in bytes expected"),
+    (flip_a_byte, "BLAKE3: expected"),
+    (truncate, "size in bytes: expected"),
+    (append, "size in bytes: expected"),
     (|repository, point| fs::remove_file(repository.manifest(&point.name)).unwrap(), "no manifest"),
     (|repository, point| fs::remove_file(repository.database(&point.name)).unwrap(), "database file is missing"),
     (|repository, point| fs::write(repository.manifest(&point.name), "{").unwrap(), "malformed"),
     (|repository, point| edit(repository, &point.name, "\"schema_version\": 1", "\"schema_version\": 2"), "schema 2"),
-    (|repository, point| sequence(repository, point, u64::MAX), "sequence number expected"),
+    (|repository, point| sequence(repository, point, u64::MAX), "sequence number is too high: expected"),
     (
         |repository, point| edit(repository, &point.name, "\"message\": 7", "\"message\": 8"),
-        "high-water marks expected",
+        "high-water marks: expected",
     ),
 ];
 
@@ -57,14 +57,18 @@ fn a_sequence_number_too_great_to_be_followed_is_no_end_of_takes() {
     for number in [u64::MAX, u64::MAX - 1, 1 << 53] {
         let bad = stage.take();
         sequence(&stage.repository, &bad, number);
-        assert!(stage.run(&["list"]).expect(0).stdout.contains("sequence number expected"));
+        assert!(stage.run(&["list"]).expect(0).stdout.contains("sequence number is too high: expected"));
         let next = stage.take();
         assert_eq!(stage.take().sequence, next.sequence + 1);
     }
     let last = stage.take();
     sequence(&stage.repository, &last, (1 << 53) - 1);
     let files = stage.files();
-    stage.run(&["take", "--copy-unchanged"]).expect(3).says(last.name.as_str()).says("leaves none to follow");
+    stage
+        .run(&["take", "--copy-unchanged"])
+        .expect(3)
+        .says(last.name.as_str())
+        .says("is the highest possible, so none can follow");
     assert_eq!(stage.files(), files);
 }
 

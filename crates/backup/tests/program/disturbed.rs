@@ -106,7 +106,7 @@ fn a_database_of_a_newer_sqlite_is_refused_or_taken_as_it_is() {
     drop(connection);
     let whole = fs::read(&stage.database).unwrap();
     // Where the header has the versions for writing and reading, and the schema format.
-    for (at, says) in [(19, "no SQLite database"), (47, "unsupported file format")] {
+    for (at, says) in [(19, "not a SQLite database"), (47, "unsupported file format")] {
         let mut newer = whole.clone();
         newer[at] = 9;
         fs::write(&stage.database, newer).unwrap();

@@ -46,12 +46,12 @@ fn is_no_loss(case: &Case, stage: &Stage, failed: &Call, run: &Run) -> bool {
     if failed.what == "sync" && run.stderr.contains("is restored, but a power cut now may undo it") {
         return true;
     }
-    if case.name.starts_with("restore") && run.stderr.contains("the restore is not on record") {
+    if case.name.starts_with("restore") && run.stderr.contains("cannot record the restore") {
         return is_named(stage, failed, run);
     }
     let of_sqlite = failed.what == "sync" && failed.path == stage.directory.path();
     case.in_use
-        && (of_sqlite || run.stderr.contains("cannot move the -wal file") || run.stderr.contains("cannot remove"))
+        && (of_sqlite || run.stderr.contains("cannot checkpoint the -wal file") || run.stderr.contains("cannot remove"))
 }
 
 /// The file itself; or, where SQLite speaks, the database it is beside, and where a scratch directory is removed, that.

@@ -58,7 +58,10 @@ fn each_flipped_bit_and_each_cut_of_a_stored_file_is_found() {
         for (number, bytes) in flipped.chain(cut).chain(longer).enumerate() {
             fs::write(&path, bytes).unwrap();
             let error = verify::restore_point(&stage.repository, &point, Some(Check::None)).unwrap_err().to_string();
-            assert!(error.contains("BLAKE3 expected") || error.contains("size in bytes expected"), "{number}: {error}");
+            assert!(
+                error.contains("BLAKE3: expected") || error.contains("size in bytes: expected"),
+                "{number}: {error}"
+            );
             if number % 20 == 0 {
                 assert_eq!(restored(&stage), 5, "{number}");
             }

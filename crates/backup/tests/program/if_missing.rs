@@ -17,7 +17,7 @@ fn a_database_that_exists_is_left_alone_even_while_it_is_in_use() {
     stage.take();
     insert(&connection, 1);
     assert_eq!(ensure(&stage), Ensured::Present);
-    assert!(stage.run(&["restore", "--if-missing"]).expect(0).stdout.contains("exists, nothing was restored"));
+    assert!(stage.run(&["restore", "--if-missing"]).expect(0).stdout.contains("exists; nothing was restored"));
     drop(connection);
     assert_eq!(ids(&stage.database), up_to(6));
 }
@@ -26,7 +26,7 @@ fn a_database_that_exists_is_left_alone_even_while_it_is_in_use() {
 fn a_first_start_finds_nothing_to_restore() {
     let stage = Stage::new();
     assert_eq!(ensure(&stage), Ensured::NothingToRestore);
-    assert!(stage.run(&["restore", "--if-missing"]).expect(0).stdout.contains("a first start"));
+    assert!(stage.run(&["restore", "--if-missing"]).expect(0).stdout.contains("first start"));
     assert!(!stage.database.exists());
 }
 
@@ -121,7 +121,7 @@ fn a_file_with_nothing_in_it_is_no_database() {
         drop(connection);
         stage.lose_database();
         fs::write(&stage.database, nothing).unwrap();
-        let ended = stage.run(&["restore", "--if-missing", "--json"]).expect(0).says("which is no database");
+        let ended = stage.run(&["restore", "--if-missing", "--json"]).expect(0).says("not a database");
         let Ensured::Restored(restored) = serde_json::from_str(&ended.stdout).unwrap() else {
             panic!("{}", ended.stdout)
         };
@@ -144,7 +144,7 @@ fn what_is_neither_a_database_nor_nothing_is_left_for_people_to_look_at() {
     }
     stage.lose_database();
     fs::create_dir(&stage.database).unwrap();
-    stage.run(&["restore", "--if-missing"]).expect(1).says("name the database file itself");
+    stage.run(&["restore", "--if-missing"]).expect(1).says("give the path of the database file");
 }
 
 #[test]

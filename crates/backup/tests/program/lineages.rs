@@ -96,7 +96,7 @@ fn a_lineage_is_32_hexadecimal_digits_or_its_manifest_is_malformed() {
         for (arguments, code) in [(&["list"][..], 0), (&["verify"], 3), (&["restore", "--force"], 3)] {
             let ended = stage.run(arguments).expect(code);
             let said = ended.stdout + &ended.stderr;
-            assert!(said.contains("is no lineage"), "{said}");
+            assert!(said.contains("invalid lineage"), "{said}");
             assert!(!said.contains("\nall is well") && !said.contains("\u{1b}"), "{said:?}");
         }
     }

@@ -153,7 +153,7 @@ fn what_cannot_be_restored_into_is_refused_and_left_as_it_is() {
             wal(other);
             create_table(other);
         },
-        "its page size is 8192 bytes, that of",
+        "its page size is 8192 bytes, but that of",
         &["--force"],
         1,
     );
@@ -162,7 +162,7 @@ fn what_cannot_be_restored_into_is_refused_and_left_as_it_is() {
             wal(other);
             create_table(other);
         },
-        "is of lineage none, the restore point of",
+        "is of lineage none, but the restore point is of",
         &[],
         6,
     );
@@ -197,7 +197,7 @@ fn others_that_write_are_waited_for_and_no_longer_than_asked() {
     stage.take();
     insert(&connection, 1);
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
-    stage.run(&[&INTO_LIVE[..], &["--wait", "200ms"]].concat()).expect(4).says("others were writing");
+    stage.run(&[&INTO_LIVE[..], &["--wait", "200ms"]].concat()).expect(4).says("other processes kept writing");
     assert_eq!(leftovers(&stage), [""; 0]);
     let mut waiting = stage.std_command(&[&INTO_LIVE[..], &["--wait", "60s"]].concat());
     let mut waiting = waiting.stdout(Stdio::null()).spawn().unwrap();

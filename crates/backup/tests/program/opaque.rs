@@ -39,7 +39,7 @@ fn verify_reads_it_and_says_what_it_cannot_tell() {
     // What only root may look at on many file systems.
     fs::create_dir(stage.repository.path().join("lost+found")).unwrap();
     let ended = stage.run(&["verify"]).expect(0);
-    ended.says("readable beside").says("bytes=123").says("files=1");
+    ended.says("other files in the repository are readable").says("bytes=123").says("files=1");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn what_cannot_be_read_of_it_is_damage() {
     let name = stage.take().name;
     journal(&stage, 123);
     let verify = |arguments: &[&str]| ended(faults.unable_to_read(&stage, arguments, ".journal"));
-    verify(&["verify", "--all"]).expect(3).says("0000000001.journal").says("cannot be read");
+    verify(&["verify", "--all"]).expect(3).says("0000000001.journal").says("cannot read this file");
     // Who asks for one restore point gets an answer on that one.
     verify(&["verify", name.as_str()]).expect(0);
 }

@@ -226,7 +226,7 @@ fn a_push_writes_into_no_directory_that_a_link_leads_to() {
     fs::create_dir(&nas).unwrap();
     give(&nas);
     plant(&place.roots, &folder);
-    place.stage.run(&["push", "--remote", &remote]).expect(8).says("is not followed");
+    place.stage.run(&["push", "--remote", &remote]).expect(8).says("not following the symbolic link");
     place.expect_untouched("push");
     // Nor does a pipe in the place of the manifest hold it up.
     fs::remove_file(&folder).unwrap();
@@ -251,7 +251,7 @@ fn a_link_of_root_or_to_the_same_owner_is_followed() {
     // And one behind a link of somebody who may not decide.
     std::os::unix::fs::lchown(&link, Some(HOSTILE + 1), None).unwrap();
     let refused: Ended = place.stage.run(&["take", "--repository", link.to_str().unwrap()]).expect(1);
-    refused.says("belongs to user 23455").says("is not followed");
+    refused.says("belongs to user 23455").says("not following the symbolic link");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn root_is_led_nowhere_by_a_second_name() {
     let lock = place.stage.repository.path().join(".lock");
     fs::remove_file(&lock).unwrap();
     fs::hard_link(&place.secret, &lock).unwrap();
-    place.stage.run(&["take"]).expect(1).says("hard links").says("put a copy in its place");
+    place.stage.run(&["take"]).expect(1).says("hard links").says("replace it with a copy");
     fs::remove_file(lock).unwrap();
     fs::remove_file(stored).unwrap();
     place.expect_untouched("hard links");

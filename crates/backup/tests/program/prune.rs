@@ -99,7 +99,7 @@ fn a_verify_skips_what_a_prune_removes_meanwhile() {
     let verified = verify.wait_with_output().unwrap();
     let (stdout, stderr) = (String::from_utf8(verified.stdout).unwrap(), String::from_utf8(verified.stderr).unwrap());
     assert!(verified.status.success() && stdout.lines().count() == 1, "{stdout}{stderr}");
-    assert!(stderr.contains("removed meanwhile"), "{stderr}");
+    assert!(stderr.contains("it was removed during the check"), "{stderr}");
 }
 
 /// Sets when the snapshot of a restore point began.

@@ -61,7 +61,7 @@ fn what_is_no_database_is_not_taken() {
     fs::write(&stage.database, "").unwrap();
     refuse(&stage.database, "empty");
     fs::write(&stage.database, "words, not pages. ".repeat(500)).unwrap();
-    refuse(&stage.database, "no SQLite database");
+    refuse(&stage.database, "not a SQLite database");
     let (whole, connection) = Stage::with_rows(5);
     drop(connection);
     let mut encrypted = fs::read(whole.database).unwrap();
@@ -126,7 +126,7 @@ fn a_database_path_that_ends_with_a_slash_is_said_to_be_a_directory_path() {
     for path in [stage.database.as_path(), stage.directory.path(), &stage.path("new.db")] {
         let path = format!("{}/", path.display());
         for command in ["take", "restore"] {
-            stage.run(&[command, "--database", &path]).expect(2).says(&path).says("is a directory path");
+            stage.run(&[command, "--database", &path]).expect(2).says(&path).says("so it is a directory");
         }
     }
 }

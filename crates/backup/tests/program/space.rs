@@ -24,7 +24,7 @@ fn the_oldest_go_for_the_room_of_the_next() {
     let foretold: Pruned = stage.json(&[&rules[..], &["--dry-run"]].concat());
     assert_eq!((foretold.for_space.len(), foretold.missing_bytes), (3, 0));
     assert_eq!(foretold.for_space, foretold.removed);
-    stage.run(&rules).expect(0).says("space is short: 3 restore points that a rule keeps went");
+    stage.run(&rules).expect(0).says("space is short: removed 3 restore points that a rule would keep");
     assert_eq!(stage.sequences(), [4, 5, 6]);
     let done: Pruned = stage.json(&rules);
     assert_eq!((done.removed.len(), done.for_space.len()), (0, 0));
@@ -37,7 +37,7 @@ fn what_protects_stays_however_short_space_is() {
     assert_eq!(stage.sequences(), [3]);
     assert_eq!(pruned.missing_bytes, size);
     let ended = stage.run(&["take", "--copy-unchanged", "--keep-last", "9", "--max-space", "1B"]).expect(0);
-    ended.says("missing of the room for the next restore points");
+    ended.says("the next restore points need");
     assert_eq!(stage.sequences(), [4]);
 }
 
@@ -61,7 +61,7 @@ fn whatever_else_lies_there_takes_its_share() {
     assert!(foreign.exists());
 
     let ended = stage.run(&["take", "--copy-unchanged", "--keep-last", "9", "--max-space", &(4 * size).to_string()]);
-    ended.expect(0).says("remove what lies there and is no restore point (");
+    ended.expect(0).says("neither restore points nor a journal (other files: ");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_take_without_room_says_how_much_is_free_and_how_much_it_takes() {
     {
         let run = faults.run(&stage.copy(), &["take"], Some(("ENOSPC-ever", at)));
         assert_eq!(run.code, Some(1), "{}", run.stderr);
-        for said in ["No space left on device", " free, a copy of the database takes ", "enlarge it"] {
+        for said in ["No space left on device", " free, but a copy of the database needs ", "enlarge it"] {
             assert!(run.stderr.contains(said), "{said:?} is not in: {}", run.stderr);
         }
     }

@@ -154,7 +154,7 @@ fn a_restore_of_a_suspect_one_says_what_to_take_instead() {
         stage.lose_database();
         let restored = stage.run(arguments).expect(code);
         assert!(
-            restored.stdout.contains(&format!("passed over {}: suspect, shrunk: ", suspect.name)),
+            restored.stdout.contains(&format!("skipped {}: suspect, shrunk: ", suspect.name)),
             "{}",
             restored.stdout
         );
@@ -163,7 +163,7 @@ fn a_restore_of_a_suspect_one_says_what_to_take_instead() {
     }
     // What it says is what works.
     let ended = stage.run(&["restore", suspect.name.as_str(), "--force"]).expect(0);
-    ended.says("restoring one that is suspect, shrunk: ");
+    ended.says("restoring a suspect restore point, shrunk: ");
     assert_eq!(ids(&stage.database), up_to(10));
     assert!(!beside(&stage.database, ".restoring").exists());
 }
@@ -176,9 +176,9 @@ fn what_was_said_to_be_right_is_restored_like_any_other() {
     let suspect = stage.take_suspect();
     assert!(stage.run(&["list"]).expect(0).stdout.contains("shrunk: "));
     let said = stage.run(&["trust", suspect.name.as_str()]).expect(0);
-    assert!(said.stdout.contains("is trusted"), "{}", said.stdout);
+    assert!(said.stdout.contains("is now trusted"), "{}", said.stdout);
     let listed = stage.run(&["list"]).expect(0).stdout;
-    assert!(listed.contains("trusted all the same"), "{listed}");
+    assert!(listed.contains("marked as trusted"), "{listed}");
     stage.run(&["trust", "app-20010101T000000.000Z"]).expect(5);
     drop(connection);
     stage.lose_database();
@@ -204,7 +204,7 @@ fn a_service_that_made_its_lost_database_anew_does_not_get_the_empty_one_back() 
         foreign(&stage, rows);
         assert_ne!(stage.take_suspect().suspicions, []);
         stage.lose_database();
-        stage.run(&["restore", "--if-missing"]).expect(0).says("passed over");
+        stage.run(&["restore", "--if-missing"]).expect(0).says("skipped");
         assert_eq!(ids(&stage.database), up_to(9));
         // The restore is on record, and so is who goes on from there.
         let connection = Connection::open(&stage.database).unwrap();
@@ -283,5 +283,5 @@ fn a_suspect_one_with_no_other_is_restored_and_says_so() {
         fs::remove_file(path).unwrap();
     }
     drop(connection);
-    stage.run(&["restore", "--force"]).expect(0).says("restoring one that is suspect");
+    stage.run(&["restore", "--force"]).expect(0).says("restoring a suspect restore point");
 }

@@ -103,7 +103,7 @@ fn takes_at_once_get_a_sequence_number_each() {
 fn a_take_is_given_up_at_its_deadline() {
     // More than one step of the copy.
     let (stage, _connection) = Stage::with_rows(12_000);
-    stage.run(&["take", "--deadline", "0s"]).expect(1).says("given up");
+    stage.run(&["take", "--deadline", "0s"]).expect(1).says("stopped reading");
     assert!(stage.files().is_empty());
 }
 

@@ -84,7 +84,7 @@ fn a_damaged_restore_point_is_not_confirmed_but_taken_anew() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[5000] ^= 1;
     fs::write(&path, bytes).unwrap();
-    let ended = stage.run(&["take"]).expect(0).says("taken anew");
+    let ended = stage.run(&["take"]).expect(0).says("taking a new one");
     assert!(ended.stdout.contains("took app-"), "{}", ended.stdout);
     assert_eq!(stage.sequences(), [1, 2]);
 }

@@ -59,13 +59,13 @@ fn logs_have_colours_where_they_are_asked_for() {
 #[test]
 fn a_repository_that_would_be_lost_with_the_database_is_warned_of() {
     let (stage, connection) = Stage::with_rows(1);
-    let within = "lies in the directory of the database";
+    let within = "is in the directory of the database";
     stage.run(&["take"]).expect(0).says(within);
     stage.run(&["take"]).expect(0).says(within);
 
     let beside = tempfile::tempdir().unwrap();
     let repository = beside.path().to_str().unwrap();
-    let on_one = "is on the file system of the database";
+    let on_one = "is on the same file system as the database";
     stage.run(&["take", "--repository", repository]).expect(0).says(on_one);
     insert(&connection, 1);
     let again = stage.run(&["take", "--repository", repository]).expect(0);

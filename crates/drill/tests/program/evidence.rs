@@ -306,7 +306,7 @@ fn a_key_that_others_have_is_warned_of() {
         assert_exit(&output, 2);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
-            said.contains("warning: the signing key mine.pem: it is readable or writable by others"),
+            said.contains("warning: the signing key mine.pem: others can read or write it"),
             warning.is_some(),
             "{said}"
         );
@@ -324,7 +324,7 @@ fn a_key_that_is_given_in_the_place_of_its_file_is_not_repeated() {
         let output = place.drill(&["run", "kill-pod"]).env("DRILL_SIGN_KEY", &given).output().unwrap();
         assert_exit(&output, 2);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("expected the path of its file"), "{said}");
+        assert!(said.contains("expected the path of a key file"), "{said}");
         assert!(!said.contains(&body) && !said.contains(&given), "{said}");
         let help = place.drill(&["run", "--help"]).env("DRILL_SIGN_KEY", &given).output().unwrap();
         assert!(!String::from_utf8_lossy(&help.stdout).contains(&body));

@@ -1,4 +1,4 @@
-//! The restore point that a recovery would start from, and the journal files that none needs any more.
+//! The restore point that a recovery would start from, and the journal files that no restore point needs any more.
 
 use std::io;
 use std::thread;
@@ -28,14 +28,10 @@ impl Guard {
         };
         if !self.patient {
             self.taking = Some(taking);
-            return Err(anyhow!("a restore point that the journal can lead on from is being taken"));
+            return Err(anyhow!("taking a restore point for the journal to continue from"));
         }
         taken(taking)?;
-        anyhow::ensure!(
-            self.has_base()?,
-            "the restore point that was taken is not in {}",
-            self.repository.path().display()
-        );
+        anyhow::ensure!(self.has_base()?, "the new restore point is not in {}", self.repository.path().display());
         Ok(())
     }
 
@@ -64,7 +60,7 @@ impl Guard {
         let take = move || {
             let writer = repository.writer(REPOSITORY_WAIT)?;
             let taken = take::run(&writer, &Request::new(database), &mut |_| {})?;
-            tracing::info!(name = %taken.restore_point.name, "took a restore point that the journal leads on from");
+            tracing::info!(name = %taken.restore_point.name, "took a restore point for the journal to continue from");
             Ok(())
         };
         thread::Builder::new()
@@ -109,6 +105,6 @@ impl Guard {
 }
 
 fn taken(taking: thread::JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
-    let taken = taking.join().unwrap_or_else(|_| Err(anyhow!("taking it failed")));
-    taken.context("cannot take a restore point that the journal can lead on from")
+    let taken = taking.join().unwrap_or_else(|_| Err(anyhow!("its thread panicked")));
+    taken.context("cannot take a restore point for the journal to continue from")
 }

@@ -1,4 +1,4 @@
-//! What others may ask about the protection, without waiting for the writer.
+//! The state of the protection, readable without waiting for the writer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -57,8 +57,8 @@ impl Watch {
         if status.state != state {
             (status.state, status.since) = (state, now());
             match reason {
-                Some(reason) => tracing::warn!(?state, reason, "what is stored now is not protected"),
-                None => tracing::info!("what is stored now is protected"),
+                Some(reason) => tracing::warn!(?state, reason, "new writes are not protected"),
+                None => tracing::info!("new writes are protected"),
             }
         }
         if status.reason.as_deref() != reason {

@@ -89,7 +89,8 @@ impl Contents {
             Frame::End => return Ok(None),
             Frame::Broken if record::group_after(&bytes, 0, epoch).is_none() => return Ok(None),
             Frame::Broken => bail!(
-                "{} is damaged: its header cannot be read; move it out of its directory to hear which groups that loses",
+                "{} is damaged: its header cannot be read; move it out of its directory and start again to see which \
+                 groups are lost",
                 path.display()
             ),
         };
@@ -140,6 +141,6 @@ fn parse(payload: &[u8]) -> anyhow::Result<Header> {
     }
     // The format first: a newer one must be called that, not malformed.
     let Format { format } = serde_json::from_slice(payload).context("its header is malformed")?;
-    ensure!(format == FORMAT, "its format is {format}, this program reads {FORMAT}; use a newer program");
+    ensure!(format == FORMAT, "its format is {format}, but this program reads {FORMAT}; use a newer version");
     serde_json::from_slice(payload).context("its header is malformed")
 }

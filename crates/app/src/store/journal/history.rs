@@ -1,4 +1,4 @@
-//! What leads from a database to the newest group: the files of the journal in their order, and which of them count.
+//! The path from a database to the newest group: the journal's files in order, and which of them count.
 //!
 //! A file says which group its first one comes after. From the newest file back, that gives one chain; whatever is not
 //! on it was left behind, when a stranger took over or people went back in time, and is never replayed.
@@ -37,10 +37,10 @@ pub(crate) enum NoChain {
         last: i64,
     },
     /// History went on from an older group.
-    #[error("that was left behind: history went on after group {after}, in epoch {epoch}")]
+    #[error("it was left behind: history continued after group {after}, in epoch {epoch}")]
     LeftBehind { epoch: i64, after: i64 },
     /// What was stored in between was not journaled.
-    #[error("what was stored between it and group {first} was not journaled, and is in the restore points since then")]
+    #[error("writes between it and group {first} were not journaled; later restore points contain them")]
     Unjournaled { first: i64 },
     #[error("the journal file with groups {from} to {to} is missing")]
     Missing { from: i64, to: i64 },

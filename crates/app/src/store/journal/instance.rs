@@ -1,4 +1,4 @@
-//! Which database file this is: a copy of it, a restored one too, is another.
+//! Identifies this database file: a copy, including a restored one, is a different file.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -19,7 +19,11 @@ pub(super) fn of(database: &Path) -> anyhow::Result<String> {
     let boot = fs::read_to_string(BOOT_ID).with_context(|| format!("cannot read {BOOT_ID}"))?;
     let file = fs::metadata(database).with_context(|| format!("cannot look at {}", database.display()))?;
     let born = file.created().with_context(|| {
-        format!("the file system of {} does not tell when a file was created; --protect needs one that does (ext4, XFS, Btrfs)", database.display())
+        format!(
+            "the file system of {} does not record when a file was created; --protect needs one that does (ext4, \
+             XFS, Btrfs)",
+            database.display()
+        )
     })?;
     let born = born.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     Ok(format!("{}/{}/{}/{born}", boot.trim(), file.dev(), file.ino()))

@@ -1,4 +1,4 @@
-//! Going on in the newest file, written with this very database file until now.
+//! Continues the newest journal file, which was written with this same database file.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ impl Journal {
                 tracing::info!(
                     group = group.number,
                     messages = group.rows.len(),
-                    "replayed a group whose commit never came"
+                    "replayed a group that was never committed"
                 );
                 apply(connection, &group, &self.instance)?;
             }
@@ -35,7 +35,7 @@ impl Journal {
         let path = contents.path();
         let file = backup::openat::update(path).with_context(|| format!("cannot open {}", path.display()))?;
         if contents.tail() == Tail::Torn {
-            tracing::info!("{}: cut away what a write left that was cut off", path.display());
+            tracing::info!("{}: removed the remains of an interrupted write", path.display());
             let cut = file.set_len(contents.end()).and_then(|()| file.sync_all());
             cut.with_context(|| format!("cannot cut {}", path.display()))?;
         }
@@ -70,7 +70,7 @@ pub(crate) fn check_unprotected(connection: &Connection, database: &Path, reposi
     }
     ensure!(
         missing == 0,
-        "the database lacks {missing} messages that its journal {} has: start it with --protect sync",
+        "the database lacks {missing} messages that are in its journal {}; start with --protect sync",
         directory.display()
     );
     Ok(())

@@ -230,7 +230,7 @@ struct Begin {
 
 fn fenced(next: &Path) -> Trouble {
     Trouble::Fenced(format!(
-        "another service took over its journal with another database (it began {})",
+        "another service has taken over the journal with another database (it began {})",
         next.display()
     ))
 }

@@ -1,4 +1,4 @@
-//! What is to be done so that a database and its journal agree. It looks, and changes nothing.
+//! Plans how to make a database and its journal agree. It only reads.
 
 use anyhow::{bail, ensure};
 
@@ -46,8 +46,9 @@ impl Found<'_> {
         let Some(position) = &state.position else {
             ensure!(
                 history.files.is_empty() || self.unused || self.until.is_some(),
-                "the database holds no group, and its journal has some: it is of before, or lost its -wal file; restore \
-                 a newer restore point, or start once with --until {} to go on with what it holds",
+                "the database contains no group, but its journal does: the database predates the journal or lost its \
+                 -wal file; restore a newer restore point, or start once with --until {} to continue with what the \
+                 database contains",
                 text(super::now())
             );
             return Ok(Plan::BeginAnew);
@@ -55,7 +56,7 @@ impl Found<'_> {
         if let Some(until) = self.until {
             ensure!(
                 position.time <= until,
-                "--until {}: the database holds group {} of {} already; restore an older restore point, or start \
+                "--until {}: the database already contains group {} of {}; restore an older restore point, or start \
                  without --until",
                 text(until),
                 position.number,
@@ -91,8 +92,8 @@ impl Found<'_> {
         if greatest > self.state.mark + 1 {
             let (mark, number) = (self.state.mark, position.number);
             bail!(
-                "group {number} was restored into a database that was at group {mark}, and its journal has groups up to \
-                 {greatest} that it never replayed: start once with --until TIME, the latest time to replay"
+                "group {number} was restored into a database that was at group {mark}, and its journal has groups up \
+                 to {greatest} that were never replayed; start once with --until TIME, the latest time to replay"
             );
         }
         Ok(())

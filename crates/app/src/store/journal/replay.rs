@@ -1,5 +1,5 @@
-//! Brings a database to where its journal is. Nothing is jumped over: what cannot be replayed is an error that says what
-//! would be lost.
+//! Brings a database up to its journal. Nothing is skipped: if a group cannot be replayed, the error says what would be
+//! lost.
 
 use std::path::Path;
 
@@ -85,7 +85,7 @@ pub(super) fn apply(connection: &Connection, group: &Group, instance: &str) -> a
         }
         inserted.with_context(|| {
             let id = row.id;
-            format!("cannot replay group {number} of {}: message {id} does not fit into the database", text(*time))
+            format!("cannot replay group {number} of {}: message {id} conflicts with the database", text(*time))
         })?;
     }
     position::store(connection, *number, *time, instance)?;
@@ -102,11 +102,11 @@ fn read(directory: &Path, link: Link) -> anyhow::Result<Contents> {
     let Link { epoch, from, to } = link;
     let lost = || match to {
         Some(to) => format!("groups {from} to {to} are lost"),
-        None => format!("groups from {from} on are lost"),
+        None => format!("all groups from {from} on are lost"),
     };
-    Contents::read(directory, epoch).with_context(lost)?.with_context(|| {
-        format!("{}: {} holds nothing any more", lost(), super::file::path(directory, epoch).display())
-    })
+    Contents::read(directory, epoch)
+        .with_context(lost)?
+        .with_context(|| format!("{}: {} is now empty", lost(), super::file::path(directory, epoch).display()))
 }
 
 /// Fails if a file ends, or cannot be read further, before it should.
@@ -116,7 +116,7 @@ fn check_end(contents: &Contents, link: Link, reached: Reached) -> anyhow::Resul
     if last < reached.number {
         return Err(anyhow!(NoChain::Behind { last }).context(format!("{path} {how}")));
     }
-    let after = || format!("the last good one before is of {}", text(reached.time));
+    let after = || format!("the last good group before them is of {}", text(reached.time));
     match (link.to, tail) {
         (Some(to), _) if last < to => bail!("groups {} to {to} are lost: {path} {how}; {}", last + 1, after()),
         (None, Tail::Damaged { later }) => {

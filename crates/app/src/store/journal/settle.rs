@@ -1,4 +1,4 @@
-//! Makes the database and its journal agree: at each start, and whenever they are found not to.
+//! Makes the database and its journal agree, at each start and whenever they are found to differ.
 
 use std::fs::File;
 use std::io;
@@ -45,7 +45,7 @@ impl Journal {
     fn try_settle(&mut self, connection: &Connection, until: Option<i64>) -> Result<bool, Trouble> {
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let lineage =
-            backup::lineage::read(&transaction)?.context("the database has no lineage to keep a journal of")?;
+            backup::lineage::read(&transaction)?.context("the database has no lineage, which a journal needs")?;
         if self.home.as_ref().is_none_or(|home| home.lineage != lineage || !home.directory.exists()) {
             self.home = Some(Home::open(&self.repository, &lineage)?);
         }
@@ -102,17 +102,17 @@ impl Journal {
         match replay(connection, history, position, until) {
             Ok(reached) if position.message_mark == state.message_mark => Ok((Some(reached.number), reached.time)),
             Ok(reached) => {
-                tracing::warn!(after = reached.number, "the journal begins anew: messages were stored past it");
+                tracing::warn!(after = reached.number, "starting a new journal: messages were stored without it");
                 Ok((None, reached.time))
             }
             Err(error) if position.instance == self.instance && heals(&error, self.owns_before(history)) => {
                 tracing::warn!(
                     after = position.number,
-                    "the journal begins anew, it lacks what the database has: {error:#}"
+                    "starting a new journal, because the old one lacks what the database has: {error:#}"
                 );
                 Ok((None, position.time))
             }
-            Err(error) => Err(error.context("cannot bring the database to where its journal is")),
+            Err(error) => Err(error.context("cannot bring the database up to its journal")),
         }
     }
 
@@ -173,15 +173,15 @@ fn replay(
         Some(_) => history.branch(number),
         None => history.chain(number).with_context(|| {
             format!(
-                "the database holds group {number} of {time}, and its journal does not lead on from there; restore \
-                 another restore point, or start once with --until {time} to go on with what this one holds"
+                "the database is at group {number} of {time}, but its journal does not continue from there; restore \
+                 another restore point, or start once with --until {time} to continue with what this one contains"
             )
         })?,
     };
     let replay = Replay { connection, instance: &position.instance, until };
-    let reached = replay.run(&history.directory, &chain, here).with_context(
-        || "start once with --until and the time of the last good group to go on with what comes before it",
-    )?;
+    let reached = replay
+        .run(&history.directory, &chain, here)
+        .with_context(|| "start once with --until and the time of the last good group to continue from there")?;
     if reached.groups > 0 {
         let (groups, last, time) = (reached.groups, reached.number, text(reached.time));
         tracing::info!(groups, last, time, "replayed the journal");

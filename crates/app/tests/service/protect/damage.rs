@@ -78,7 +78,7 @@ async fn what_comes_before_the_damage_can_be_had() {
     // Into the last group of the second file.
     flip(&files[1], length(&files[1]) - 5);
     let stderr = refused(&volumes, &point);
-    let time = stderr.split("the last good one before is of ").nth(1).unwrap();
+    let time = stderr.split("the last good group before them is of ").nth(1).unwrap();
     let time = time.split_whitespace().next().unwrap();
     let app = volumes.start_with(&["--until", time]);
     assert_eq!(app.ids().await, down_from(3));
@@ -185,7 +185,7 @@ async fn a_journal_that_lost_its_end_is_noticed_and_replaced_by_a_fresh_restore_
         }
         let app = volumes.start();
         assert_eq!((app.ids().await, state(&app).await.as_str()), (down_from(3), "protected"), "{removed}");
-        assert!(app.stderr().contains("the journal begins anew"), "{}", app.stderr());
+        assert!(app.stderr().contains("starting a new journal"), "{}", app.stderr());
         assert_eq!(volumes.repository().manifests().unwrap().len(), 2, "{removed}");
         add(&app, 1).await;
         app.kill();
@@ -224,5 +224,5 @@ async fn a_journal_of_a_newer_program_is_not_guessed_at() {
     header.extend(payload);
     fs::write(volumes.newest_file(), header).unwrap();
     let (code, stderr) = fails(volumes.command());
-    assert!(code == Some(1) && stderr.contains("its format is 2, this program reads 1"), "{stderr}");
+    assert!(code == Some(1) && stderr.contains("its format is 2, but this program reads 1"), "{stderr}");
 }

@@ -135,7 +135,7 @@ async fn whoever_is_taken_over_acknowledges_nothing_that_the_newcomer_lacks() {
         for path in ["/health", "/live", "/count", "/add?message=x"] {
             assert_eq!(app.get(path).await.status, 503, "{path}");
         }
-        assert!(app.get("/live").await.text.contains("took over"), "{}", app.stderr());
+        assert!(app.get("/live").await.text.contains("has taken over"), "{}", app.stderr());
         app.signal(Signal::SIGTERM);
         assert_eq!(app.ended().code(), Some(1));
         newcomer.add("x").await.id();
@@ -162,5 +162,5 @@ async fn whoever_slept_through_being_taken_over_finds_out() {
     }
     app.signal(Signal::SIGCONT);
     let answer = app.add("x").await;
-    assert!(answer.status == 503 && answer.text.contains("took over"), "{}", answer.text);
+    assert!(answer.status == 503 && answer.text.contains("has taken over"), "{}", answer.text);
 }

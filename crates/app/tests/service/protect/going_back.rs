@@ -160,7 +160,7 @@ async fn going_back_from_what_was_never_replayed_is_asked_about() {
     volumes.restore_named(&new);
     volumes.restore_into_live(&old);
     let (code, stderr) = fails(volumes.command());
-    assert!(code == Some(1) && stderr.contains("that it never replayed"), "{stderr}");
+    assert!(code == Some(1) && stderr.contains("that were never replayed"), "{stderr}");
     assert_eq!(volumes.start_with(&["--until", &then]).ids().await, down_from(2));
 }
 

@@ -35,7 +35,11 @@ async fn where_the_policy_is_to_refuse_a_broken_journal_stops_writes_and_nothing
         assert_eq!((answer.status.as_u16(), &answer.json()["outcome"]), (503, &"indeterminate".into()));
         let answer = app.add("x").await;
         assert_eq!((answer.status.as_u16(), &answer.json()["outcome"]), (503, &"refused".into()));
-        assert!(answer.text.contains("survives the loss of the database's volume"), "{}", answer.text);
+        assert!(
+            answer.text.contains("cannot protect new writes against the loss of the database's volume"),
+            "{}",
+            answer.text
+        );
         assert_eq!((app.get("/health").await.status.as_u16(), app.get("/live").await.status.as_u16()), (503, 200));
         let status = app.get("/status").await.json();
         assert_eq!(status["protection"]["state"], "refusing");

@@ -75,7 +75,7 @@ fn without_versions_there_is_no_past() {
     stage.take();
     let (time, directory) = ("2026-11-22T18:09:35Z", Store::directory());
     directory.push(&stage);
-    directory.run(&Stage::new(), &["pull", "--as-of", time]).expect(2).says("--as-of is for buckets of S3");
+    directory.run(&Stage::new(), &["pull", "--as-of", time]).expect(2).says("--as-of needs an S3 bucket");
     stage.run(&["list", "--as-of", time]).expect(2);
     let manifest = directory.keys().into_iter().find(|key| key.ends_with(".json")).unwrap();
     fs::remove_file(directory.file(&manifest)).unwrap();

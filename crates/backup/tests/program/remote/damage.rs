@@ -20,7 +20,7 @@ fn pushed(store: &Store) -> Stage {
 
 /// A pull that has to say that newer ones were passed over.
 fn passing_over(store: &Store, stage: &Stage, pull: &[&str]) -> Pulled {
-    let ended = store.run(stage, &[pull, &["--json"]].concat()).expect(7).says("passed over");
+    let ended = store.run(stage, &[pull, &["--json"]].concat()).expect(7).says("skipped");
     serde_json::from_str(&ended.stdout).unwrap()
 }
 
@@ -43,9 +43,9 @@ fn a_piece_that_is_short_or_gone_makes_its_restore_point_incomplete() {
                 store.remove(&piece);
             }
             let listed = store.run(&stage, &["list", "--remote"]).expect(0).stdout;
-            assert!(listed.contains("incomplete") && listed.contains("size in bytes expected"), "{listed}");
+            assert!(listed.contains("incomplete") && listed.contains("size in bytes: expected"), "{listed}");
             let name = stage.repository.manifests().unwrap()[1].name.clone();
-            store.run(&Stage::new(), &["pull", name.as_str()]).expect(3).says("size in bytes expected");
+            store.run(&Stage::new(), &["pull", name.as_str()]).expect(3).says("size in bytes: expected");
 
             let lineage = stage.repository.manifests().unwrap()[0].lineage.clone().unwrap();
             let elsewhere = Stage::new();
@@ -70,7 +70,7 @@ fn a_piece_with_other_content_is_passed_over_and_not_published() {
         let piece = store.pieces().into_iter().find(|key| key.starts_with(newest.name.as_str())).unwrap();
         store.write(&piece, &vec![0; usize::try_from(newest.size_bytes).unwrap()]);
         let elsewhere = Stage::new();
-        store.run(&elsewhere, &["pull", newest.name.as_str()]).expect(3).says("BLAKE3 expected");
+        store.run(&elsewhere, &["pull", newest.name.as_str()]).expect(3).says("BLAKE3: expected");
         assert_eq!(elsewhere.files(), [""; 0]);
         let pulled = passing_over(&store, &elsewhere, &["pull"]);
         assert_eq!((&pulled.pulled, &pulled.rejected[0].name), (&vec![older.name], &newest.name));
@@ -86,7 +86,7 @@ fn what_is_damaged_here_is_not_pushed_and_an_older_one_is() {
     insert(&connection, 2);
     let newest = stage.take();
     damage_here(&stage, 1);
-    let ended = store.run(&stage, &["push", "--json"]).expect(3).says("BLAKE3 expected");
+    let ended = store.run(&stage, &["push", "--json"]).expect(3).says("BLAKE3: expected");
     let pushed: Pushed = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!((&pushed.pushed[0].name, &pushed.rejected[0].name), (&older.name, &newest.name));
     store.run(&stage, &["push", newest.name.as_str()]).expect(3).says("is damaged");
@@ -99,7 +99,7 @@ fn what_is_damaged_here_is_mended_by_a_pull() {
     let stage = pushed(&store);
     damage_here(&stage, 1);
     stage.run(&["verify", "--all"]).expect(3);
-    store.run(&stage, &["pull"]).expect(0).says("pulled again");
+    store.run(&stage, &["pull"]).expect(0).says("pulling it again");
     stage.run(&["verify", "--all"]).expect(0);
     assert_eq!(stage.files().len(), 4);
 }
@@ -127,11 +127,11 @@ fn a_pull_never_takes_an_older_one_in_silence() {
         store.remove(&store.pieces().into_iter().find(|key| key.starts_with(newest.as_str())).unwrap());
         let elsewhere = Stage::new();
         for again in [false, true] {
-            let ended = store.run(&elsewhere, &["pull"]).expect(7).says("passed over").says(newest.as_str());
-            assert!(ended.stdout.contains(&format!("passed over {newest}")), "{} {again}", ended.stdout);
+            let ended = store.run(&elsewhere, &["pull"]).expect(7).says("skipped").says(newest.as_str());
+            assert!(ended.stdout.contains(&format!("skipped {newest}")), "{} {again}", ended.stdout);
         }
         let all = store.run(&Stage::new(), &["pull", "--all"]).expect(3).says(newest.as_str());
-        assert!(all.stdout.contains(&format!("passed over {newest}")), "{}", all.stdout);
+        assert!(all.stdout.contains(&format!("skipped {newest}")), "{}", all.stdout);
         // What runs before a service has to start it, and says so too.
         let starting = Stage::new();
         store.run(&starting, &["pull", "--if-missing"]).expect(0).says(newest.as_str());

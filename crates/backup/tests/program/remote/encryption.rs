@@ -94,7 +94,7 @@ fn an_interrupted_push_goes_on_with_the_encrypted_pieces_of_the_same_content_onl
     let mut damaged = good.clone();
     damaged[5000] ^= 1;
     fs::write(&file, damaged).unwrap();
-    store.run(&stage, &push).expect(3).says("BLAKE3 expected");
+    store.run(&stage, &push).expect(3).says("BLAKE3: expected");
     assert!(!store.pieces().is_empty());
     fs::write(&file, good).unwrap();
     store.run(&stage, &push).expect(0);
@@ -113,7 +113,7 @@ fn a_damaged_piece_is_told_from_a_wrong_key() {
     let elsewhere = Stage::new();
     let name = stage.repository.manifests().unwrap()[0].name.clone();
     let pull = ["pull", name.as_str(), "--identity", &identity(&elsewhere, 0)];
-    store.run(&elsewhere, &pull).expect(3).says("BLAKE3 expected");
+    store.run(&elsewhere, &pull).expect(3).says("BLAKE3: expected");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_key_that_is_none_is_refused_and_not_repeated() {
     stage.take();
     insert(&connection, 1);
     let secret = KEYS[0].1;
-    let ended = store.run(&stage, &["push", "--encrypt-to", secret]).expect(2).says("no public key of age");
+    let ended = store.run(&stage, &["push", "--encrypt-to", secret]).expect(2).says("not an age public key");
     assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
     assert_eq!(store.keys(), [""; 0]);
     let file = stage.path("none.txt");
@@ -158,7 +158,7 @@ fn a_key_in_the_environment_decrypts_and_is_never_repeated() {
         (format!("\"{secret}\""), 2, "expected AGE-SECRET-KEY-1"),
         (format!("/{secret}"), 2, "expected AGE-SECRET-KEY-1"),
         (short.to_lowercase(), 2, "expected AGE-SECRET-KEY-1"),
-        (encoded.to_owned(), 2, "no such file here, and no key either"),
+        (encoded.to_owned(), 2, "neither an existing file nor a key"),
         (String::new(), 6, "no key fits"),
     ] {
         let elsewhere = Stage::new();
@@ -168,7 +168,8 @@ fn a_key_in_the_environment_decrypts_and_is_never_repeated() {
         assert!(!said.contains(&secret[20..50]), "{said}");
     }
     let elsewhere = Stage::new();
-    let ended = store.run(&elsewhere, &["pull", "--identity", secret]).expect(2).says("seen by every user");
+    let ended =
+        store.run(&elsewhere, &["pull", "--identity", secret]).expect(2).says("every user can see a secret key");
     assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
     let help = with_variable(&store, &elsewhere, &["pull", "--help"], secret).expect(0);
     assert!(!help.stdout.contains(secret), "{}", help.stdout);

@@ -41,7 +41,7 @@ fn a_rollback_is_an_error_that_says_from_when() {
             assert!(ended.stderr.contains(&format!("record 2 ({}.json of ", newest.name)), "{}", ended.stderr);
         }
         // Who has never been there can be told, and is warned.
-        store.run(&Stage::new(), &["pull"]).expect(0).says("is not checked");
+        store.run(&Stage::new(), &["pull"]).expect(0).says("are not checked");
         store.run(&stage, &["pull", "--accept-rollback"]).expect(0).says("was rolled back");
         store.run(&stage, &["pull"]).expect(0);
     }
@@ -60,7 +60,7 @@ fn a_head_that_is_known_from_elsewhere_is_expected_where_nothing_is_remembered()
     expect(&["pull"], 6).says("was rolled back");
     expect(&["list", "--remote"], 6).says("was rolled back");
     store.keys().iter().for_each(|key| store.remove(key));
-    expect(&["pull", "--if-missing"], 6).says("was rolled back: there is none");
+    expect(&["pull", "--if-missing"], 6).says("was rolled back: it has no valid record");
     store.run(&Stage::new(), &["pull", "--if-missing"]).expect(0);
     store.run(&Stage::new(), &["pull", "--expect-head", "7"]).expect(2).says("INDEX:DIGEST");
 }
@@ -101,7 +101,7 @@ fn a_history_that_goes_another_way_is_told_from_two_pushes_at_once() {
     fs::remove_file(stage.repository.path().join("remotes.json")).unwrap();
     stage.take();
     store.push(&stage);
-    store.run(&reader, &["pull"]).expect(6).says("its history is another from record 2 of ");
+    store.run(&reader, &["pull"]).expect(6).says("its history differs from record 2 of ");
 
     let (store, other) = (Store::directory(), Store::directory());
     let [(one, _first), (two, _second)] = [5, 7].map(Stage::with_rows);
@@ -143,7 +143,7 @@ fn a_memory_that_cannot_be_read_or_written_is_said_and_stops_nothing() {
     assert!(fs::read_to_string(&memory).unwrap().contains("\"index\": 2"));
     fs::remove_file(&memory).unwrap();
     fs::create_dir(&memory).unwrap();
-    store.run(&stage, &["push"]).expect(0).says("will not be noticed from here");
+    store.run(&stage, &["push"]).expect(0).says("will not be detected from here");
     let listed: Vec<Entry> = store.json(&stage, &["list", "--remote"]);
     assert_eq!(listed.len(), 2);
     let elsewhere = Stage::new();

@@ -77,7 +77,7 @@ fn a_listing_that_goes_on_for_ever_is_given_up() {
         )
     };
     let looping = answering("200 OK", &page("same"));
-    run(&looping, &["list", "--remote"]).expect(8).says("does not end").says("same page");
+    run(&looping, &["list", "--remote"]).expect(8).says("does not end").says("same next page");
     let long = answering("200 OK", &page(&"k".repeat(70_000_000)));
     run(&long, &["list", "--remote"]).expect(8).says("more than 67108864 bytes");
 }

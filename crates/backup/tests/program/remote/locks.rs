@@ -46,7 +46,7 @@ fn the_environment_asks_for_locks_as_well() {
         crate::stage::ended(command)
     };
     with(&[("BACKUP_LOCK_FOR", "soon")]).expect(2).says("BACKUP_LOCK_FOR is \"soon\"");
-    with(&[("BACKUP_LOCK_MODE", "compliance")]).expect(2).says("--lock-for is missing");
+    with(&[("BACKUP_LOCK_MODE", "compliance")]).expect(2).says("--lock-mode needs --lock-for");
     with(&[("BACKUP_LOCK_FOR", "0s")]).expect(2).says("locks nothing");
     assert!(vault.keys().is_empty());
     with(&[("BACKUP_LOCK_FOR", "1h"), ("BACKUP_LOCK_MODE", "compliance")]).expect(0);
@@ -110,11 +110,11 @@ fn where_nothing_can_be_locked_nothing_is_published() {
     stage.take();
     let push = ["push", "--lock-for", "1h"];
     let directory = Store::directory();
-    directory.run(&stage, &push).expect(2).says("buckets of S3");
+    directory.run(&stage, &push).expect(2).says("needs an S3 bucket");
     assert!(directory.keys().is_empty());
     for kind in [Kind::Plain, Kind::Versions] {
         let Some(vault) = Vault::new(kind) else { return };
-        vault.store.run(&stage, &push).expect(2).says("has none").says("nothing was sent");
+        vault.store.run(&stage, &push).expect(2).says("does not have; turn it on").says("nothing was sent");
         vault.run_as(BLIND, &stage, &push).expect(8).says("missing Object Lock Configuration");
         assert!(vault.keys().is_empty());
     }
@@ -125,7 +125,7 @@ fn a_store_that_takes_a_lock_and_has_none_is_found_out() {
     let Some(vault) = Vault::new(Kind::ForgetsLocks) else { return };
     let (stage, _connection) = Stage::with_rows(5);
     stage.take();
-    vault.store.run(&stage, &["push", "--lock-for", "1h"]).expect(8).says("it cannot lock");
+    vault.store.run(&stage, &["push", "--lock-for", "1h"]).expect(8).says("it does not support locks");
     assert!(vault.keys().iter().all(|key| key.contains('/')), "nothing is published");
 }
 
@@ -182,7 +182,7 @@ fn a_prune_leaves_what_is_locked_says_until_when_and_takes_it_afterwards() {
                 && pruned.locked[0].until > Timestamp::now() - SignedDuration::from_mins(1)
         );
         let said = vault.store.run(&stage, &prune).expect(0).stdout;
-        assert!(said.contains(&format!("{} stays, it is locked until 20", names[1])), "{said}");
+        assert!(said.contains(&format!("kept {}: it is locked until 20", names[1])), "{said}");
     }
     testing::until(Duration::from_secs(120), || {
         let pruned: RemotePruned = vault.store.json(&stage, &prune);
@@ -219,9 +219,6 @@ fn who_may_not_ask_for_locks_prunes_as_before_and_is_told() {
     let (stage, _connection) = Stage::with_rows(5);
     (0..2).for_each(|_| drop(stage.take()));
     vault.store.run(&stage, &["push", "--all", "--lock-for", "1h"]).expect(0);
-    vault
-        .run_as(BLIND, &stage, &["prune", "--remote", "--keep-last", "1"])
-        .expect(0)
-        .says("may not know what is locked");
+    vault.run_as(BLIND, &stage, &["prune", "--remote", "--keep-last", "1"]).expect(0).says("cannot read locks");
     assert_eq!(vault.versions().iter().filter(|version| version.until.is_some()).count(), 4, "the store keeps all");
 }

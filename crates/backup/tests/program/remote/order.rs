@@ -39,7 +39,7 @@ fn a_younger_restore_point_comes_after_the_older_ones_whatever_its_number() {
 fn an_older_one_that_would_come_out_newest_is_not_pulled() {
     let store = Store::directory();
     let stage = counting_anew(&store);
-    store.run(&stage, &["pull"]).expect(6).says("would no longer be the newest").says("--repository");
+    store.run(&stage, &["pull"]).expect(6).says("would not count as the newest").says("--repository");
     assert_eq!(stage.sequences(), [1]);
     let empty = stage.path("empty");
     fs::create_dir(&empty).unwrap();

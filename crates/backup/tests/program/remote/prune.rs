@@ -27,7 +27,7 @@ fn what_no_rule_keeps_goes_with_its_pieces_and_nothing_else() {
         let stage = pushed(&store, 4);
         store.write("notes-of-somebody.txt", b"");
         let prune = ["prune", "--remote", "--keep-last", "2"];
-        store.run(&stage, &[&prune[..], &["--max-space", "1MB"]].concat()).expect(2).says("leave out --max-space");
+        store.run(&stage, &[&prune[..], &["--max-space", "1MB"]].concat()).expect(2).says("omit --max-space");
         let foretold: RemotePruned = store.json(&stage, &[&prune[..], &["--dry-run"]].concat());
         assert_eq!(sequences(&store, &stage), [1, 2, 3, 4], "a dry run removes nothing");
         assert_eq!(store.json::<RemotePruned>(&stage, &prune), foretold);

@@ -15,7 +15,7 @@ fn a_url_that_names_no_store_is_a_usage_error_that_repeats_no_password() {
     for (url, reason) in [
         ("ftp://host/x", "ftp:// is no store"),
         ("s3://key:password@bucket/x", "credentials in the environment"),
-        ("nothing", "it is no URL"),
+        ("nothing", "it is not a URL"),
     ] {
         let ended = stage.run(&["push", "--remote", url]).expect(2).says(reason);
         assert!(!ended.stderr.contains("password@"), "{}", ended.stderr);
@@ -119,7 +119,7 @@ fn an_answer_that_cannot_be_sent_on_is_an_error_and_no_panic() {
     let mut command = stage.std_command(&["list", "--remote", "s3://bucket", "--remote-retries", "0"]);
     command.env("AWS_ENDPOINT_URL", &address).env("AWS_ALLOW_HTTP", "true").env("AWS_REGION", "eu-west-3");
     command.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", address).env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token);
-    ended(command).expect(8).says("what gives it credentials");
+    ended(command).expect(8).says("check the address and the credentials");
     server.join().unwrap();
 }
 

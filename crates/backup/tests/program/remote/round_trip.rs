@@ -55,7 +55,7 @@ fn a_push_sends_the_newest_and_with_all_the_rest() {
     assert_eq!(store.push(&stage).pushed[0].name, names[2]);
     store.run(&stage, &["push", names[0].as_str()]).expect(0);
     let rest = store.run(&stage, &["push", "--all"]).expect(0).stdout;
-    assert!(rest.contains(&format!("pushed {} ", names[1])) && rest.matches("is there already").count() == 2, "{rest}");
+    assert!(rest.contains(&format!("pushed {} ", names[1])) && rest.matches("is already there").count() == 2, "{rest}");
 
     let elsewhere = Stage::new();
     store.run(&elsewhere, &["pull", names[0].as_str()]).expect(0);
@@ -108,7 +108,7 @@ fn before_a_service_starts_a_pull_brings_what_is_lost_and_nothing_else() {
     };
     let fresh = Stage::new();
     start(&fresh);
-    assert!(!fresh.database.exists(), "a first start");
+    assert!(!fresh.database.exists(), "first start");
     stage.take();
     store.push(&stage);
     insert(&connection, 2);

@@ -70,7 +70,7 @@ fn who_has_the_key_gets_all_of_it_and_who_has_not_can_list_and_prune() {
         assert_eq!(ids(&elsewhere.database), up_to(5));
 
         assert_eq!(
-            store.run(&stage, &PUSH).expect(0).stdout.matches("is there already").count(),
+            store.run(&stage, &PUSH).expect(0).stdout.matches("is already there").count(),
             2,
             "it is known again"
         );
