@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::{Error, openat, paths, source, untrusted};
 
@@ -84,13 +84,20 @@ fn has_side_file(path: &Path) -> Result<bool, Error> {
 fn with_sqlite(path: &Path) -> Result<Presence, Error> {
     let real = openat::resolve(path).map_err(Error::io("look at", path))?;
     untrusted::check_journal(&real)?;
-    let content = source::open(&real, Duration::ZERO).and_then(|connection| {
+    let says_anything = |connection: Connection| {
         let query = "SELECT (SELECT count(*) FROM sqlite_schema), user_version, application_id
                      FROM pragma_user_version, pragma_application_id";
         connection.query_row(query, [], |row| {
             Ok([row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?].iter().any(|number| *number != 0))
         })
-    });
+    };
+    let content = match source::open(&real, Duration::ZERO).and_then(says_anything) {
+        // On a read-only volume SQLite cannot make the side files of a database in WAL mode. Without them, all is in the file.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !has_side_file(&real)? => {
+            untrusted::open_immutable(&real).and_then(says_anything)
+        }
+        content => content,
+    };
     match content {
         Ok(true) => Ok(Presence::Database),
         Ok(false) => Ok(Presence::Nothing("a database without a table".to_owned())),
@@ -107,8 +114,6 @@ fn with_sqlite(path: &Path) -> Result<Presence, Error> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
 
     fn of(content: &[u8]) -> Result<Presence, Error> {

@@ -49,6 +49,34 @@ fn a_database_on_a_read_only_volume_is_taken_with_all_that_was_committed() {
     }
 }
 
+/// As the container mounts it that fetches what is missing, before the service starts.
+#[test]
+fn a_database_on_a_read_only_volume_is_not_missing() {
+    for crashed in [false, true] {
+        let (stage, connection) = Stage::with_rows(3);
+        stage.take();
+        fs::create_dir(stage.path("data")).unwrap();
+        let copied =
+            |suffix: &str| fs::copy(beside(&stage.database, suffix), beside(&stage.path("data/app.db"), suffix));
+        if crashed {
+            insert(&connection, 2);
+            for suffix in ["", "-wal", "-shm"] {
+                copied(suffix).unwrap();
+            }
+        } else {
+            connection.close().unwrap();
+            copied("").unwrap();
+        }
+        let read_only = "mount --bind data data; mount -o remount,ro,bind data; ! touch data/x 2>/dev/null";
+        let remote = format!("file://{}", stage.path("nowhere").display());
+        let pull = ["pull", "--if-missing", "--remote", &remote, "--database", "data/app.db"];
+        for arguments in [&pull[..], &["restore", "--if-missing", "--database", "data/app.db"]] {
+            let Some(looked) = run_with_mount(&stage, read_only, arguments) else { return };
+            looked.expect(0);
+        }
+    }
+}
+
 #[test]
 fn a_database_that_is_a_mount_of_its_own_is_restored_and_a_safety_copy_kept() {
     let (stage, connection) = Stage::with_rows(3);

@@ -18,7 +18,7 @@ pub(crate) use figures::{Actual, Phases};
 pub(crate) use finding::{Cause, Finding};
 pub(crate) use ledger::Reconciliation;
 pub(crate) use loss::{Held, Interval, Loss, Moments};
-pub(crate) use recovery::{Outage, failures_in_a_row, steady_since};
+pub(crate) use recovery::{Outage, failures_in_a_row, first_failure, steady_since};
 pub(crate) use testimony::Testimony;
 pub(crate) use verdict::{Judgement, Verdict, judge};
 

@@ -1,7 +1,7 @@
 //! When the service failed and when it was correct again, as its clients saw it.
 
 use crate::witness::clock::Moment;
-use crate::witness::record::{Record, Seen};
+use crate::witness::record::{Outcome, Record, Seen};
 
 /// One operation of either stream, as far as an outage is concerned.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,21 @@ pub(crate) fn failures_in_a_row(record: &Record, since: Moment, count: usize) ->
     kinds.into_iter().find(|(_, of_kind)| failing(*of_kind)).map(|(what, _)| what)
 }
 
+/// The first operation since a moment that failed or showed wrong data: when that was known, and what was seen.
+pub(crate) fn first_failure(record: &Record, since: Moment) -> Option<(Moment, String)> {
+    let writes = record.writes.iter().filter_map(|write| match &write.outcome {
+        Outcome::Acknowledged { .. } => None,
+        Outcome::Refused { reason } => Some((write.done, format!("a write was refused: {reason}"))),
+        Outcome::Indeterminate { reason } => Some((write.done, format!("a write was not acknowledged: {reason}"))),
+    });
+    let reads = record.reads.iter().filter_map(|read| match &read.seen {
+        Seen::Correct => None,
+        Seen::Wrong(what) => Some((read.done, format!("a read showed wrong data: {what}"))),
+        Seen::Failed(what) => Some((read.done, format!("a read failed: {what}"))),
+    });
+    writes.chain(reads).filter(|(done, _)| *done >= since).min_by_key(|(done, _)| *done)
+}
+
 /// In the order in which operations were sent: one that hung since the outage says nothing of the service now.
 fn operations(record: &Record) -> Vec<Operation> {
     let writes = record.writes.iter().map(|write| Operation {
@@ -138,7 +153,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::witness::record::{Outcome, Read, Write};
+    use crate::witness::record::{Read, Write};
 
     fn ms(ms: u64) -> Moment {
         Duration::from_millis(ms)
@@ -186,6 +201,16 @@ mod tests {
         assert_eq!(outage.first_answer, Some(ms(21)));
         assert_eq!(outage.first_wrong, None);
         assert_eq!(outage.correct, Some(ms(36)));
+    }
+
+    #[test]
+    fn the_first_failure_says_what_was_seen() {
+        let record = record(&[(0, 3, 'r'), (5, 6, 'W'), (8, 20, 'w'), (10, 11, 'x'), (12, 13, 'R')]);
+        let seen = |since| first_failure(&record, ms(since));
+        assert_eq!(seen(0), Some((ms(3), "a read failed: refused".to_owned())));
+        assert_eq!(seen(5), Some((ms(11), "a read showed wrong data: sentinel missing".to_owned())));
+        assert_eq!(seen(12), Some((ms(20), "a write was refused: refused".to_owned())));
+        assert_eq!(seen(21), None);
     }
 
     #[test]

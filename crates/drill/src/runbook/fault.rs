@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 
 use super::Drill;
-use crate::judge::{DETECTION_FAILURES, Outage, RUN_LENGTH, failures_in_a_row};
+use crate::judge::{DETECTION_FAILURES, failures_in_a_row, first_failure};
 use crate::platform::{Fault, Platform};
 use crate::witness::Stop;
 use crate::witness::clock::Moment;
@@ -51,9 +51,9 @@ impl<P: Platform> Drill<P> {
     fn still_steady(&self) -> Result<(), Stop> {
         let since =
             self.steady_since.ok_or_else(|| Stop::Inconclusive("steady state was not established".to_owned()))?;
-        match self.recorder.look(|record| Outage::of(record, since, since, RUN_LENGTH).first_failure) {
+        match self.recorder.look(|record| first_failure(record, since)) {
             None => Ok(()),
-            Some(at) => Err(Stop::Inconclusive(format!("steady state did not last: an operation failed at {at:.3?}"))),
+            Some((at, seen)) => Err(Stop::Inconclusive(format!("steady state did not last: {seen}, at {at:.3?}"))),
         }
     }
 
