@@ -76,7 +76,7 @@ impl Take {
         let pruned = pruned.with_context(|| format!("{name} was taken and published, but pruning failed"))?;
         let is_first = taken.restore_point.sequence == 1 && !taken.confirmed;
         warn_of_one_volume(&request.database, writer.repository(), is_first).unwrap_or_else(|error| {
-            tracing::warn!("cannot tell whether database and repository are on different volumes: {error:#}")
+            tracing::warn!("cannot tell whether database and repository are on different volumes: {error:#}");
         });
         // Old damage must not make a good take look failed: it is a warning here, and an exit code of `prune`.
         match &pruned {
