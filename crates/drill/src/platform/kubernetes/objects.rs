@@ -274,6 +274,16 @@ impl Pod {
             })
             .next()
     }
+
+    /// Why it takes no requests. One that waits for nothing may still be on its way, or have to begin again.
+    pub(super) fn unready(&self) -> String {
+        self.obstacle().unwrap_or_else(|| {
+            let unmet = |c: &&Condition| matches!(c.r#type.as_str(), "Initialized" | "Ready") && c.status == "False";
+            let condition = self.status.conditions.iter().find(unmet);
+            let why = condition.and_then(|condition| condition.message.as_deref()).unwrap_or("no reason given");
+            format!("pod {} is {}: {why}", self.metadata.name, self.status.phase)
+        })
+    }
 }
 
 /// What to do about obstacles that are well known.
@@ -352,6 +362,25 @@ mod tests {
             let spec = CronJobSpec { suspend: false, schedule: schedule.to_owned(), job_template: template };
             assert_eq!(spec.interval().map(|interval| interval.as_secs() / 60), minutes, "{schedule:?}");
         }
+    }
+
+    #[test]
+    fn a_pod_whose_first_container_still_runs_is_not_ready_for_a_reason() {
+        let of = |conditions: serde_json::Value| {
+            let pod = serde_json::json!({
+                "metadata": {"name": "app-1", "uid": "1"}, "spec": {"containers": []},
+                "status": {"phase": "Pending", "conditions": conditions}
+            });
+            serde_json::from_value::<Pod>(pod).unwrap().unready()
+        };
+        let incomplete = "containers with incomplete status: [pull restore]";
+        let conditions = serde_json::json!([
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "Initialized", "status": "False", "message": incomplete},
+            {"type": "Ready", "status": "False", "message": "containers with unready status: [app]"}
+        ]);
+        assert_eq!(of(conditions), format!("pod app-1 is Pending: {incomplete}"));
+        assert_eq!(of(serde_json::json!([])), "pod app-1 is Pending: no reason given");
     }
 
     #[test]

@@ -219,8 +219,9 @@ async fn ready_pods(kubectl: &Kubectl, deployment: &Deployment) -> Result<Vec<Po
     let pods: Vec<Pod> = kubectl.list("pods", Some(&deployment.spec.selector.as_argument())).await?;
     let (ready, others): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(Pod::is_ready);
     if ready.is_empty() {
-        let why: Vec<String> = others.iter().filter_map(Pod::obstacle).collect();
-        bail!("no pod of deployment {DEPLOYMENT} is ready: {}", why.join("; "));
+        let why: Vec<String> = others.iter().map(Pod::unready).collect();
+        let why = if why.is_empty() { "it has none".to_owned() } else { why.join("; ") };
+        bail!("no pod of deployment {DEPLOYMENT} is ready: {why}");
     }
     Ok(ready)
 }
