@@ -130,7 +130,7 @@ async fn a_person_sees_the_exposure_fall_and_an_outage_come_and_go() {
     browser.find(Locator::Css("#chart .outage-band")).await.unwrap();
 
     // Wrong data, without an outage.
-    place.sqlite().execute("DELETE FROM events WHERE message = 'live'", []).unwrap();
+    place.sqlite().execute("DELETE FROM message WHERE message = 'live'", []).unwrap();
     shows(&browser, "#state-text", |state| state == "répond, mais des messages ont disparu").await;
     shows(&browser, "#missing-count", |missing| missing == "1").await;
 

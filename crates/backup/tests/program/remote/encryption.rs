@@ -43,7 +43,7 @@ fn every_recipient_gets_it_back_and_nobody_else() {
         store.run(&stage, &["push", "--encrypt-to", KEYS[0].0]).expect(0);
         for key in 0..2 {
             let elsewhere = Stage::new();
-            store.run(&elsewhere, &["pull"]).expect(6).says("no key fits").says("--identity");
+            store.run(&elsewhere, &["pull"]).expect(6).says("no given key decrypts it").says("--identity");
             assert_eq!(elsewhere.files(), [""; 0]);
             store.run(&elsewhere, &["pull", "--identity", &identity(&elsewhere, key)]).expect(0);
             assert_eq!(elsewhere.repository.manifests().unwrap(), stage.repository.manifests().unwrap());
@@ -54,7 +54,7 @@ fn every_recipient_gets_it_back_and_nobody_else() {
     let store = Store::directory();
     pushed(&store, &[0], 5);
     let elsewhere = Stage::new();
-    store.run(&elsewhere, &["pull", "--identity", &identity(&elsewhere, 1)]).expect(6).says("no key fits");
+    store.run(&elsewhere, &["pull", "--identity", &identity(&elsewhere, 1)]).expect(6).says("no given key decrypts it");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_key_in_the_environment_decrypts_and_is_never_repeated() {
         (format!("/{secret}"), 2, "expected AGE-SECRET-KEY-1"),
         (short.to_lowercase(), 2, "expected AGE-SECRET-KEY-1"),
         (encoded.to_owned(), 2, "neither an existing file nor a key"),
-        (String::new(), 6, "no key fits"),
+        (String::new(), 6, "no given key decrypts it"),
     ] {
         let elsewhere = Stage::new();
         let ended = with_variable(&store, &elsewhere, &["pull"], &text).expect(code).says(reason);

@@ -13,7 +13,7 @@ fn a_url_that_names_no_store_is_a_usage_error_that_repeats_no_password() {
     let (stage, _connection) = Stage::with_rows(5);
     stage.take();
     for (url, reason) in [
-        ("ftp://host/x", "ftp:// is no store"),
+        ("ftp://host/x", "ftp:// is not a known store"),
         ("s3://key:password@bucket/x", "credentials in the environment"),
         ("nothing", "it is not a URL"),
     ] {
@@ -41,7 +41,10 @@ fn two_restore_points_of_one_name_never_replace_each_other() {
 
         store.push(&one);
         let keys = store.keys();
-        store.run(&other, &["push", point.name.as_str()]).expect(6).says("another restore point of that name");
+        store
+            .run(&other, &["push", point.name.as_str()])
+            .expect(6)
+            .says("a different restore point with the same name");
         assert_eq!(store.keys(), keys);
         store.run(&other, &["pull"]).expect(6).says("pull into another directory");
     }

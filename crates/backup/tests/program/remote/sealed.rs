@@ -62,7 +62,7 @@ fn who_has_the_key_gets_all_of_it_and_who_has_not_can_list_and_prune() {
         assert_eq!(identity_of(&outlines[0]), identity_of(&outlines[1]), "it is seen that they are of one database");
         assert_ne!(identity_of(&outlines[0]), identity_of(&listed[0]));
 
-        store.run(&Stage::new(), &["pull"]).expect(6).says("no key fits").says("--identity");
+        store.run(&Stage::new(), &["pull"]).expect(6).says("no given key decrypts it").says("--identity");
         let elsewhere = Stage::new();
         store.run(&elsewhere, &["pull", "--all", "--identity", &key]).expect(0);
         assert_eq!(elsewhere.repository.manifests().unwrap(), manifests);
