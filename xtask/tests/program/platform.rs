@@ -123,7 +123,7 @@ fn the_drill_explains_its_options_itself() {
 fn a_cluster_without_kubectl_is_refused_before_anything_is_built() {
     let machine = with_a_build();
     let drill = ["drill", "kill-pod", "--platform", "kubernetes", "--context", "school"];
-    assert_outcome(&machine.run(&drill), 2, &["there is no kubectl", "cargo xtask setup"]);
+    assert_outcome(&machine.run(&drill), 2, &["kubectl is missing", "cargo xtask setup"]);
     assert_eq!(machine.log(), [""; 0]);
 }
 

@@ -67,7 +67,7 @@ fn what_is_no_database_is_not_taken() {
     let mut encrypted = fs::read(whole.database).unwrap();
     encrypted[..16].copy_from_slice(b"\x9e\x1c\x00\x53\xff\x08\xab\xcd\x11\x77\xe0\x42\x5a\x96\x3b\xd4");
     fs::write(&stage.database, encrypted).unwrap();
-    refuse(&stage.database, "an encrypted one");
+    refuse(&stage.database, "it is encrypted");
 }
 
 #[test]

@@ -34,5 +34,5 @@ fn an_api_server_that_is_away_from_the_beginning_is_not_waited_for() {
     let cluster = Cluster::new();
     cluster.tell(&json!({"away": [1, 600]}));
     let said = cluster.said(&["kill-pvc"], 5);
-    assert!(said.contains("cannot acquire the lease"), "{said}");
+    assert!(said.contains("cannot acquire the drill lease"), "{said}");
 }
