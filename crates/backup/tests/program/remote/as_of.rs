@@ -83,5 +83,10 @@ fn without_versions_there_is_no_past() {
     assert!(!ended.stderr.contains("--as-of"), "{}", ended.stderr);
     let Some(vault) = Vault::new(Kind::Plain) else { return };
     vault.store.push(&stage);
-    vault.store.run(&Stage::new(), &["pull", "--as-of", time]).expect(2).says("a bucket with versioning").says("does not have");
+    vault
+        .store
+        .run(&Stage::new(), &["pull", "--as-of", time])
+        .expect(2)
+        .says("a bucket with versioning")
+        .says("does not have");
 }
