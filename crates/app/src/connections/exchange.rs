@@ -60,7 +60,7 @@ impl Exchange {
         let asking = self.client.ask();
         let has_body = !request.body().is_end_stream();
         let bodies = &self.quotas.bodies;
-        let sending = if has_body { bodies.admit(&self.client, Member::has_had_its_time) } else { None };
+        let sending = if has_body { bodies.admit(&self.client, Member::has_had_its_time_to_send) } else { None };
         let mut response = if has_body && sending.is_none() {
             let overloaded = ApiError::Overloaded { what: "requests with a body are in progress", most: bodies.most() };
             last(harden(overloaded.into_response()))

@@ -133,6 +133,11 @@ impl Member {
         self.since.elapsed() >= GRACE
     }
 
+    /// The same for one whose request may be whole by now: a write that waits for a slow disk gets longer.
+    pub(super) fn has_had_its_time_to_send(&self) -> bool {
+        self.since.elapsed() >= if self.client.idle_for().is_none() { BEGUN } else { GRACE }
+    }
+
     /// Whether it may be cut off for a newcomer: nothing of it is being answered, and what it sent would have been read by now
     /// if it were a request.
     pub(super) fn can_be_replaced(&self) -> bool {

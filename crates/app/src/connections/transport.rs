@@ -59,7 +59,7 @@ impl Transport {
     /// Ready once more of a request may be read. How long that takes is bounded by whoever wants the request.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.unanswered >= REQUEST_BYTES && self.large.is_none() {
-            self.large = self.quotas.large.admit(&self.client, Member::has_had_its_time);
+            self.large = self.quotas.large.admit(&self.client, Member::has_had_its_time_to_send);
             if self.large.is_some() {
                 self.client.end_after_answer();
                 break;

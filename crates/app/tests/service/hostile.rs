@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
+use tokio::sync::Mutex;
 
 use crate::harness::{App, MANY_FILES, Place, until};
 
@@ -43,6 +44,9 @@ fn start(place: &Place, flags: &[&str]) -> App {
         .unwrap();
     app
 }
+
+/// Each of these tests takes all that a machine has: beside another one, a probe is late for that one's sake.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Connects, and says something as far as it can without waiting. It takes in little by itself.
 fn client(address: SocketAddr, request: &[u8]) -> TcpStream {
@@ -125,6 +129,7 @@ fn may_open(files: usize) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_clients_of_any_behaviour_cost_less_than_96_mib_and_no_probe() {
+    let _alone = ALONE.lock().await;
     let _alone = MANY_FILES.lock().await;
     if !may_open(CLIENTS + 5000) {
         return;
@@ -170,6 +175,7 @@ async fn ten_thousand_clients_of_any_behaviour_cost_less_than_96_mib_and_no_prob
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_are_answered_while_somebody_opens_connections_without_end() {
+    let _alone = ALONE.lock().await;
     let _alone = MANY_FILES.lock().await;
     if !may_open(9000) {
         return;
@@ -213,6 +219,7 @@ async fn probes_are_answered_while_somebody_opens_connections_without_end() {
 
 #[tokio::test]
 async fn who_takes_an_answer_too_slowly_is_cut_off_however_long_it_goes_on() {
+    let _alone = ALONE.lock().await;
     let place = Place::new();
     let app = start(&place, &["--client-timeout", "1s"]);
     let mut slow = client(app.address.parse().unwrap(), b"GET /consultation?limit=1000 HTTP/1.1\r\nhost: app\r\n\r\n");
@@ -232,6 +239,7 @@ async fn who_takes_an_answer_too_slowly_is_cut_off_however_long_it_goes_on() {
 
 #[tokio::test]
 async fn a_long_answer_is_whole_or_visibly_is_not() {
+    let _alone = ALONE.lock().await;
     let place = Place::new();
     let app = start(&place, &[]);
     let whole = app.get("/consultation?limit=1000").await.json();
@@ -255,6 +263,7 @@ async fn a_long_answer_is_whole_or_visibly_is_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn long_requests_of_many_clients_at_once_are_all_served() {
+    let _alone = ALONE.lock().await;
     let place = Place::new();
     let app = place.start();
     let message = "%C3%A9".repeat(2048);
