@@ -2,7 +2,7 @@
 
 use maud::{Markup, Render, html};
 
-use super::panel::{Flag, Mark, Panel, Span};
+use super::panel::{Diamond, Flag, Panel, Span};
 
 /// Height of the lanes below the events, down to the axis.
 const LANES: f64 = 140.0;
@@ -55,7 +55,7 @@ impl Panel {
     }
 }
 
-impl Render for Mark {
+impl Render for Diamond {
     fn render(&self) -> Markup {
         html! {
             g class=(self.class) {

@@ -7,7 +7,7 @@ mod scene;
 
 use maud::{PreEscaped, html};
 
-use panel::{Panel, View};
+use panel::{Frame, Panel};
 use scene::Scene;
 
 use super::Report;
@@ -30,7 +30,7 @@ impl Picture {
         let scene = Scene::of(report, record);
         let window = outage(&scene);
         let large = |event| window.is_some() && !in_overview(event);
-        let overview = View {
+        let overview = Frame {
             id: format!("overview-{width}"),
             title: "The whole drill",
             from: 0.0,
@@ -41,7 +41,7 @@ impl Picture {
         };
         let outage = window.map(|(from, to)| {
             let (id, title) = (format!("outage-{width}"), "The outage");
-            Panel::of(&scene, &View { id, title, from, to, width, highlight: None, events: &|_| true })
+            Panel::of(&scene, &Frame { id, title, from, to, width, highlight: None, events: &|_| true })
         });
         Self { overview: Panel::of(&scene, &overview), outage }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Panel {
     pub acknowledged: String,
     pub lost: String,
     pub failed: String,
-    pub points: Vec<Mark>,
+    pub points: Vec<Diamond>,
     pub spans: Vec<Span>,
     pub flags: Vec<Flag>,
     pub ticks: Vec<(f64, String)>,
@@ -44,7 +44,7 @@ pub(crate) struct Bar {
 }
 
 /// A restore point.
-pub(crate) struct Mark {
+pub(crate) struct Diamond {
     pub class: &'static str,
     pub x: f64,
     pub to: f64,
@@ -73,7 +73,7 @@ pub(crate) struct Flag {
 }
 
 /// What of a scene is drawn.
-pub(crate) struct View<'a> {
+pub(crate) struct Frame<'a> {
     /// Unique in the page.
     pub id: String,
     pub title: &'static str,
@@ -87,19 +87,19 @@ pub(crate) struct View<'a> {
 
 impl Panel {
     /// Draws a part of a scene.
-    pub(crate) fn of(scene: &Scene, view: &View) -> Self {
-        let scale = Scale { from: view.from, to: view.to, left: EDGE, right: view.width - EDGE };
-        let flags = flags(scene, view, &scale);
+    pub(crate) fn of(scene: &Scene, frame: &Frame) -> Self {
+        let scale = Scale { from: frame.from, to: frame.to, left: EDGE, right: frame.width - EDGE };
+        let flags = flags(scene, frame, &scale);
         let top = (flags.len() as f64).mul_add(ROW, 12.0);
         Self {
-            id: view.id.clone(),
-            title: view.title,
-            description: description(scene, view),
-            width: view.width,
+            id: frame.id.clone(),
+            title: frame.title,
+            description: description(scene, frame),
+            width: frame.width,
             height: top + 166.0,
             top,
             bands: bands(scene, &scale),
-            highlight: view.highlight.map(|(from, to)| Bar {
+            highlight: frame.highlight.map(|(from, to)| Bar {
                 class: "window",
                 x: scale.x(from),
                 width: (scale.x(to) - scale.x(from)).max(2.0),
@@ -111,30 +111,30 @@ impl Panel {
             failed: strokes(&scene.failed, &scale, top + 52.0, 12.0),
             points: points(scene, &scale),
             spans: spans(scene, &scale),
-            ticks: scale.ticks(if view.width > 600.0 { 90.0 } else { 64.0 }),
+            ticks: scale.ticks(if frame.width > 600.0 { 90.0 } else { 64.0 }),
             flags,
             edge: EDGE,
         }
     }
 }
 
-fn description(scene: &Scene, view: &View) -> String {
+fn description(scene: &Scene, frame: &Frame) -> String {
     let shown = |(event, at): &(Event, f64)| {
-        let wanted = (view.events)(*event) && (view.from..=view.to).contains(at);
+        let wanted = (frame.events)(*event) && (frame.from..=frame.to).contains(at);
         wanted.then(|| format!("{} at {}", event.meaning(), scene.resolution.seconds(Some(*at))))
     };
     let events: Vec<String> = scene.events.iter().filter_map(shown).collect();
     format!(
         "From {} to {} of the drill: {}. Every event is in the table of events.",
-        scene.resolution.seconds(Some(view.from)),
-        scene.resolution.seconds(Some(view.to)),
+        scene.resolution.seconds(Some(frame.from)),
+        scene.resolution.seconds(Some(frame.to)),
         events.join(", ")
     )
 }
 
 /// Each event in a row of its own, so that no text covers another.
-fn flags(scene: &Scene, view: &View, scale: &Scale) -> Vec<Flag> {
-    let shown = scene.events.iter().filter(|(event, at)| (view.events)(*event) && scale.shows(*at));
+fn flags(scene: &Scene, frame: &Frame, scale: &Scale) -> Vec<Flag> {
+    let shown = scene.events.iter().filter(|(event, at)| (frame.events)(*event) && scale.shows(*at));
     (0_u32..)
         .zip(shown)
         .map(|(row, (event, at))| {
@@ -187,7 +187,7 @@ fn strokes(moments: &[f64], scale: &Scale, y: f64, height: f64) -> String {
     places.iter().map(|x| format!("M{x} {y}v{height}")).collect()
 }
 
-fn points(scene: &Scene, scale: &Scale) -> Vec<Mark> {
+fn points(scene: &Scene, scale: &Scale) -> Vec<Diamond> {
     let shown = scene.points.iter().filter(|point| point.published >= scale.from && point.began <= scale.to);
     shown
         .map(|point| {
@@ -198,7 +198,7 @@ fn points(scene: &Scene, scale: &Scale) -> Vec<Mark> {
             };
             let (began, published) =
                 (scene.resolution.seconds(Some(point.began)), scene.resolution.seconds(Some(point.published)));
-            Mark {
+            Diamond {
                 class,
                 x: scale.x(point.began),
                 to: scale.x(point.published),
