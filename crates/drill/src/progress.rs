@@ -31,16 +31,17 @@ impl Progress {
 
     /// Shows an event, as it happens.
     pub(crate) fn event(&self, happened: &Happened, resolution: Resolution) {
-        let Happened { event, at, note } = happened;
-        let at = resolution.seconds(Some(at.as_secs_f64()));
-        self.line(format!("{at:>10}  {:<2}  {:<27}  {note}", event.code(), event.meaning()).trim_end());
+        self.tell(&resolution.seconds(Some(happened.at.as_secs_f64())), happened, "");
     }
 
     /// Shows an event that is known only now. What comes after it in time is on the screen already.
     pub(crate) fn found(&self, happened: &Happened, resolution: Resolution) {
-        let Happened { event, at, note } = happened;
-        let at = resolution.seconds(Some(at.as_secs_f64()));
-        self.line(format!("{:10}  {:<2}  {:<27}  was at {at}  {note}", "", event.code(), event.meaning()).trim_end());
+        self.tell("", happened, &format!("was at {}  ", resolution.seconds(Some(happened.at.as_secs_f64()))));
+    }
+
+    fn tell(&self, at: &str, Happened { event, note, .. }: &Happened, before_note: &str) {
+        let line = format!("{at:>10}  {:<2}  {:<27}  {before_note}{note}", event.code(), event.meaning());
+        self.line(line.trim_end());
     }
 
     /// Shows a program that is run, as one would type it.

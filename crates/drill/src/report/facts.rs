@@ -96,11 +96,11 @@ impl Report {
 }
 
 /// No final read is needed to know it: both volumes were destroyed, and there was nothing to restore.
-fn everything_lost(facts: &Facts) -> Option<usize> {
+fn everything_lost(facts: &Facts) -> Option<u64> {
     let is_destroyed = facts.timeline.at(Event::D1).is_some() && facts.scenario.breaks(Fault::DestroyBothVolumes);
     let is_final = facts.judgement.verdict == Verdict::Fail && facts.timeline.at(Event::S3).is_none();
     let is_lost = is_destroyed && is_final && facts.restored.is_none();
-    is_lost.then(|| facts.record.writes.iter().filter(|write| write.acknowledged().is_some()).count())
+    is_lost.then(|| facts.record.acknowledged_before(Duration::MAX))
 }
 
 /// How often the CronJob runs, `k8s/cronjob.yaml`.

@@ -48,7 +48,7 @@ pub(crate) struct Report {
     pub ledger: Option<Counts>,
     /// How many acknowledged writes are gone, where all that held them was destroyed and nothing came back; `null` elsewhere.
     #[serde(default)]
-    pub everything_lost: Option<usize>,
+    pub everything_lost: Option<u64>,
     /// The restore point that was restored.
     pub restore_point: Option<RestorePoint>,
     /// Every restore point that appeared during the drill.

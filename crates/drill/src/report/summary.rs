@@ -11,7 +11,7 @@ use super::essence::{Essence, Series};
 use super::page::{document, sections};
 use super::table::draw;
 use super::tally::Tally;
-use super::view::{Column, Kind, Row, Section, Table};
+use super::view::{Column, Row, Section, Table};
 use super::{Report, lines, markdown};
 use crate::judge::Verdict;
 use crate::resolution::Resolution;
@@ -106,12 +106,12 @@ impl Summary {
         let repeated = self.series.iter().filter(|group| group.tally.runs > 1);
         let repeated = repeated.map(|group| format!("{}\n{}", group.head(), draw(&group.tally.table())));
         let columns = [
-            Column("scenario", Kind::Text),
-            Column("recovery", Kind::Text),
-            Column("RTA", Kind::Number),
-            Column("RPA", Kind::Number),
-            Column("lost", Kind::Number),
-            Column("verdict", Kind::Text),
+            Column::text("scenario"),
+            Column::text("recovery"),
+            Column::number("RTA"),
+            Column::number("RPA"),
+            Column::number("lost"),
+            Column::text("verdict"),
         ];
         let rows = self.drills.iter().map(|Drill { essence, .. }| {
             let (Essence { actual, series, .. }, resolution) = (essence, self.resolution());
@@ -171,14 +171,14 @@ impl Summary {
     /// A row for each drill.
     fn every_drill(&self) -> Table {
         let columns = [
-            Column("run", Kind::Text),
-            Column("scenario", Kind::Text),
-            Column("recovery", Kind::Text),
-            Column("verdict", Kind::Text),
-            Column("RTA", Kind::Number),
-            Column("RPA", Kind::Number),
-            Column("acknowledged", Kind::Number),
-            Column("lost", Kind::Number),
+            Column::text("run"),
+            Column::text("scenario"),
+            Column::text("recovery"),
+            Column::text("verdict"),
+            Column::number("RTA"),
+            Column::number("RPA"),
+            Column::number("acknowledged"),
+            Column::number("lost"),
         ];
         let rows = self.drills.iter().map(|Drill { essence, .. }| {
             let (actual, series, resolution) = (&essence.actual, &essence.series, self.resolution());

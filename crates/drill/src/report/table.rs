@@ -49,11 +49,11 @@ pub(super) fn draw(table: &Table) -> String {
 pub(crate) fn comparison(series: &Series, compared: &Comparison) -> String {
     let resolution = Resolution::of(compared.resolution_seconds / 2.0);
     let columns = [
-        Column("", Kind::Text),
-        Column("before", Kind::Number),
-        Column("after", Kind::Number),
-        Column("change", Kind::Number),
-        Column("", Kind::Text),
+        Column::text(""),
+        Column::number("before"),
+        Column::number("after"),
+        Column::number("change"),
+        Column::text(""),
     ];
     let rows = compared.changes.iter().map(|change| {
         let difference = change.before.zip(change.after).map(|(before, after)| after - before);

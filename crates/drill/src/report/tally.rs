@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::essence::{Essence, Series};
 use super::figures::{FIGURES, Spread};
-use super::view::{Column, Kind, Row, Table};
+use super::view::{Column, Row, Table};
 use crate::judge::Verdict;
 use crate::resolution::Resolution;
 
@@ -51,12 +51,7 @@ impl Tally {
 
     /// The figures that were measured.
     pub(crate) fn table(&self) -> Table {
-        let columns = [
-            Column("", Kind::Text),
-            Column("min", Kind::Number),
-            Column("median", Kind::Number),
-            Column("max", Kind::Number),
-        ];
+        let columns = [Column::text(""), Column::number("min"), Column::number("median"), Column::number("max")];
         let measured = FIGURES.iter().filter_map(|figure| Some((figure.label, self.figures[figure.key]?)));
         let rows = measured.map(|(label, Spread { min, median, max })| {
             let [min, median, max] = [min, median, max].map(|value| self.resolution.seconds(Some(value)));

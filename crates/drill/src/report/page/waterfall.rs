@@ -2,18 +2,19 @@
 
 use maud::{Markup, html};
 
-use crate::report::view::View;
+use crate::report::view::{Phase, View};
 
 /// The section; nothing where no recovery was measured.
 pub(super) fn section(view: &View) -> Markup {
     let (actual, resolution) = (&view.report.actual, view.resolution);
-    let Some(total) = actual.rta_seconds.filter(|total| *total > 0.0 && !view.phases.is_empty()) else {
+    let measured: Vec<(&Phase, f64)> = view.phases.iter().filter_map(|phase| Some((phase, phase.seconds?))).collect();
+    let Some(total) = actual.rta_seconds.filter(|total| *total > 0.0 && !measured.is_empty()) else {
         return html! {};
     };
     let percent = |value: f64| format!("{:.2}%", value / total * 100.0);
-    let begins = view.phases.iter().scan(0.0, |sum, phase| {
+    let begins = measured.iter().scan(0.0, |sum, (_, seconds)| {
         let begin = *sum;
-        *sum += phase.seconds;
+        *sum += seconds;
         Some(begin)
     });
     html! {
@@ -21,13 +22,13 @@ pub(super) fn section(view: &View) -> Markup {
             h2 { "Where the recovery time went" }
             table.waterfall {
                 tbody {
-                    @for (phase, begin) in view.phases.iter().zip(begins) {
+                    @for ((phase, seconds), begin) in measured.iter().zip(begins) {
                         tr {
                             th scope="row" { (phase.name) small { (phase.meaning) } }
                             td.track {
-                                i style={ "margin-left:" (percent(begin)) ";width:" (percent(phase.seconds)) } {}
+                                i style={ "margin-left:" (percent(begin)) ";width:" (percent(*seconds)) } {}
                             }
-                            td.number { (resolution.seconds(Some(phase.seconds))) }
+                            td.number { (resolution.seconds(Some(*seconds))) }
                         }
                     }
                     tr.total {

@@ -29,7 +29,7 @@ pub(crate) struct View<'a> {
     pub notices: Vec<Notice>,
     /// Recovery time and data loss.
     pub objectives: [Objective; 2],
-    pub phases: Vec<Phase>,
+    pub phases: [Phase; 5],
     pub sections: Vec<Section>,
 }
 
@@ -62,11 +62,11 @@ impl View<'_> {
     /// The objectives as a table.
     pub(crate) fn objectives_table(&self) -> Table {
         let columns = [
-            Column("", Kind::Text),
-            Column("objective", Kind::Number),
-            Column("actual", Kind::Number),
-            Column("margin", Kind::Number),
-            Column("", Kind::Text),
+            Column::text(""),
+            Column::number("objective"),
+            Column::number("actual"),
+            Column::number("margin"),
+            Column::text(""),
         ];
         let rows = self.objectives.iter().map(|objective| {
             let what = format!("{} ({})", objective.name.to_lowercase(), objective.abbreviations.join(", "));
@@ -78,24 +78,19 @@ impl View<'_> {
 }
 
 fn notices(report: &Report) -> Vec<Notice> {
-    let expected = match &report.expected.limit {
-        Some(limit) if report.expected.met => Some(("A limit that this scenario is there to show", limit.clone())),
-        _ if report.expected.met => None,
-        _ => Some(("Expected", report.expected.verdict.to_string())),
+    let (limit, expected) = match &report.expected.limit {
+        Some(limit) if report.expected.met => (vec![limit.clone()], Vec::new()),
+        _ if report.expected.met => (Vec::new(), Vec::new()),
+        _ => (Vec::new(), vec![report.expected.verdict.to_string()]),
     };
     let all = [
         ("fail", "Why it is not a pass", report.reasons.clone()),
-        (
-            "inconclusive",
-            expected.as_ref().map_or("", |(heading, _)| heading),
-            expected.into_iter().map(|e| e.1).collect(),
-        ),
+        ("inconclusive", "A limit that this scenario is there to show", limit),
+        ("inconclusive", "Expected", expected),
         ("inconclusive", "Worth attention", report.warnings.clone()),
     ];
-    all.into_iter()
-        .filter(|(.., lines)| !lines.is_empty())
-        .map(|(tone, heading, lines)| Notice { tone, heading, lines })
-        .collect()
+    let notices = all.into_iter().map(|(tone, heading, lines)| Notice { tone, heading, lines });
+    notices.filter(|notice| !notice.lines.is_empty()).collect()
 }
 
 fn headline(report: &Report, resolution: Resolution) -> String {

@@ -37,6 +37,20 @@ pub(crate) struct Table {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column(pub &'static str, pub Kind);
 
+impl Column {
+    pub(crate) const fn text(heading: &'static str) -> Self {
+        Self(heading, Kind::Text)
+    }
+
+    pub(crate) const fn number(heading: &'static str) -> Self {
+        Self(heading, Kind::Number)
+    }
+
+    pub(crate) const fn code(heading: &'static str) -> Self {
+        Self(heading, Kind::Code)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
@@ -75,7 +89,7 @@ impl Table {
     /// Two columns: what, and how much or what of it.
     pub(crate) fn facts(kind: Kind, rows: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let rows = rows.into_iter().map(|(what, value)| Row::from([what.to_owned(), value]));
-        Self::new([Column("", Kind::Text), Column("", kind)], rows)
+        Self::new([Column::text(""), Column("", kind)], rows)
     }
 
     /// Whether its columns have headings.

@@ -1,5 +1,6 @@
 //! The parts of a report.
 
+use super::phases::Phase;
 use super::section::{Column, Kind, Mark, Place, Row, Section, Table};
 use crate::platform::Placement;
 use crate::report::Report;
@@ -39,21 +40,17 @@ fn writes(report: &Report) -> Section {
 }
 
 fn times(report: &Report, resolution: Resolution) -> Section {
-    let (phases, actual) = (&report.phases, &report.actual);
-    let rows = [
-        ("detection", phases.detection),
-        ("decision", phases.decision),
-        ("preparation", phases.preparation),
-        ("restore", phases.restore),
-        ("restart", phases.restart),
+    let (phases, actual) = (Phase::all(report).map(|phase| (phase.name, phase.seconds)), &report.actual);
+    let others = [
         ("recovery time (RTA)", actual.rta_seconds),
-        ("verification, after that", phases.verification),
+        ("verification, after that", report.phases.verification),
         ("answering 200 with wrong data (false up)", actual.false_up_seconds),
         ("from the fault to a new verified restore point", actual.reprotection_seconds),
         ("worst-case data loss over the backup cycles seen", actual.worst_case_rpo_seconds),
     ];
-    let mut table = Table::facts(Kind::Number, rows.map(|(what, time)| (what, resolution.seconds(time))));
-    for (row, (_, time)) in table.rows.iter_mut().zip(rows) {
+    let rows = || phases.into_iter().chain(others);
+    let mut table = Table::facts(Kind::Number, rows().map(|(what, time)| (what, resolution.seconds(time))));
+    for (row, (_, time)) in table.rows.iter_mut().zip(rows()) {
         row.mark = if time.is_none() { Mark::Idle } else { Mark::None };
     }
     Section { heading: "Times".to_owned(), table: Some(table), place: Place::DrawnOnPage, ..Section::default() }
@@ -68,11 +65,11 @@ fn restore_points(report: &Report, resolution: Resolution) -> Section {
     let rejected = used.into_iter().flat_map(|used| &used.rejected);
     let rejected = rejected.map(|rejected| format!("passed over {}: {}", rejected.name, rejected.reason));
     let columns = [
-        Column("name", Kind::Code),
-        Column("snapshot", Kind::Number),
-        Column("published", Kind::Number),
-        Column("bytes", Kind::Number),
-        Column("", Kind::Text),
+        Column::code("name"),
+        Column::number("snapshot"),
+        Column::number("published"),
+        Column::number("bytes"),
+        Column::text(""),
     ];
     let rows = report.restore_points.iter().map(|seen| seen_point(seen, used, resolution));
     let is_empty = report.restore_points.is_empty();
@@ -106,11 +103,11 @@ fn seen_point(seen: &SeenPoint, used: Option<&RestorePoint>, resolution: Resolut
 fn theft(report: &Report) -> Option<Section> {
     let theft = report.theft.as_ref()?;
     let columns = [
-        Column("with the service's own credentials", Kind::Text),
-        Column("tried", Kind::Number),
-        Column("allowed", Kind::Number),
-        Column("refused", Kind::Number),
-        Column("the store said", Kind::Text),
+        Column::text("with the service's own credentials"),
+        Column::number("tried"),
+        Column::number("allowed"),
+        Column::number("refused"),
+        Column::text("the store said"),
     ];
     let rows = theft.deeds.iter().map(|deed| {
         let said = deed.refusal.clone().unwrap_or_default();
@@ -126,8 +123,7 @@ fn theft(report: &Report) -> Option<Section> {
 }
 
 fn volumes(report: &Report) -> Option<Section> {
-    let columns =
-        [Column("", Kind::Text), Column("claim", Kind::Text), Column("volume", Kind::Code), Column("node", Kind::Text)];
+    let columns = [Column::text(""), Column::text("claim"), Column::code("volume"), Column::text("node")];
     let rows = report.placement.iter().map(|Placement { at, placed }| {
         let node = placed.node.clone().unwrap_or_default();
         Row::from([at.name().to_owned(), placed.claim.clone(), placed.volume.clone(), node])
@@ -175,12 +171,7 @@ fn provenance(report: &Report) -> Section {
 }
 
 fn events(report: &Report, resolution: Resolution) -> Section {
-    let columns = [
-        Column("seconds", Kind::Number),
-        Column("", Kind::Text),
-        Column("event", Kind::Text),
-        Column("note", Kind::Text),
-    ];
+    let columns = [Column::number("seconds"), Column::text(""), Column::text("event"), Column::text("note")];
     let rows = report.events.iter().map(|entry| {
         let at = resolution.number(entry.seconds);
         Row::from([at, entry.event.code(), entry.meaning.clone(), entry.note.clone()])
